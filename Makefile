@@ -1,0 +1,47 @@
+# Each target is enough by itself on a machine with Python >= 3.10, pip and make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test check lint types bench lock clean
+
+demo: $(VENV)/.demo
+	$(BIN)/segops demo
+
+test: $(VENV)/.dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+check: lint types test
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m pytest bench --benchmark-only -p bench.report
+
+# Writes the pins anew; needs uv. No index address gets into the file.
+lock:
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.10 --generate-hashes \
+	  --no-header --no-annotate --upgrade --output-file requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) build dist .coverage* htmlcov
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@

@@ -1,0 +1,148 @@
+"""The errors of the SDK.
+
+    SegOpsError
+    ├── SegOpsConfigError          an option, key or URL is wrong; raised at construction
+    ├── SegOpsPluginError          a plugin cannot be loaded, or failed
+    ├── SegOpsEventError           events were dropped; says the reason and how many
+    │   └── SegOpsEncodingError    the payload holds something that has no JSON form
+    ├── SegOpsTransportError       no answer came: refused, reset, DNS, TLS, proxy
+    │   └── SegOpsTimeoutError     no answer came in time
+    └── SegOpsApiError             the server answered, but not with success
+        ├── SegOpsRedirectError          3xx
+        ├── SegOpsBadRequestError        400, 422
+        ├── SegOpsAuthenticationError    401
+        ├── SegOpsPermissionError        403
+        ├── SegOpsNotFoundError          404, 405
+        ├── SegOpsPayloadTooLargeError   413
+        ├── SegOpsRateLimitError         429
+        └── SegOpsServerError            5xx
+
+No message, attribute or repr of these holds a key, a token, a signature or a payload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+DropReason = Literal["queue_full", "too_large", "invalid", "rejected", "undeliverable", "closed", "plugin", "corrupt"]
+"""Why an event was dropped: a closed set."""
+
+DROP_REASONS: tuple[DropReason, ...] = get_args(DropReason)
+
+_BODY_SHOWN = 300
+
+
+class SegOpsError(Exception):
+    """The base of every error that this package raises."""
+
+
+class SegOpsConfigError(SegOpsError):
+    """An option, a key or a URL is wrong."""
+
+
+class SegOpsPluginError(SegOpsError):
+    """A plugin cannot be loaded, or failed while it ran."""
+
+
+class SegOpsEventError(SegOpsError):
+    """Events were dropped.
+
+    Attributes:
+        reason: Why, as counted in the ledger.
+        count: How many events.
+    """
+
+    def __init__(self, message: str, *, reason: DropReason = "invalid", count: int = 1) -> None:
+        super().__init__(message)
+        self.reason: DropReason = reason
+        self.count = count
+
+
+class SegOpsEncodingError(SegOpsEventError):
+    """The payload holds something that has no JSON form."""
+
+
+class SegOpsTransportError(SegOpsError):
+    """No answer came: connection refused or reset, DNS, TLS or proxy failure."""
+
+
+class SegOpsTimeoutError(SegOpsTransportError):
+    """No complete answer came in time."""
+
+
+class SegOpsApiError(SegOpsError):
+    """The server answered, but not with success.
+
+    Attributes:
+        status: The HTTP status.
+        body: The answer's body as text, as the server sent it.
+        headers: The answer's headers, names in lower case.
+    """
+
+    def __init__(self, message: str, *, status: int, body: str = "", headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+        self.headers = dict(headers or {})
+
+
+class SegOpsRedirectError(SegOpsApiError):
+    """3xx: the server points elsewhere; redirects are never followed."""
+
+
+class SegOpsBadRequestError(SegOpsApiError):
+    """400 or 422: the request failed validation."""
+
+
+class SegOpsAuthenticationError(SegOpsApiError):
+    """401: the credential is missing, wrong, revoked or expired."""
+
+
+class SegOpsPermissionError(SegOpsApiError):
+    """403: the credential is known but may not do this."""
+
+
+class SegOpsNotFoundError(SegOpsApiError):
+    """404 or 405: there is no such endpoint or record."""
+
+
+class SegOpsPayloadTooLargeError(SegOpsApiError):
+    """413: the request body is larger than the server takes."""
+
+
+class SegOpsRateLimitError(SegOpsApiError):
+    """429: a rate limit or quota is used up."""
+
+
+class SegOpsServerError(SegOpsApiError):
+    """5xx: the server failed."""
+
+
+_BY_STATUS: dict[int, type[SegOpsApiError]] = {
+    400: SegOpsBadRequestError,
+    401: SegOpsAuthenticationError,
+    403: SegOpsPermissionError,
+    404: SegOpsNotFoundError,
+    405: SegOpsNotFoundError,
+    413: SegOpsPayloadTooLargeError,
+    422: SegOpsBadRequestError,
+    429: SegOpsRateLimitError,
+}
+
+_BY_CLASS: dict[int, type[SegOpsApiError]] = {3: SegOpsRedirectError, 5: SegOpsServerError}
+
+
+def api_error(what: str, status: int, body: bytes, headers: Mapping[str, str]) -> SegOpsApiError:
+    """Return the error of the class that belongs to `status`.
+
+    Args:
+        what: The request, as "POST /api/…"; it opens the message.
+        status: The HTTP status of the answer.
+        body: The body of the answer; decoded leniently, its start is quoted in the message.
+        headers: The headers of the answer.
+    """
+    text = body.decode("utf-8", "replace")
+    shown = text if len(text) <= _BODY_SHOWN else text[:_BODY_SHOWN] + "…"
+    kind = _BY_STATUS.get(status) or _BY_CLASS.get(status // 100) or SegOpsApiError
+    return kind(f"{what} was answered with {status}: {shown!r}", status=status, body=text, headers=headers)

@@ -1,0 +1,146 @@
+"""Events and what describes them, with their checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timezone
+from typing import Any
+
+import msgspec
+
+from segops.core.errors import SegOpsEventError
+
+CONTEXT_IDENTIFIED = "context_identified"
+PAGE_VIEWED = "page_viewed"
+
+
+class Event(msgspec.Struct, omit_defaults=True, gc=False):
+    """Something that a user did.
+
+    Attributes:
+        user_id: Your own id for the person; not empty.
+        event_type: A snake_case name in the past tense, such as "order_placed"; not empty.
+        occurred_at: When it happened, as ISO 8601 text or datetime (a naive one is taken as UTC). The client fills it
+            in at the call.
+        payload: Any JSON properties.
+        anonymous_id: A device or visitor id; lets SegOps link what the visitor did before `user_id` was known.
+
+    Source: wire-protocol.md, section 2.1.
+    """
+
+    user_id: str
+    event_type: str
+    occurred_at: str | datetime | None = None
+    payload: Mapping[str, Any] = {}
+    anonymous_id: str | None = None
+
+    def __repr__(self) -> str:
+        """Show no personal data."""
+        return f"Event({self.event_type!r}, {len(self.payload)} properties)"
+
+
+class Context(msgspec.Struct):
+    """The traits of a user, recorded as a `context_identified` event.
+
+    Attributes:
+        user_id: Your own id for the person; not empty.
+        traits: Any JSON properties. The latest set replaces the one before.
+
+    Source: typescript-sdk.md, "identify"; wire-protocol.md, section 2.4.
+    """
+
+    user_id: str
+    traits: Mapping[str, Any] = {}
+
+    def __repr__(self) -> str:
+        """Show no personal data."""
+        return f"Context({len(self.traits)} traits)"
+
+
+class UserContext(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who the current user is, exchanged for a session token when the key is public (`pk_`).
+
+    Attributes:
+        user_id: The id of the logged-in user; None for an anonymous visitor.
+        anonymous_id: A stable id of the visitor or device.
+        user_id_sig: The signature of `user_id` made by `sign_user_id` on your backend, lower-case hex.
+        user_id_ts: The unix seconds that were signed with it.
+
+    Source: typescript-sdk.md, "UserContext"; wire-protocol.md, section 3.1.
+    """
+
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    user_id_sig: str | None = None
+    user_id_ts: int | None = None
+
+    def __repr__(self) -> str:
+        """Show no personal data and no signature."""
+        return f"UserContext({'signed' if self.user_id_sig else 'unsigned'})"
+
+
+class PageView(msgspec.Struct, omit_defaults=True):
+    """The payload of a `page_viewed` event.
+
+    Attributes:
+        path: The path of the page; taken from `url` when only that is given.
+        url: The full URL of the page.
+        referrer: The full URL of the page that the visitor came from.
+        title: The title of the page.
+    """
+
+    path: str | None = None
+    url: str | None = None
+    referrer: str | None = None
+    title: str | None = None
+
+    def __repr__(self) -> str:
+        """Show no URL: queries hold personal data."""
+        return "PageView()"
+
+
+def check_text(name: str, value: object) -> str:
+    """Return `value` as a plain str if it is text with at least one character.
+
+    Raises:
+        SegOpsEventError: It is not.
+    """
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        raise SegOpsEventError(f"{name} must be text, but is of type {kind}: pass a non-empty str")
+    if not value:
+        raise SegOpsEventError(f"{name} is empty: pass a non-empty str")
+    return value if type(value) is str else str.__str__(value)
+
+
+def check_time(value: object) -> str | datetime:
+    """Return the time of an event in a form that is encoded as RFC 3339.
+
+    Text is passed on as it is once it is known to be a date and time; a naive datetime is taken as UTC.
+
+    Raises:
+        SegOpsEventError: It is neither a datetime nor ISO 8601 text.
+    """
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value
+    if not isinstance(value, str):
+        raise SegOpsEventError(
+            f"occurred_at must be ISO 8601 text or a datetime, but is of type {type(value).__name__}"
+        )
+    if not _is_time(value):
+        raise SegOpsEventError(f"occurred_at is {value[:40]!r}, which is not ISO 8601: write 2026-04-25T14:32:00Z")
+    return value
+
+
+def _is_time(text: str) -> bool:
+    for kind in (datetime, date):
+        try:
+            msgspec.convert(text, kind)
+        except msgspec.ValidationError:
+            continue
+        return True
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
