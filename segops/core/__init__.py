@@ -19,6 +19,7 @@ from segops.core.errors import (
     SegOpsServerError,
     SegOpsTimeoutError,
     SegOpsTransportError,
+    SegOpsWebhookError,
     api_error,
 )
 from segops.core.events import CONTEXT_IDENTIFIED, PAGE_VIEWED, Context, Event, PageView, UserContext
@@ -66,6 +67,7 @@ __all__ = [
     "SegOpsServerError",
     "SegOpsTimeoutError",
     "SegOpsTransportError",
+    "SegOpsWebhookError",
     "Transport",
     "TransportFactory",
     "UserContext",

@@ -1,10 +1,11 @@
 """The errors of the SDK.
 
     SegOpsError
-    ├── SegOpsConfigError          an option, key or URL is wrong; raised at construction
+    ├── SegOpsConfigError          an option, key or URL is wrong; raised at construction; also a ValueError
     ├── SegOpsPluginError          a plugin cannot be loaded, or failed
     ├── SegOpsEventError           events were dropped; says the reason and how many
     │   └── SegOpsEncodingError    the payload holds something that has no JSON form
+    ├── SegOpsWebhookError         a received webhook is not genuine, or not one that can be read
     ├── SegOpsTransportError       no answer came: refused, reset, DNS, TLS, proxy
     │   └── SegOpsTimeoutError     no answer came in time
     └── SegOpsApiError             the server answered, but not with success
@@ -37,7 +38,7 @@ class SegOpsError(Exception):
     """The base of every error that this package raises."""
 
 
-class SegOpsConfigError(SegOpsError):
+class SegOpsConfigError(SegOpsError, ValueError):
     """An option, a key or a URL is wrong."""
 
 
@@ -61,6 +62,10 @@ class SegOpsEventError(SegOpsError):
 
 class SegOpsEncodingError(SegOpsEventError):
     """The payload holds something that has no JSON form."""
+
+
+class SegOpsWebhookError(SegOpsError):
+    """A received webhook is not genuine, or not one that can be read."""
 
 
 class SegOpsTransportError(SegOpsError):
