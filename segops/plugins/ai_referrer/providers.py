@@ -1,0 +1,95 @@
+"""The table of AI assistants and where their visitors come from."""
+
+from __future__ import annotations
+
+import msgspec
+
+from segops.core import SegOpsConfigError
+
+
+class Provider(msgspec.Struct, frozen=True):
+    """An AI assistant.
+
+    Attributes:
+        id: What `source_provider` says, such as "chatgpt".
+        name: What people call it, such as "ChatGPT".
+        domains: Host names; their subdomains belong to them. "example.org/chat" takes only that page and those below.
+        utm_sources: Values of `utm_source` that it puts on its links, in lower case.
+        android_apps: Packages of its Android apps, which send referrers such as "android-app://com.openai.chatgpt/".
+
+    Raises:
+        SegOpsConfigError: `id` is empty, or one of the tuples is not a tuple of text.
+    """
+
+    id: str
+    name: str
+    domains: tuple[str, ...] = ()
+    utm_sources: tuple[str, ...] = ()
+    android_apps: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what a type checker would have refused, above all a plain text in place of a tuple."""
+        if not isinstance(self.id, str) or not self.id:
+            raise SegOpsConfigError(f"the id of a provider is {self.id!r}: give it a short text such as 'chatgpt'")
+        for field in ("domains", "utm_sources", "android_apps"):
+            values = getattr(self, field)
+            if not isinstance(values, tuple) or not all(isinstance(value, str) for value in values):
+                raise SegOpsConfigError(
+                    f"{field} of provider {self.id!r} is {values!r}: write a tuple of text such as ('example.org',)"
+                )
+
+
+PROVIDERS: tuple[Provider, ...] = (
+    Provider(
+        "chatgpt",
+        "ChatGPT",
+        ("chatgpt.com", "chat.openai.com"),
+        ("chatgpt.com", "chatgpt", "chat.openai.com", "openai"),
+        ("com.openai.chatgpt",),
+    ),
+    Provider(
+        "perplexity",
+        "Perplexity",
+        ("perplexity.ai",),
+        ("perplexity", "perplexity.ai"),
+        ("ai.perplexity.app.android",),
+    ),
+    Provider("claude", "Claude", ("claude.ai",), ("claude", "claude.ai"), ("com.anthropic.claude",)),
+    Provider(
+        "gemini",
+        "Gemini",
+        ("gemini.google.com",),
+        ("gemini", "gemini.google.com"),
+        ("com.google.android.apps.bard",),
+    ),
+    Provider("grok", "Grok", ("grok.com", "x.com"), ("grok", "grok.com"), ("ai.x.grok",)),
+)
+"""The providers that are recognised by default.
+
+Source: wire-protocol.md, section 4.2, for ids and domains.
+"""
+
+MORE_PROVIDERS: tuple[Provider, ...] = (
+    Provider(
+        "copilot",
+        "Microsoft Copilot",
+        ("copilot.microsoft.com", "copilot.com", "m365.cloud.microsoft/chat", "bing.com/chat"),
+        ("copilot", "copilot.com", "copilot.microsoft.com"),
+        ("com.microsoft.copilot",),
+    ),
+    Provider("deepseek", "DeepSeek", ("deepseek.com",), ("deepseek", "deepseek.com"), ("com.deepseek.chat",)),
+    Provider("le_chat", "Le Chat", ("chat.mistral.ai",), ("mistral", "mistral.ai", "chat.mistral.ai")),
+    Provider("meta_ai", "Meta AI", ("meta.ai",), ("meta.ai",)),
+    Provider("you", "You.com", ("you.com",), ("you.com",)),
+    Provider("qwen", "Qwen", ("qwen.ai", "qwen.com"), ("qwen", "qwen.ai", "chat.qwen.ai")),
+    Provider("poe", "Poe", ("poe.com",), ("poe", "poe.com"), ("com.poe.android",)),
+    Provider("phind", "Phind", ("phind.com",), ("phind", "phind.com")),
+    Provider("kimi", "Kimi", ("kimi.com", "kimi.ai", "kimi.moonshot.cn"), ("kimi", "kimi.com")),
+    Provider("duck_ai", "Duck.ai", ("duck.ai",), ("duck.ai",)),
+    Provider("doubao", "Doubao", ("doubao.com",), ("doubao", "doubao.com")),
+    Provider("zai", "Z.ai", ("z.ai",), ("z.ai", "chat.z.ai")),
+    Provider("huggingchat", "HuggingChat", ("huggingface.co/chat",), ("huggingchat",)),
+    Provider("pi", "Pi", ("pi.ai",), ("pi.ai",)),
+    Provider("genspark", "Genspark", ("genspark.ai",), ("genspark", "genspark.ai")),
+)
+"""More providers, recognised by `AiReferrers(more=True)`."""
