@@ -76,6 +76,7 @@ def test_the_five_providers(host: str, provider: str) -> None:
         "https://chatgpt。com/",
         "https://" + "a" * 1_000_000 + "@chatgpt.com/",
         "https://chatgpt.com/" + "a" * 1_000_000,
+        "https://" + "a." * 121 + "chatgpt.com/",
         "android-app://com.openai.chatgpt/",
         "Android-App://com.openai.chatgpt",
     ],
@@ -134,6 +135,7 @@ def test_every_way_to_write_a_host_of_chatgpt(referrer: str) -> None:
         "https://%ff.chatgpt.com/",
         "https://" + "é" * 300 + ".chatgpt.com/",
         "https://" + "a." * 1_000_000 + "chatgpt.com/",
+        "https://" + "a." * 122 + "chatgpt.com/",
         "https://" + "\ufdfa" * 1_000 + ".chatgpt.com/",
         "/chatgpt.com",
         "mailto:someone@chatgpt.com",
@@ -172,7 +174,7 @@ def test_only_a_dot_makes_a_subdomain(before: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["a", "é", "a.", "%41", "@", "\\", "é.", "\n", "?q&", "https://x.com/?q=&", "utm_source=&"]
+    "part", ["a", "é", "a.", "%41", "@", "\\", "é.", "\n", "?q&", "https://x.com/?q=&", "utm_source=&", "\u0323\u0300"]
 )
 def test_the_cost_grows_with_the_length_and_no_faster(part: str) -> None:
     options = AiReferrers(utm=True)

@@ -16,7 +16,6 @@ _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 _QUERY = re.compile(r"[^?#]*\?([^#]*)")
 
 _HOST_MAX = 253
-_HOST_MAX_ENCODED = 1024  # above it no percent-encoded host is short enough; keeps NFKC and punycode cheap
 _SURROUNDING = "".join(map(chr, range(0x21)))
 
 
@@ -54,8 +53,6 @@ def read_url(text: str) -> Url | None:
 
 def ascii_host(host: str) -> str | None:
     """Return `host` in the one form in which hosts are compared, or None if it is not a host name."""
-    if len(host) > _HOST_MAX_ENCODED:
-        return None
     if "%" in host:
         from urllib.parse import unquote  # noqa: PLC0415 - 2 ms to load, hardly ever needed
 
@@ -63,10 +60,12 @@ def ascii_host(host: str) -> str | None:
             host = unquote(host, errors="strict")
         except UnicodeDecodeError:
             return None
+    if len(host) > _HOST_MAX:  # NFKC and punycode take quadratic time
+        return None
     if not host.isascii():
         host = _punycode(host)
     host = host.lower().rstrip(".")
-    return host if len(host) <= _HOST_MAX and _HOST.fullmatch(host) else None
+    return host if _HOST.fullmatch(host) else None
 
 
 def query_value(url: str, name: str) -> str | None:
@@ -89,7 +88,7 @@ def _punycode(host: str) -> str:
     from unicodedata import normalize  # noqa: PLC0415 - only for hosts that are not ASCII
 
     host = normalize("NFKC", normalize("NFKC", host).lower()).replace("\u3002", ".")
-    if len(host) > _HOST_MAX or not host.isprintable():
+    if not host.isprintable():
         return ""
     labels = [label if label.isascii() else "xn--" + label.encode("punycode").decode() for label in host.split(".")]
     return ".".join(labels)
