@@ -1,0 +1,158 @@
+"""The local SegOps itself: from a request to an answer."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from segops.core import Request, Response, SegOpsConfigError
+from segops.local import auth, keys, readback
+from segops.local.answers import MAX_BODY, Answer, Refusal, refuse, too_large
+from segops.local.call import Call
+from segops.local.database import MEMORY, Database
+from segops.local.journal import Journal, RequestRecord
+from segops.local.routes import find_route
+
+
+class LocalSegOps:
+    """A SegOps of your own; several threads may use it at once.
+
+    A fresh database is given one secret key, and one public key with its signing secret. Event times are stored as
+    UTC text, payloads as they came.
+
+    Args:
+        path: The database file, made if it does not exist; by default a database in memory.
+        clock: Returns the unix time in seconds.
+        session_lifetime: How long session tokens last, in seconds.
+        secret_key: The secret key to use instead of a random one.
+        public_key: The public key to use instead of a random one.
+        signing_secret: The hex text that signs user ids for the public key, instead of a random one.
+
+    Attributes:
+        path: The database file, or ":memory:".
+        secret_key: A key that sends events.
+        public_key: A key that opens sessions.
+        signing_secret: The hex text that signs user ids for `public_key`.
+
+    Raises:
+        SegOpsConfigError: The database or an option cannot be used.
+
+    Source: wire-protocol.md, sections 1 to 3 and 11.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] = MEMORY,
+        *,
+        clock: Callable[[], float] = time.time,
+        session_lifetime: float = 900.0,
+        secret_key: str | None = None,
+        public_key: str | None = None,
+        signing_secret: str | None = None,
+    ) -> None:
+        if not session_lifetime > 0:
+            raise SegOpsConfigError(f"session_lifetime is {session_lifetime!r}: give a number of seconds above 0")
+        self.path = os.fspath(path)
+        self._clock = clock
+        self._session_lifetime = session_lifetime
+        self._database = Database(self.path)
+        self._journal = Journal()
+        self.secret_key = keys.ensure(self._database, "secret", secret_key).key
+        public = keys.ensure(self._database, "public", public_key, signing_secret)
+        self.public_key = public.key
+        self.signing_secret = public.signing_secret
+
+    def __repr__(self) -> str:
+        """Show no key."""
+        return f"LocalSegOps({self.path!r})"
+
+    def __enter__(self) -> LocalSegOps:  # noqa: PYI034 - typing.Self needs Python 3.11
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request; whatever it holds, the answer is JSON and either all of it is stored or nothing."""
+        now = self._clock()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        try:
+            answer = self._answer(request, headers, now)
+        except Refusal as refusal:
+            answer = refusal.answer
+        except (sqlite3.Error, SegOpsConfigError) as error:
+            answer = refuse(503, f"The database cannot be used: {error}.").answer
+        self._journal.add(now, request, answer, headers.get("idempotency-key"))
+        return answer.response()
+
+    def _answer(self, request: Request, headers: Mapping[str, str], now: float) -> Answer:
+        if len(request.body) > MAX_BODY:
+            raise too_large()
+        route = find_route(request.method, request.path.partition("?")[0])
+        caller = auth.authenticate(self._database, headers.get("authorization", ""), now, route.admits)
+        return route.endpoint(Call(self._database, caller, headers, request.body, now, self._session_lifetime))
+
+    def create_key(
+        self,
+        kind: keys.Kind,
+        *,
+        key: str | None = None,
+        signing_secret: str | None = None,
+        require_signature: bool = False,
+        origins: Iterable[str] = (),
+    ) -> keys.ApiKey:
+        """Make a further key.
+
+        Args:
+            kind: "secret" or "public".
+            key: The key, if it is not to be random.
+            signing_secret: For a public key, the hex text that signs user ids, if it is not to be random.
+            require_signature: Whether a session for a user needs a signature.
+            origins: The origins that sessions may be asked from, such as "https://shop.example.org", or
+                "https://*.example.org" for one level of subdomains; none means any.
+
+        Raises:
+            SegOpsConfigError: A value is not valid, or the key exists.
+        """
+        return keys.create(
+            self._database,
+            kind,
+            key=key,
+            signing_secret=signing_secret,
+            require_signature=require_signature,
+            origins=origins,
+        )
+
+    def revoke_key(self, key: str) -> None:
+        """Make a key, and the session tokens that it minted, unusable from now on.
+
+        Raises:
+            SegOpsConfigError: There is no such key.
+        """
+        keys.revoke(self._database, key)
+
+    def expire_sessions(self) -> None:
+        """Make every session token minted so far unusable, as if its time were over."""
+        auth.forget_token_secret(self._database)
+
+    def summary(self) -> readback.Summary:
+        """Return what the database holds: events, users, spend, AI referrals."""
+        return readback.summary(self._database)
+
+    def events(self, event_type: str | None = None) -> Iterator[readback.StoredEvent]:
+        """Yield the stored events in the order of arrival; of one type, or all."""
+        return readback.events(self._database, event_type)
+
+    def aliases(self) -> dict[str, str]:
+        """Return the user that each anonymous id (as "anon_…") was identified as."""
+        return dict(self._database.query("SELECT alias, user_id FROM aliases ORDER BY alias"))
+
+    def requests(self) -> list[RequestRecord]:
+        """Return the last 10,000 requests, oldest first; forgotten with this object."""
+        return self._journal.records()
+
+    def close(self) -> None:
+        """Give back the file; the next use opens it again. A database in memory stays as long as this object."""
+        self._database.close()
