@@ -1,0 +1,47 @@
+"""The `local:` transport: the local SegOps in this process."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+from segops.core import Request, Response, SegOpsConfigError, Transport
+from segops.local.service import LocalSegOps
+
+
+class LocalTransport(Transport):
+    """Hands requests to a local SegOps, with no network in between.
+
+    Attributes:
+        segops: The local SegOps, for reading back what was stored.
+        api_key: Its secret key.
+    """
+
+    def __init__(self, segops: LocalSegOps | None = None, *, url: str = "local:") -> None:
+        self.segops = LocalSegOps() if segops is None else segops
+        self.url = url
+        self.api_key = self.segops.secret_key
+
+    def __repr__(self) -> str:
+        """Show no key."""
+        return f"LocalTransport({self.url!r})"
+
+    @classmethod
+    def from_url(cls, url: str) -> LocalTransport:
+        """Return a transport of its own: `local:` in memory, `local:///path/segops.db` on disk.
+
+        Raises:
+            SegOpsConfigError: The URL is of another form, or the file cannot be used.
+        """
+        parts = urlsplit(url)
+        plain = not (parts.netloc or parts.query or parts.fragment) and parts.scheme == "local"
+        if not plain or (parts.path and not url[len("local:") :].startswith("///")):
+            raise SegOpsConfigError(f"{url!r} is no local SegOps: write local: or local:///absolute/path/segops.db")
+        return cls(LocalSegOps(unquote(parts.path)) if parts.path else None, url=url)
+
+    def send(self, request: Request, *, timeout: float) -> Response:  # noqa: ARG002 - nothing here waits for a network
+        """Answer the request from the database."""
+        return self.segops.handle(request)
+
+    def close(self) -> None:
+        """Give back the file; what is stored, also in memory, can still be read back through `segops`."""
+        self.segops.close()
