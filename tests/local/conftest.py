@@ -1,0 +1,39 @@
+"""The local SegOps reached in process and over HTTP, by one and the same call."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+
+import pytest
+from local_service import Clock, Service
+
+from segops.core import Request, Response
+from segops.local import LocalSegOps, LocalServer
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def segops(clock: Clock) -> LocalSegOps:
+    return LocalSegOps(clock=clock)
+
+
+@pytest.fixture(params=["in process", "over HTTP"])
+def service(request: pytest.FixtureRequest, segops: LocalSegOps, clock: Clock) -> Iterator[Service]:
+    if request.param == "in process":
+        yield Service(segops, clock, segops.handle)
+        return
+    with LocalServer(segops) as server:
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=10)
+
+        def send(asked: Request) -> Response:
+            connection.request(asked.method, asked.path, asked.body, dict(asked.headers))
+            answer = connection.getresponse()
+            return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+
+        yield Service(segops, clock, send)
+        connection.close()
