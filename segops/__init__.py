@@ -1,1 +1,90 @@
+"""SegOps event SDK: `SegOpsClient` sends events, everything else is a plugin.
+
+from segops import SegOpsClient
+
+client = SegOpsClient("https://api.segops.ai", "sk_…")
+client.track(user_id="user-123", event_type="order_placed", payload={"total": 89.95})
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from segops.client import SegOpsClient
+from segops.core import (
+    Context,
+    Event,
+    Observer,
+    PageView,
+    SegOpsApiError,
+    SegOpsConfigError,
+    SegOpsEncodingError,
+    SegOpsError,
+    SegOpsEventError,
+    SegOpsPluginError,
+    SegOpsTimeoutError,
+    SegOpsTransportError,
+    SegOpsWebhookError,
+    UserContext,
+    hookimpl,
+)
+from segops.core.ledger import Stats
+from segops.core.options import Limits
+from segops.core.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from segops.plugins.ai_referrer import AiReferral, AiReferrers, detect_ai_referrer
+    from segops.signing import SignedUser, sign_user_id
+    from segops.webhooks import WebhookEvent, parse_webhook, verify_webhook
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "AiReferral",
+    "AiReferrers",
+    "Context",
+    "Event",
+    "Limits",
+    "Observer",
+    "PageView",
+    "RetryPolicy",
+    "SegOpsApiError",
+    "SegOpsClient",
+    "SegOpsConfigError",
+    "SegOpsEncodingError",
+    "SegOpsError",
+    "SegOpsEventError",
+    "SegOpsPluginError",
+    "SegOpsTimeoutError",
+    "SegOpsTransportError",
+    "SegOpsWebhookError",
+    "SignedUser",
+    "Stats",
+    "UserContext",
+    "WebhookEvent",
+    "__version__",
+    "detect_ai_referrer",
+    "hookimpl",
+    "parse_webhook",
+    "sign_user_id",
+    "verify_webhook",
+]
+
+_LAZY = {
+    "AiReferral": "plugins.ai_referrer",
+    "AiReferrers": "plugins.ai_referrer",
+    "detect_ai_referrer": "plugins.ai_referrer",
+    "SignedUser": "signing",
+    "sign_user_id": "signing",
+    "WebhookEvent": "webhooks",
+    "parse_webhook": "webhooks",
+    "verify_webhook": "webhooks",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what most programs do not need when it is first asked for."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -79,24 +79,43 @@ class UserContext(msgspec.Struct, frozen=True, omit_defaults=True):
         return f"UserContext({'signed' if self.user_id_sig else 'unsigned'})"
 
 
-class PageView(msgspec.Struct, omit_defaults=True):
-    """The payload of a `page_viewed` event.
+class PageView(msgspec.Struct):
+    """A page that a user looked at, recorded as a `page_viewed` event.
 
     Attributes:
+        user_id: Your own id for the person.
         path: The path of the page; taken from `url` when only that is given.
         url: The full URL of the page.
         referrer: The full URL of the page that the visitor came from.
         title: The title of the page.
+
+    Source: typescript-sdk.md, "trackPageView"; the last three are of this SDK, as a server has no document to ask.
     """
 
+    user_id: str = "anonymous"
     path: str | None = None
     url: str | None = None
     referrer: str | None = None
     title: str | None = None
 
     def __repr__(self) -> str:
-        """Show no URL: queries hold personal data."""
-        return "PageView()"
+        """Show no personal data."""
+        return f"PageView({len(self.payload())} properties)"
+
+    def payload(self) -> dict[str, str]:
+        """Return the properties that are known."""
+        path = _path_of(self.url) if self.path is None and self.url else self.path
+        properties = {"path": path, "url": self.url, "referrer": self.referrer, "title": self.title}
+        return {name: value for name, value in properties.items() if value is not None}
+
+
+def _path_of(url: str) -> str | None:
+    from urllib.parse import urlsplit  # noqa: PLC0415 - not needed by most programs, and not free to load
+
+    try:
+        return urlsplit(url).path or "/"
+    except ValueError:
+        return None
 
 
 def check_text(name: str, value: object) -> str:
@@ -111,6 +130,33 @@ def check_text(name: str, value: object) -> str:
     if not value:
         raise SegOpsEventError(f"{name} is empty: pass a non-empty str")
     return value if type(value) is str else str.__str__(value)
+
+
+def check_payload(value: object) -> Mapping[str, Any]:
+    """Return `value` if it is a mapping; an empty one for None.
+
+    Raises:
+        SegOpsEventError: It is not.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise SegOpsEventError(f"the payload is of type {type(value).__name__}: pass a mapping of properties")
+    return value
+
+
+def read_user_context(value: object) -> UserContext:
+    """Return a checked `UserContext` from what `get_user` returned: one, a mapping with its fields, or None.
+
+    Raises:
+        SegOpsEventError: It is something else, or a field has the wrong type.
+    """
+    if isinstance(value, UserContext):
+        value = msgspec.structs.asdict(value)
+    try:
+        return msgspec.convert({} if value is None else value, UserContext)
+    except msgspec.ValidationError as error:
+        raise SegOpsEventError(f"get_user returned no UserContext: {error}") from None
 
 
 def check_time(value: object) -> str | datetime:

@@ -1,0 +1,268 @@
+"""SegOpsClient: where the parts are put together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from segops.core.enrichment import Enrichment
+from segops.core.errors import SegOpsConfigError
+from segops.core.http import Request, Response, Transport, TransportFactory
+from segops.core.ledger import Stats
+from segops.core.lifecycle import unwatch, watch
+from segops.core.log import warn
+from segops.core.options import ApiKey, Limits, Timing, check_choice, check_key, check_number, check_secrecy
+from segops.core.pipeline import Blueprint, Pipeline, WorkerKind
+from segops.core.plugins import Plugins
+from segops.core.reporting import OnError
+from segops.core.retry import Clock, RetryPolicy
+from segops.core.tracker import GetUser, Tracker
+from segops.environment import Environment, read_environment
+
+BUILT_IN_PLUGINS = {
+    "transports": "segops.transports",
+    "local": "segops.local.plugin",
+    "ai_referrer": "segops.plugins.ai_referrer",
+}
+
+
+class SegOpsClient(Tracker):
+    """Sends events to SegOps. Safe for use by many threads; make one per process and keep it.
+
+    `track()` checks and encodes an event and puts it into a bounded buffer: it does no I/O, takes no lock and never
+    raises. A daemon thread, started by the first event, sends batches. Events that are pending when the interpreter
+    exits are still sent, within two seconds.
+
+    Args:
+        api_url: Base URL of SegOps, with or without `/api`, or another URL that a transport knows: `local:`,
+            `file:…`, `stdout:`, `memory:`. Default: `SEGOPS_API_URL`, else https://api.segops.ai.
+        api_key: A secret key (`sk_…`) authenticates directly; a public one (`pk_…`) is exchanged for session tokens.
+            Default: `SEGOPS_API_KEY`.
+        get_user: With a public key: returns who the current user is. Called by `track()`, on its thread. Default:
+            an anonymous visitor.
+        batch: False sends every event at once, through the single-event endpoint.
+        batch_size: Waiting events that start a flush.
+        flush_interval: Seconds after which waiting events are sent in any case.
+        on_error: Gets each error, off the caller's thread. Errors are logged through structlog in any case.
+        timeout: Seconds that one request may take in all.
+        transport: A `Transport`, or the URL of one, in the place of that of `api_url`.
+        plugins: More plugins for this client.
+        limits: Bounds of memory, batches and time.
+        retry: How failed requests are repeated.
+        worker: "thread", or "inline" to send on the caller's thread where there are no threads.
+        strict: Whether `track()` raises for a bad event, for tests and development.
+        clock: The clocks; tests pass another one.
+
+    Raises:
+        SegOpsConfigError: An option, the key or the URL is wrong.
+        SegOpsPluginError: One of `plugins` is broken.
+
+    Source: typescript-sdk.md, "Constructor Options"; design.md, section 4.
+    """
+
+    def __init__(
+        self,
+        api_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        get_user: GetUser | None = None,
+        batch: bool = True,
+        batch_size: int = 20,
+        flush_interval: float = 5.0,
+        on_error: OnError | None = None,
+        timeout: float = 10.0,
+        transport: Transport | str | None = None,
+        plugins: Sequence[object] = (),
+        limits: Limits | None = None,
+        retry: RetryPolicy | None = None,
+        worker: WorkerKind = "thread",
+        strict: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        check_choice("worker", worker, ("thread", "inline"))
+        for name, function in (("get_user", get_user), ("on_error", on_error)):
+            if function is not None and not callable(function):
+                raise SegOpsConfigError(f"{name} is of type {type(function).__name__}: pass a function")
+        timing = Timing(batch=batch, batch_size=batch_size, flush_interval=flush_interval, timeout=timeout)
+        self._limits = limits or Limits()
+        self._max_event_bytes = self._limits.max_event_bytes
+        self._strict = strict
+        self._get_user = get_user
+        environment = read_environment()
+        self._is_disabled = environment.is_disabled
+        broken: list[Exception] = []
+        loaded = Plugins(BUILT_IN_PLUGINS, given=plugins, selection=environment.plugins, report=broken.append)
+        where = transport or api_url or environment.api_url
+        self._transport = _Nowhere() if self._is_disabled else _open_transport(where, loaded.transports())
+        self._key = self._choose_key(api_key, environment)
+        self._enrichment = Enrichment(loaded.enrichers(), self._report)
+        self._blueprint = Blueprint(
+            transport=self._transport,
+            key=self._key,
+            timing=timing,
+            limits=self._limits,
+            retry=retry or RetryPolicy(),
+            clock=clock or Clock(),
+            worker=worker,
+            on_error=on_error,
+            observers=loaded.observers(),
+        )
+        self._start_afresh()
+        for error in broken:
+            self._pipeline.reporter.error(error)
+        watch(self)
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Send all waiting events now and wait until their fate is known.
+
+        It does not wait for a server that refuses the key or the endpoint: no retry cures that.
+
+        Args:
+            timeout: Seconds to wait at most. Default: as long as an undelivered batch is kept, 300 s.
+
+        Returns:
+            True only if everything that was accepted before the call is delivered. Events that were dropped before an
+            earlier call are that call's: each loss makes one `flush` return False.
+
+        Source: typescript-sdk.md, "flush".
+        """
+        if self._is_disabled:
+            return True
+        if self._pipeline.reporter.is_telling():
+            return False
+        if timeout is None:
+            timeout = self._limits.hold + self._blueprint.timing.timeout
+        check_number("timeout", timeout, minimum=0)
+        pipeline = self._pipeline
+        known = pipeline.known_losses
+        settled = pipeline.worker.flush(timeout)
+        pipeline.known_losses = pipeline.ledger.losses()
+        return settled and pipeline.known_losses <= known
+
+    def shutdown(self, timeout: float | None = None) -> bool:
+        """Send what waits, stop, and refuse further events. Further calls do nothing.
+
+        Args:
+            timeout: Seconds to take at most. Default: 5.
+
+        Returns:
+            True only if everything that was accepted before the call is delivered, as for `flush`.
+
+        Source: typescript-sdk.md, "shutdown".
+        """
+        if timeout is None:
+            timeout = self._limits.shutdown
+        check_number("timeout", timeout, minimum=0)
+        pipeline = self._pipeline
+        with pipeline.closing:
+            if not pipeline.buffer.is_closed:
+                pipeline.buffer.close()
+                pipeline.worker.close(timeout)
+                self._transport.close()
+                unwatch(self)
+        return self.stats().pending == 0 and pipeline.ledger.losses() <= pipeline.known_losses
+
+    def close(self) -> None:
+        """Do what `shutdown` does."""
+        self.shutdown()
+
+    async def aflush(self, timeout: float | None = None) -> bool:
+        """Do what `flush` does, without blocking the event loop."""
+        from asyncio import to_thread  # noqa: PLC0415 - only for those who have it loaded anyway
+
+        return await to_thread(self.flush, timeout)
+
+    async def ashutdown(self, timeout: float | None = None) -> bool:
+        """Do what `shutdown` does, without blocking the event loop."""
+        from asyncio import to_thread  # noqa: PLC0415 - only for those who have it loaded anyway
+
+        return await to_thread(self.shutdown, timeout)
+
+    def reset_session(self) -> None:
+        """Forget the session tokens of a public key, so that the next request mints one; no effect for a secret key.
+
+        Source: wire-protocol.md, section 3.4.
+        """
+        if self._pipeline.delivery.sessions is not None:
+            self._pipeline.delivery.sessions.reset()
+
+    def stats(self) -> Stats:
+        """Return the ledger as it is now: `accepted = delivered + dropped + pending`, always."""
+        return self._pipeline.ledger.stats()
+
+    @property
+    def transport(self) -> Transport:
+        """What requests are handed to."""
+        return self._transport
+
+    def __enter__(self) -> SegOpsClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+
+    async def __aenter__(self) -> SegOpsClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.ashutdown()
+
+    def __repr__(self) -> str:
+        state = "disabled" if self._is_disabled else "closed" if self._pipeline.buffer.is_closed else "open"
+        return f"<SegOpsClient {self._transport.url or type(self._transport).__name__} {self._key} {state}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError(
+            "a SegOpsClient cannot be pickled: it has a thread, a connection and a key; make one in each process"
+        )
+
+    @property
+    def exit_timeout(self) -> float:
+        """Seconds that the exit of the interpreter may be delayed."""
+        return self._limits.exit
+
+    def after_fork(self) -> None:
+        """Start afresh in a child process: the parent keeps its events, its thread and its connections."""
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
+        self._pipeline = Pipeline(self._blueprint)
+
+    def _choose_key(self, given: str | None, environment: Environment) -> ApiKey | None:
+        text = given or self._transport.api_key or environment.api_key
+        if text is None and self._transport.offline:
+            return None
+        key = check_key(text)
+        check_secrecy(self._transport.url, key)
+        if sys.platform == "emscripten" and not key.is_public:
+            warn("a secret key is in a browser, where anybody can read it: use a pk_ key")
+        return key
+
+
+def _open_transport(given: Transport | str, factories: Mapping[str, TransportFactory]) -> Transport:
+    if isinstance(given, Transport):
+        return given
+    if not isinstance(given, str):
+        raise SegOpsConfigError(
+            f"a {type(given).__name__} is no transport: pass a URL, or an object of a class derived from Transport"
+        )
+    scheme = given.partition(":")[0].lower()
+    if ":" not in given or scheme not in factories:
+        known = ", ".join(f"{name}:" for name in sorted(factories))
+        raise SegOpsConfigError(f"no transport knows the scheme of this URL: it must start with one of {known}")
+    return factories[scheme](given)
+
+
+class _Nowhere(Transport):
+    """Stands in while the SDK is turned off, so that neither a key nor a URL is needed."""
+
+    offline = True
+
+    def send(self, request: Request, *, timeout: float) -> Response:  # noqa: ARG002 - as the base class has it
+        raise SegOpsConfigError("the SDK is turned off by SEGOPS_DISABLED: nothing is sent")

@@ -1,0 +1,82 @@
+"""Events that travel in one request, and what the answer to it means."""
+
+from __future__ import annotations
+
+import uuid
+from enum import Enum
+
+import msgspec
+
+from segops.core.buffer import OwnedEvent
+from segops.core.events import UserContext
+from segops.core.http import BATCH_PATH, SINGLE_PATH, Request, Response
+
+ENVELOPE_BYTES = len(b'{"events":[]}')
+
+
+class Verdict(Enum):
+    """What to do after an answer."""
+
+    DELIVERED = "delivered"
+    SPLIT = "split"
+    RETRY = "retry"
+    HOLD = "hold"
+
+
+def verdict(status: int) -> Verdict:
+    """Tell what an answer to a batch means, by its status."""
+    if 200 <= status < 300:  # noqa: PLR2004 - the class of success
+        return Verdict.DELIVERED
+    if status in (400, 413, 422):
+        return Verdict.SPLIT
+    if status in (408, 425, 429) or (status >= 500 and status not in (501, 505)):  # noqa: PLR2004 - server errors
+        return Verdict.RETRY
+    return Verdict.HOLD
+
+
+class Batch(msgspec.Struct, eq=False):
+    """Events that travel in one request.
+
+    Attributes:
+        events: The encoded events.
+        start: The position of the first one among all events that were ever taken.
+        key: Names the request to the server, the same each time it is sent.
+        owner: Whose session it travels under, None for a secret key.
+        held_since: When it failed for the first time, on the monotonic clock.
+    """
+
+    events: list[bytes]
+    start: int
+    key: str
+    owner: UserContext | None
+    held_since: float | None = None
+
+    def request(self, path: str) -> Request:
+        """Return the request that carries it: byte for byte the same each time."""
+        headers = {"Content-Type": "application/json", "Idempotency-Key": self.key}
+        if path == SINGLE_PATH:
+            return Request("POST", path, headers, bytes(self.events[0]))
+        return Request("POST", BATCH_PATH, headers, b'{"events":[%b]}' % b",".join(self.events))
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Return it cut in two."""
+        middle = len(self.events) // 2
+        return Batch.of(self.events[:middle], self.start), Batch.of(self.events[middle:], self.start + middle)
+
+    @classmethod
+    def of(cls, events: list[bytes], start: int) -> Batch:
+        """Return a batch of events of one owner; of several signatures of that owner the newest counts."""
+        owner = events[-1].owner if isinstance(events[-1], OwnedEvent) else None
+        return cls(events, start, str(uuid.uuid4()), owner)
+
+
+class _Answer(msgspec.Struct):
+    skipped: int = 0
+
+
+def skipped(response: Response) -> int:
+    """Read how many events the server did not take; an unreadable body of a success says nothing against it."""
+    try:
+        return max(0, msgspec.json.decode(response.body, type=_Answer).skipped)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return 0

@@ -1,0 +1,97 @@
+"""Encoded events that wait their turn: bounded, without a thread and without I/O."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+
+from segops.core.events import UserContext
+from segops.core.options import Limits
+
+NEVER = sys.maxsize
+
+
+class OwnedEvent(bytes):
+    """An encoded event that must be sent under the session of one user."""
+
+    owner: UserContext
+
+
+class Buffer:
+    """A queue of encoded events, bounded by their number and their bytes.
+
+    `put` takes no lock: it may be called from any thread, from a signal handler and from `__del__`, at any moment.
+    It leans on CPython running `bytes += n` and the methods of a deque without a switch of threads. Should another
+    interpreter lose an update, the byte bound gets inexact by one event; what is sent and counted does not.
+
+    Attributes:
+        queue: The events that nobody has taken yet.
+        bytes: Bytes of all events that are not settled, taken or not.
+        room: Events that the queue may hold at this moment.
+        wake_at: Length of the queue at which the worker wants to be woken; the first event starts it.
+        is_closed: Whether all further events are refused.
+    """
+
+    __slots__ = ("_limits", "bytes", "is_closed", "queue", "room", "wake_at")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.queue: deque[bytes] = deque()
+        self.bytes = 0
+        self.room = limits.max_events
+        self.wake_at = 1
+        self.is_closed = False
+
+    def put(self, event: bytes) -> bool:
+        """Append an event, or return False if there is no room for it."""
+        size = len(event)
+        if len(self.queue) >= self.room or self.bytes + size > self._limits.max_bytes:
+            return False
+        self.bytes += size
+        self.queue.append(event)
+        return True
+
+    def take(self, max_events: int, max_bytes: int) -> list[bytes]:
+        """Take the next events of one owner off the queue; none if it is empty.
+
+        Args:
+            max_events: How many at most.
+            max_bytes: Bytes at most, with one more for each event; a single event may be larger.
+        """
+        queue = self.queue
+        taken: list[bytes] = []
+        size = 0
+        while queue and len(taken) < max_events:
+            event = queue[0]
+            size += len(event) + 1
+            if taken and (size > max_bytes or not (type(event) is bytes or same_owner(taken[0], event))):
+                break
+            taken.append(queue.popleft())
+        self.room -= len(taken)
+        return taken
+
+    def release(self, events: int, size: int) -> None:
+        """Give back the room of events that were taken and are settled now."""
+        self.room += events
+        self.bytes -= size
+
+    def arm(self, length: int) -> None:
+        """Ask for the worker to be woken once so many events wait."""
+        if not self.is_closed:
+            self.wake_at = length
+
+    def close(self) -> None:
+        """Refuse all further events; one that slips in at this very moment wakes the worker."""
+        self.is_closed = True
+        self.room = -NEVER
+        self.wake_at = 0
+
+
+def same_owner(one: bytes, other: bytes) -> bool:
+    """Tell whether two events may travel under the same authorisation."""
+    return identity(getattr(one, "owner", None)) == identity(getattr(other, "owner", None))
+
+
+def identity(owner: UserContext | None) -> tuple[str | None, str | None]:
+    """Return what tells one owner from another: a new signature does not make another user."""
+    return (None, None) if owner is None else (owner.user_id, owner.anonymous_id)

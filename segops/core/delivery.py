@@ -1,0 +1,296 @@
+"""Cut a batch, authorise it, send it, read the answer; then settle, split, retry or hold.
+
+Only one thread is in here at a time, and it is never the one that tracks, unless the worker is the inline one.
+Batches keep their order; while the server is in trouble nothing but one probe per back-off is sent. With public keys
+each user has a lane of their own: a user whom the server refuses does not hold up the others.
+
+Source: fault-matrix.md, section 2, which says what each answer means.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from segops.core.batch import ENVELOPE_BYTES, Batch, Verdict, skipped, verdict
+from segops.core.buffer import identity
+from segops.core.errors import (
+    DropReason,
+    SegOpsApiError,
+    SegOpsError,
+    SegOpsEventError,
+    SegOpsTransportError,
+    api_error,
+)
+from segops.core.http import BATCH_PATH, SINGLE_PATH, Request, Response, Transport
+from segops.core.ledger import Ledger
+from segops.core.options import ApiKey, Limits, Timing
+from segops.core.reporting import Reporter
+from segops.core.retry import Backoff, Clock, RetryPolicy, retry_after
+from segops.core.session import Identity, Sessions
+
+_UNAUTHORISED = (401, 403)
+
+
+class Delivery:
+    """Brings events from the buffer to the server.
+
+    Attributes:
+        progress: Notified after each request; guards nothing else.
+        paused_until: When the next request may be sent, on the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        transport: Transport,
+        key: ApiKey | None,
+        reporter: Reporter,
+        timing: Timing,
+        limits: Limits,
+        retry: RetryPolicy,
+        clock: Clock,
+    ) -> None:
+        self.progress = threading.Condition()
+        self.paused_until = 0.0
+        self.sessions = Sessions(key, self._exchange, clock) if key and key.is_public else None
+        self._ledger = ledger
+        self._transport = transport
+        self._key = key
+        self._reporter = reporter
+        self._limits = limits
+        self._timing = timing
+        self._probe_every = retry.cap
+        self._clock = clock
+        self._backoff = Backoff(retry, clock)
+        self._sending = threading.Lock()
+        self._batches: deque[Batch] = deque()
+        self._cut_to = 0
+        self._flush_to = 0
+        self._settled_to = 0
+        self._blocked_to = 0
+        self._held = False
+        self._lanes: dict[Identity, float] = {}
+        self._last_trouble: str | None = None
+        self._closing = False
+        self._path = BATCH_PATH if timing.batch else SINGLE_PATH
+        self._most = limits.batch_events if timing.batch else 1
+
+    def flush_to(self, position: int) -> None:
+        """Ask for all events before `position` to be sent, however few they are."""
+        self._flush_to = max(self._flush_to, position)
+
+    def outcome(self, position: int) -> bool | None:
+        """Tell what became of the events before `position`: settled, held for a reason no retry cures, or not known."""
+        if self._settled_to >= position:
+            return True
+        return False if self._held or self._blocked_to >= position else None
+
+    def close(self) -> None:
+        """Make the last attempts now: pauses end, and from here on what fails without time left is given up."""
+        self._closing = True
+        self.paused_until = 0.0
+        self._held = False
+        self._lanes = {}
+        self._blocked_to = 0
+        self.flush_to(self._ledger.end())
+
+    def work(self, deadline: float = float("inf"), *, wait: bool = True) -> float | None:
+        """Send what is due and return when to be called again; None if there is nothing to wait for.
+
+        Args:
+            deadline: When to stop, on the monotonic clock; no request is given more time than is left.
+            wait: Whether to wait for another thread that is in here; if not, it has the work.
+        """
+        if not self._sending.acquire(wait):
+            return None
+        try:
+            while (now := self._clock.monotonic()) < deadline:
+                if now < self.paused_until:
+                    break
+                batch = self._next(now)
+                if batch is None:
+                    break
+                self._attempt(batch, min(self._timing.timeout, deadline - now))
+                self._note_progress()
+            self._note_progress()
+            return self._resume_at()
+        finally:
+            self._sending.release()
+
+    def give_up(self, why: str) -> None:
+        """Drop everything that waits, unless a request is under way: its own answer settles that."""
+        if not self._sending.acquire(blocking=False):
+            return
+        try:
+            self.flush_to(self._ledger.end())
+            while self._cut():
+                pass
+            for batch in list(self._batches):
+                self._drop(batch, "undeliverable", why)
+            self._note_progress()
+        finally:
+            self._sending.release()
+
+    def is_over(self) -> bool:
+        """Tell whether the client is closed and nothing is left."""
+        return self._closing and self._settled_to >= self._ledger.end()
+
+    def _next(self, now: float) -> Batch | None:
+        for batch in self._batches:
+            if self._lanes.get(identity(batch.owner), 0.0) <= now:
+                return batch
+        while self._cut_to < self._flush_to or self._ledger.end() - self._cut_to >= self._timing.threshold:
+            fresh = self._cut()
+            if fresh is None or self._lanes.get(identity(fresh.owner), 0.0) <= now:
+                return fresh
+        return None
+
+    def _cut(self) -> Batch | None:
+        start, events = self._ledger.take(self._most, self._limits.batch_bytes - ENVELOPE_BYTES)
+        self._cut_to = start + len(events)
+        if not events:
+            return None
+        batch = Batch.of(events, start)
+        self._batches.append(batch)
+        return batch
+
+    def _attempt(self, batch: Batch, timeout: float) -> None:
+        if batch.held_since is not None:
+            self._ledger.retries += 1
+        started = self._clock.monotonic()
+        try:
+            response = self._send(batch, timeout)
+        except SegOpsApiError as error:  # of the handshake
+            self._refused_session(batch, error)
+        except SegOpsError as error:
+            self._retry(batch, error, None)
+        except Exception as error:  # noqa: BLE001 - a stranger's transport may raise anything
+            self._retry(batch, SegOpsTransportError(f"the transport raised {type(error).__name__}"), None)
+        else:
+            self._read(batch, response, self._clock.monotonic() - started)
+
+    def _send(self, batch: Batch, timeout: float) -> Response:
+        request = batch.request(self._path)
+        if self.sessions is None or batch.owner is None:
+            authorization = {"Authorization": self._key.authorization} if self._key else {}
+            return self._exchange(_with_headers(request, authorization), timeout)
+        deadline = self._clock.monotonic() + timeout
+        for first in (True, False):
+            token = self.sessions.token(batch.owner, deadline - self._clock.monotonic())
+            authorised = _with_headers(request, {"Authorization": f"Bearer {token}"})
+            response = self._exchange(authorised, deadline - self._clock.monotonic())
+            if response.status not in _UNAUTHORISED:
+                break
+            self.sessions.forget(batch.owner, token)
+            if not first:
+                break
+        return response
+
+    def _exchange(self, request: Request, timeout: float) -> Response:
+        response = self._transport.send(request, timeout=max(timeout, 0.001))
+        if not isinstance(response, Response):
+            raise SegOpsTransportError(f"the transport returned a {type(response).__name__}, not a Response")
+        return response
+
+    def _read(self, batch: Batch, response: Response, seconds: float) -> None:
+        meaning = verdict(response.status)
+        if meaning is Verdict.DELIVERED:
+            self._deliver(batch, response, seconds)
+            return
+        error = api_error(f"POST {self._path}", response.status, response.body, response.headers)
+        if meaning is Verdict.SPLIT:
+            self._split(batch, error)
+        elif meaning is Verdict.RETRY:
+            self._retry(batch, error, retry_after(response.headers, self._clock.time()))
+        else:
+            self._hold(batch, error, lane=batch.owner is not None and response.status in _UNAUTHORISED)
+
+    def _deliver(self, batch: Batch, response: Response, seconds: float) -> None:
+        self._recovered()
+        self._lanes.pop(identity(batch.owner), None)
+        invalid = min(skipped(response), len(batch.events))
+        delivered = len(batch.events) - invalid
+        self._batches.remove(batch)
+        self._ledger.settle(batch.events, delivered=delivered, reason="rejected")
+        if delivered:
+            self._reporter.delivered(delivered, seconds)
+        if invalid:
+            message = f"the server skipped {invalid} of {len(batch.events)} events: it found them invalid"
+            self._reporter.error(SegOpsEventError(message, reason="rejected", count=invalid))
+
+    def _split(self, batch: Batch, error: SegOpsApiError) -> None:
+        self._recovered()
+        if len(batch.events) == 1:
+            too_large = error.status == 413  # noqa: PLR2004 - content too large
+            self._drop(batch, "too_large" if too_large else "rejected", str(error))
+            return
+        place = self._batches.index(batch)
+        self._batches.remove(batch)
+        for half in reversed(batch.halves()):
+            self._batches.insert(place, half)
+
+    def _retry(self, batch: Batch, error: SegOpsError, after: float | None) -> None:
+        self._held = False
+        delay = self._backoff.failed(after)
+        self.paused_until = self._clock.monotonic() + delay
+        self._reporter.error(error)
+        self._reporter.retry(error, delay)
+        self._keep(batch, error)
+
+    def _hold(self, batch: Batch, error: SegOpsError, *, lane: bool) -> None:
+        until = self._clock.monotonic() + self._probe_every
+        if lane:
+            self._lanes[identity(batch.owner)] = until
+        else:
+            self.paused_until = until
+            self._held = True
+        trouble = f"{error}"
+        if trouble != self._last_trouble:
+            self._last_trouble = trouble
+            self._reporter.error(error)
+        self._keep(batch, error)
+
+    def _refused_session(self, batch: Batch, error: SegOpsApiError) -> None:
+        if verdict(error.status) is Verdict.RETRY:
+            self._retry(batch, error, retry_after(error.headers, self._clock.time()))
+        else:  # a wrong key stops everybody, a wrong user only that user
+            self._hold(batch, error, lane=error.status in (400, 403, 413, 422))
+
+    def _keep(self, batch: Batch, error: SegOpsError) -> None:
+        now = self._clock.monotonic()
+        if batch.held_since is None:
+            batch.held_since = now
+        elif now - batch.held_since >= self._limits.hold:
+            self._drop(batch, "undeliverable", f"not delivered in {self._limits.hold:.0f} s; at last: {error}")
+
+    def _drop(self, batch: Batch, reason: DropReason, why: str) -> None:
+        count = len(batch.events)
+        self._batches.remove(batch)
+        self._ledger.settle(batch.events, delivered=0, reason=reason)
+        self._reporter.error(SegOpsEventError(f"{count} event(s) dropped: {why}", reason=reason, count=count))
+
+    def _recovered(self) -> None:
+        self._backoff.succeeded()
+        self._held = False
+        self._last_trouble = None
+
+    def _note_progress(self) -> None:
+        now = self._clock.monotonic()
+        free = (batch.start for batch in self._batches if self._lanes.get(identity(batch.owner), 0.0) <= now)
+        with self.progress:
+            self._settled_to = self._batches[0].start if self._batches else self._cut_to
+            self._blocked_to = next(free, self._cut_to)
+            self.progress.notify_all()
+
+    def _resume_at(self) -> float | None:
+        now = self._clock.monotonic()
+        if now < self.paused_until:
+            return self.paused_until
+        self._lanes = {lane: until for lane, until in self._lanes.items() if until > now}
+        return min(self._lanes.values()) if self._lanes and self._batches else None
+
+
+def _with_headers(request: Request, more: dict[str, str]) -> Request:
+    return Request(request.method, request.path, {**request.headers, **more}, request.body)

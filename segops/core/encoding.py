@@ -1,0 +1,186 @@
+"""One encoding of an event, made once, on the thread that tracks it.
+
+Payloads of plain JSON values (the usual case) are encoded as they are. Anything else is first turned into plain
+values, one documented form for each type: docs/encoding.md shows the table.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from segops.core.errors import SegOpsEncodingError
+from segops.core.events import Event
+
+_INT_MIN = -(2**63)
+_INT_MAX = 2**64 - 1
+_NATIVE = frozenset((datetime, date, time, timedelta, UUID))
+
+encode_plain = msgspec.json.Encoder(decimal_format="number").encode
+"""Encode an event whose payload `is_plain`.
+
+Raises:
+    UnicodeEncodeError: Text holds a lone surrogate; `encode_event` replaces it.
+    TypeError: `occurred_at` is of a subclass of datetime; `encode_event` converts it.
+"""
+
+
+def is_plain(payload: Mapping[str, Any]) -> bool:
+    """Tell whether `payload` holds only values that JSON has and msgspec writes without loss.
+
+    msgspec writes NaN as null and an int beyond 64 bits as digits that few servers read: neither is plain.
+
+    Raises:
+        RecursionError: It refers to itself or is nested too deeply.
+    """
+    if payload.__class__ is not dict:
+        return False
+    for key, value in payload.items():
+        if key.__class__ is not str:
+            return False
+        kind = value.__class__
+        if kind is str or kind is bool or value is None:
+            continue
+        if kind is float:
+            if value - value != 0.0:  # only NaN and the infinities
+                return False
+        elif kind is int:
+            if not _INT_MIN <= value <= _INT_MAX:
+                return False
+        elif kind is list:
+            if not all(is_plain({"": item}) for item in value):
+                return False
+        elif not is_plain(value):
+            return False
+    return True
+
+
+def encode_event(event: Event) -> tuple[bytes, int]:
+    """Encode any event and say how many of its values had to be coerced.
+
+    Raises:
+        SegOpsEncodingError: The payload holds something that has no JSON form, or is nested without end.
+    """
+    plain = _Plain()
+    try:
+        encoded = encode_plain(
+            Event(
+                plain.text(event.user_id),
+                plain.text(event.event_type),
+                plain.value(event.occurred_at, "occurred_at"),
+                plain.mapping(event.payload, "payload"),
+                None if event.anonymous_id is None else plain.text(event.anonymous_id),
+            )
+        )
+    except RecursionError:
+        raise SegOpsEncodingError(
+            "the payload refers to itself or is nested too deeply: send flat properties"
+        ) from None
+    return encoded, plain.coerced
+
+
+class _Plain:
+    """Turns values into plain JSON ones and counts those that lost something.
+
+    No `__str__` or `__repr__` of an unknown object is ever called: it may be hostile, or show what must not be sent.
+    """
+
+    def __init__(self) -> None:
+        self.coerced = 0
+
+    def text(self, value: str) -> str:
+        text = str.__str__(value)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.coerced += 1
+            return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return text
+
+    def mapping(self, value: Mapping[Any, Any], path: str) -> dict[str, Any]:
+        plain: dict[str, Any] = {}
+        for key, item in value.items():
+            name = self._key(key, path)
+            if name in plain:
+                self.coerced += 1
+            plain[name] = self.value(item, f"{path}.{name}")
+        return plain
+
+    def value(self, value: object, path: str) -> Any:  # noqa: PLR0911 - one line for each kind of value
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, Enum):
+            return self.value(value.value, path)
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, int):
+            return self._integer(value)
+        if isinstance(value, float | Decimal):
+            return self._real(value)
+        if type(value) in _NATIVE:
+            return value
+        if isinstance(value, date | time):
+            return value.isoformat()
+        if isinstance(value, bytes | bytearray | memoryview):
+            return base64.b64encode(value).decode()
+        if isinstance(value, Mapping):
+            return self.mapping(value, path)
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self.value(item, f"{path}[{index}]") for index, item in enumerate(value)]
+        return self._object(value, path)
+
+    def _key(self, key: object, path: str) -> str:
+        plain = self.value(key, path) if not isinstance(key, Mapping | list | tuple | set | frozenset) else key
+        if isinstance(plain, str):
+            return plain
+        if plain is None or isinstance(plain, bool | int | float | Decimal | UUID | date | time):
+            return encode_plain(plain).decode().strip('"')
+        raise SegOpsEncodingError(f"a key in {path} is of type {type(key).__name__}: use text keys")
+
+    def _integer(self, value: int) -> int | str:
+        number = int.__add__(value, 0)
+        if _INT_MIN <= number <= _INT_MAX:
+            return number
+        self.coerced += 1
+        return format(Decimal(number), "f")
+
+    def _real(self, value: float | Decimal) -> float | Decimal | None:
+        if math.isfinite(value):
+            return value if isinstance(value, Decimal) else float.__add__(value, 0.0)
+        self.coerced += 1
+        return None
+
+    def _object(self, value: object, path: str) -> Any:
+        """Take apart a numpy scalar or array, a dataclass, an attrs or msgspec object, or a pydantic model."""
+        kind = type(value)
+        try:
+            if kind.__module__ == "numpy":
+                return self.value(value.tolist(), path)  # type: ignore[attr-defined]
+            if hasattr(kind, "model_dump"):
+                return self.mapping(kind.model_dump(value), path)
+            names = _field_names(kind)
+            if names is not None:
+                return self.mapping({name: getattr(value, name) for name in names}, path)
+        except (SegOpsEncodingError, RecursionError):
+            raise
+        except Exception as error:
+            raise SegOpsEncodingError(
+                f"{path}, of type {kind.__name__}, raised {type(error).__name__} when it was read: convert it first"
+            ) from error
+        raise SegOpsEncodingError(f"{path} is of type {kind.__name__}, which has no JSON form: convert it first")
+
+
+def _field_names(kind: type) -> list[str] | None:
+    for attribute in ("__struct_fields__", "__dataclass_fields__"):
+        if (names := getattr(kind, attribute, None)) is not None:
+            return list(names)
+    attributes = getattr(kind, "__attrs_attrs__", None)
+    return None if attributes is None else [attribute.name for attribute in attributes]

@@ -1,0 +1,123 @@
+"""Runs enrichers over the events that they want, and keeps their failures away from the events."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Container, Iterable, Sequence
+
+from segops.core.encoding import encode_event, is_plain
+from segops.core.errors import SegOpsPluginError
+from segops.core.events import Event, check_text
+from segops.core.hookspecs import Enricher
+
+MAX_STRIKES = 5
+"""Failures in a row after which an enricher is switched off."""
+
+SLOW = 0.1
+"""Seconds; an enricher that takes longer has failed, as it holds up whoever tracks."""
+
+MAX_ADDED = 100
+"""Events that an enricher may make of one."""
+
+
+class _Guarded:
+    """An enricher whose failures are counted."""
+
+    def __init__(self, enricher: Enricher, report: Callable[[Exception], None]) -> None:
+        self.wanted = enricher.event_types
+        self.is_on = True
+        self._enricher = enricher
+        self._report = report
+        self._strikes = 0
+
+    def apply(self, event: Event) -> Sequence[Event]:
+        """Return what the enricher makes of `event`; the event itself if it fails."""
+        copy = Event(event.user_id, event.event_type, event.occurred_at, dict(event.payload), event.anonymous_id)
+        started = time.perf_counter()
+        try:
+            result = _checked(self._enricher.enrich(copy))
+        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+            self._strike(f"raised {type(error).__name__}", error)
+            return (event,)
+        seconds = time.perf_counter() - started
+        if seconds > SLOW:
+            self._strike(f"took {seconds:.1f} s, which whoever tracked had to wait")
+        else:
+            self._strikes = 0
+        return result
+
+    def _strike(self, what: str, cause: Exception | None = None) -> None:
+        self._strikes += 1
+        self.is_on = self._strikes < MAX_STRIKES
+        end = "" if self.is_on else f"; it is switched off after {MAX_STRIKES} failures in a row"
+        error = SegOpsPluginError(f"enricher {self._enricher.name!r} {what}{end}")
+        error.__cause__ = cause  # not in the message: it may quote the event
+        self._report(error)
+
+
+class Enrichment:
+    """The enrichers of one client.
+
+    Args:
+        enrichers: In the order in which they run. An event that one adds is seen by those after it.
+        report: Is told about failures.
+
+    Attributes:
+        wanted: The event types that any enricher asked for.
+    """
+
+    def __init__(self, enrichers: Iterable[Enricher], report: Callable[[Exception], None]) -> None:
+        self._enrichers = [_Guarded(enricher, report) for enricher in enrichers]
+        self.wanted: Container[str] = _wanted_by(self._enrichers)
+
+    def apply(self, event: Event) -> Sequence[Event]:
+        """Return what is to be sent for `event`: none if it was dropped."""
+        events: Sequence[Event] = (event,)
+        for enricher in self._enrichers:
+            if enricher.is_on:
+                events = [out for one in events for out in _through(enricher, one)]
+        return events
+
+
+class _Everything:
+    """Contains everything."""
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+
+def _wanted_by(enrichers: Sequence[_Guarded]) -> Container[str]:
+    wanted: set[str] = set()
+    for enricher in enrichers:
+        if enricher.wanted is None:
+            return _Everything()
+        wanted |= enricher.wanted
+    return frozenset(wanted)
+
+
+def _through(enricher: _Guarded, event: Event) -> Sequence[Event]:
+    if enricher.wanted is None or event.event_type in enricher.wanted:
+        return enricher.apply(event)
+    return (event,)
+
+
+def _checked(result: Event | Iterable[Event] | None) -> Sequence[Event]:
+    """Return the events of an enricher's answer, known to be good.
+
+    Raises:
+        Exception: The answer is not what was promised; of whatever kind.
+    """
+    if result is None:
+        return ()
+    events = [result] if isinstance(result, Event) else list(itertools.islice(result, MAX_ADDED + 1))
+    if len(events) > MAX_ADDED:
+        raise SegOpsPluginError(f"it returned more than {MAX_ADDED} events for one")
+    for event in events:
+        if not isinstance(event, Event):
+            raise SegOpsPluginError(f"it returned a {type(event).__name__}, not an Event")
+        check_text("user_id", event.user_id)
+        check_text("event_type", event.event_type)
+        if not is_plain(event.payload):
+            encode_event(event)
+    return events

@@ -1,0 +1,22 @@
+"""The log of the SDK: structlog, loaded when the first line is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def warn(message: str, **fields: Any) -> None:
+    """Write a warning to the logger `segops`.
+
+    An application that configured structlog gets the line through its own processors; any other gets it through the
+    standard `logging`, so that nothing is ever printed to stdout.
+    """
+    import logging  # noqa: PLC0415 - neither is needed until something goes wrong
+
+    import structlog  # noqa: PLC0415
+
+    if structlog.is_configured():
+        structlog.get_logger("segops").warning(message, **fields)
+        return
+    render = structlog.processors.KeyValueRenderer(key_order=["event"])
+    structlog.wrap_logger(logging.getLogger("segops"), processors=[render]).warning(message, **fields)

@@ -1,0 +1,75 @@
+"""What stands behind a client: buffer, ledger, reporter, delivery and worker, put together for one process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from segops.core.buffer import Buffer
+from segops.core.delivery import Delivery
+from segops.core.hookspecs import Observer
+from segops.core.http import Transport
+from segops.core.ledger import Ledger
+from segops.core.options import ApiKey, Limits, Timing
+from segops.core.reporting import OnError, Reporter
+from segops.core.retry import Clock, RetryPolicy
+from segops.core.worker import InlineWorker, ThreadWorker, Worker
+
+WorkerKind = Literal["thread", "inline"]
+
+
+class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pipeline is made of; kept to make a fresh one after a fork."""
+
+    transport: Transport
+    key: ApiKey | None
+    timing: Timing
+    limits: Limits
+    retry: RetryPolicy
+    clock: Clock
+    worker: WorkerKind
+    on_error: OnError | None
+    observers: Sequence[Observer]
+
+
+class Pipeline:
+    """The way of an event from the buffer to the ledger. Nothing flows back.
+
+    Attributes:
+        buffer: Where encoded events wait.
+        ledger: Where they are counted.
+        reporter: Where the host hears of them.
+        delivery: What sends them.
+        worker: What runs delivery.
+        closing: Held by whoever closes it.
+        known_losses: Dropped events of which a `flush` has told.
+    """
+
+    def __init__(self, plan: Blueprint) -> None:
+        self.closing = threading.Lock()
+        self.known_losses = 0
+        self.buffer = Buffer(plan.limits)
+        self.ledger = Ledger(self.buffer)
+        self.reporter = Reporter(self.ledger, plan.on_error, plan.observers, plan.clock)
+        self.delivery = Delivery(
+            ledger=self.ledger,
+            transport=plan.transport,
+            key=plan.key,
+            reporter=self.reporter,
+            timing=plan.timing,
+            limits=plan.limits,
+            retry=plan.retry,
+            clock=plan.clock,
+        )
+        kind = InlineWorker if plan.worker == "inline" else ThreadWorker
+        self.worker: Worker = kind(
+            delivery=self.delivery,
+            reporter=self.reporter,
+            ledger=self.ledger,
+            buffer=self.buffer,
+            timing=plan.timing,
+            clock=plan.clock,
+        )

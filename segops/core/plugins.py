@@ -1,0 +1,212 @@
+"""Finds plugins, asks each hook once, and freezes what they gave."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import pluggy
+
+from segops.core import hookspecs
+from segops.core.errors import SegOpsPluginError
+from segops.core.hookspecs import PROJECT, Command, Enricher, Observer
+from segops.core.http import TransportFactory
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+ENTRY_POINT_GROUP = "segops"
+
+_T = TypeVar("_T")
+
+Report = Callable[[Exception], None]
+
+
+class Plugin(msgspec.Struct, frozen=True):
+    """A plugin and where it came from.
+
+    Attributes:
+        name: What it is called; a later plugin takes the place of an earlier one of the same name.
+        origin: "built in", the distribution that brought it, or "argument".
+        implementation: The module or object with the hook implementations.
+    """
+
+    name: str
+    origin: str
+    implementation: object
+
+
+class Plugins:
+    """The plugins of one client, in the order in which their enrichers run.
+
+    Built-ins come first, then the entry points of the group `segops` by name or in the order of `SEGOPS_PLUGINS`,
+    then those given as an argument. pluggy's `tryfirst` and `trylast` work within that order.
+
+    A broken plugin of the environment is reported and skipped. One that the application passes itself is its own
+    mistake, and raised.
+
+    Args:
+        builtins: "module:attribute" by name.
+        given: Plugins that the application passes.
+        selection: The value of `SEGOPS_PLUGINS`: names to load, `-name` to leave out, `none` for no entry point.
+        report: Is told about broken plugins.
+
+    Raises:
+        SegOpsPluginError: A given plugin is broken.
+    """
+
+    def __init__(
+        self,
+        builtins: Mapping[str, str],
+        *,
+        given: Sequence[object] = (),
+        selection: str | None = None,
+        report: Report,
+    ) -> None:
+        self._report = report
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        chosen = _Selection(selection or "")
+        found = [*_built_in(builtins, chosen), *self._entry_points(chosen)]
+        found += [Plugin(name_of(plugin), "argument", plugin) for plugin in given]
+        self.loaded = tuple(self._register({plugin.name: plugin for plugin in found}.values()))
+
+    def transports(self) -> dict[str, TransportFactory]:
+        """Return factories by URL scheme; where two plugins know a scheme, the later one has it."""
+        return dict(self._ask("segops_register_transports", _pairs))
+
+    def enrichers(self) -> tuple[Enricher, ...]:
+        """Return the enrichers in the order in which they run."""
+        return tuple(self._ask("segops_register_enrichers", _all_of(Enricher)))
+
+    def observers(self) -> tuple[Observer, ...]:
+        """Return the observers."""
+        return tuple(self._ask("segops_register_observers", _all_of(Observer)))
+
+    def resources(self) -> dict[str, type[Any]]:
+        """Return the classes of admin resources by namespace."""
+        return dict(self._ask("segops_register_resources", _pairs))
+
+    def commands(self) -> dict[str, Command]:
+        """Return the commands of the `segops` program by name."""
+        return {command.name: command for command in self._ask("segops_register_commands", _all_of(Command))}
+
+    def hooks_of(self, plugin: Plugin) -> list[str]:
+        """Return the names of the hooks that a plugin implements."""
+        callers = self._manager.get_hookcallers(plugin.implementation) or []
+        return sorted(caller.name for caller in callers)
+
+    def _entry_points(self, chosen: _Selection) -> Iterator[Plugin]:
+        for point in chosen.ordered(_scan()):
+            origin = point.dist.name if point.dist else point.value
+            try:
+                yield Plugin(point.name, origin, point.load())
+            except Exception as error:  # noqa: BLE001 - importing a stranger's module may raise anything
+                self._report(_broken(point.name, origin, error))
+
+    def _register(self, plugins: Iterable[Plugin]) -> list[Plugin]:
+        registered = []
+        for plugin in reversed(list(plugins)):  # pluggy asks the newest first
+            try:
+                self._manager.register(plugin.implementation, plugin.name)
+                self._check(plugin)
+            except Exception as error:  # noqa: BLE001 - registering reads every attribute of a stranger's object
+                if self._manager.get_plugin(plugin.name) is not None:
+                    self._manager.unregister(name=plugin.name)
+                self._refuse(plugin, error)
+            else:
+                registered.append(plugin)
+        return registered[::-1]
+
+    def _check(self, plugin: Plugin) -> None:
+        known = [name for name in vars(hookspecs) if name.startswith("segops_")]
+        implemented = self.hooks_of(plugin)
+        for name in implemented:
+            if name not in known:
+                nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+                raise SegOpsPluginError(f"there is no hook {name}; the nearest is {nearest}")
+        for name in known:
+            if name not in implemented and hasattr(plugin.implementation, name):
+                raise SegOpsPluginError(f"{name} is not marked: put @hookimpl before it")
+
+    def _ask(self, hook: str, read: Callable[[Any], list[_T]]) -> list[_T]:
+        gathered: list[_T] = []
+        caller = getattr(self._manager.hook, hook)
+        for implementation in reversed(caller.get_hookimpls()):
+            try:
+                gathered += read(implementation.function())
+            except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+                origin = next(plugin.origin for plugin in self.loaded if plugin.name == implementation.plugin_name)
+                self._refuse(Plugin(implementation.plugin_name, origin, implementation.plugin), error)
+        return gathered
+
+    def _refuse(self, plugin: Plugin, error: Exception) -> None:
+        broken = _broken(plugin.name, plugin.origin, error)
+        if plugin.origin == "argument":
+            raise broken from error
+        self._report(broken)
+
+
+def _pairs(result: Mapping[str, _T]) -> list[tuple[str, _T]]:
+    return list(result.items())
+
+
+def _all_of(kind: type[_T]) -> Callable[[Iterable[_T]], list[_T]]:
+    def read(result: Iterable[_T]) -> list[_T]:
+        items = list(result)
+        for item in items:
+            if not isinstance(item, kind):
+                raise SegOpsPluginError(f"it gave a {type(item).__name__} where {kind.__name__} is wanted")
+        return items
+
+    return read
+
+
+class _Selection:
+    """What `SEGOPS_PLUGINS` says."""
+
+    def __init__(self, text: str) -> None:
+        words = [word.strip() for word in text.split(",") if word.strip()]
+        self._off = {word[1:] for word in words if word.startswith("-")}
+        self._only = [word for word in words if not word.startswith("-")]
+
+    def allows(self, name: str) -> bool:
+        return name not in self._off
+
+    def ordered(self, points: Iterable[EntryPoint]) -> list[EntryPoint]:
+        allowed = sorted((point for point in points if self.allows(point.name)), key=lambda point: point.name)
+        if not self._only:
+            return allowed
+        by_name = {point.name: point for point in allowed}
+        return [by_name[name] for name in self._only if name in by_name]
+
+
+@functools.cache
+def _scan() -> tuple[EntryPoint, ...]:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow to load, and once per process is enough
+
+    return tuple(entry_points(group=ENTRY_POINT_GROUP))
+
+
+def _built_in(builtins: Mapping[str, str], chosen: _Selection) -> Iterator[Plugin]:
+    for name, path in builtins.items():
+        if chosen.allows(name):
+            module, _, attribute = path.partition(":")
+            loaded = importlib.import_module(module)
+            yield Plugin(name, "built in", getattr(loaded, attribute) if attribute else loaded)
+
+
+def name_of(plugin: object) -> str:
+    """Return the name of a plugin: its attribute `name`, or else that of its module, class or type."""
+    name = getattr(plugin, "name", None)
+    if isinstance(name, str):
+        return name
+    return str(getattr(plugin, "__name__", type(plugin).__name__)).rpartition(".")[2]
+
+
+def _broken(name: str, origin: str, error: Exception) -> SegOpsPluginError:
+    return SegOpsPluginError(f"plugin {name!r} ({origin}) is not used: {type(error).__name__}: {error}")

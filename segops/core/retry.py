@@ -1,0 +1,120 @@
+"""When to try again: values in, delays out, no I/O."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+
+import msgspec
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How failed requests are repeated.
+
+    Attributes:
+        base: Seconds; the first delay is drawn from 0 to this, each further one from twice the range before.
+        cap: Seconds; no range grows beyond, and a paused delivery probes this often.
+        budget: Retries allowed per request that is not a retry, past the floor.
+        floor: Retries that are always allowed at first.
+        max_retry_after: Seconds; a longer `Retry-After` is cut to this.
+
+    Source: fault-matrix.md, section 1, "Retries cannot amplify an outage".
+    """
+
+    base: float = 0.5
+    cap: float = 30.0
+    budget: float = 0.1
+    floor: float = 10.0
+    max_retry_after: float = 300.0
+
+
+class Clock:
+    """The clocks of the machine; tests inject another one.
+
+    `monotonic` measures waiting, `time` is compared with what servers say.
+    """
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        return time.monotonic()
+
+    def time(self) -> float:
+        """Return unix seconds, as far as this machine knows them."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+    def random(self) -> float:
+        """Return a number from 0 up to, but not including, 1."""
+        return int.from_bytes(os.urandom(6), "big") / 2**48
+
+
+class Backoff:
+    """The delays of one client: exponential with full jitter, and a budget over all its requests.
+
+    One client has one: while it waits, nothing is sent, so that a server in trouble sees a single probe per delay.
+    """
+
+    def __init__(self, policy: RetryPolicy, clock: Clock) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._tokens = policy.floor
+        self._failures = 0
+
+    def succeeded(self) -> None:
+        """Note a request that the server answered."""
+        self._failures = 0
+        self._tokens = min(self._policy.floor, self._tokens + self._policy.budget)
+
+    def failed(self, retry_after: float | None) -> float:
+        """Note a failed request and return the seconds to wait before the next one.
+
+        Args:
+            retry_after: What the server asked for, in seconds, or None.
+        """
+        self._failures += 1
+        if retry_after is None:
+            reach = min(self._policy.cap, self._policy.base * 2.0 ** min(self._failures - 1, 60))
+            delay = reach * self._clock.random()
+        else:
+            delay = min(max(retry_after, 0.0), self._policy.max_retry_after)
+        if self._tokens >= 1.0:
+            self._tokens -= 1.0
+            return delay
+        return max(delay, self._policy.cap)
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Read `Retry-After` as seconds from now, not yet clamped; None if it is absent or unreadable.
+
+    Both forms of RFC 9110, section 10.2.3, are read: whole seconds, and an HTTP date in any of its three spellings.
+    A date is compared with the answer's own `Date` where there is one, so that a wrong local clock does no harm.
+
+    Args:
+        headers: The answer's headers, names in lower case.
+        now: The unix time here.
+    """
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:12])
+    asked = http_date(value)
+    if asked is None:
+        return None
+    here = http_date(headers.get("date", ""))
+    return asked - (now if here is None else here)
+
+
+def http_date(value: str) -> float | None:
+    """Read an HTTP date in any of its three spellings as unix seconds; None if it is unreadable."""
+    from email.utils import mktime_tz, parsedate_tz  # noqa: PLC0415 - slow to load, and rarely needed
+
+    if value.count(":") != 2:  # noqa: PLR2004 - each of the three spellings has hh:mm:ss; the parser takes less
+        return None
+    try:
+        parsed = parsedate_tz(value)
+        return None if parsed is None else float(mktime_tz(parsed))
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None

@@ -1,0 +1,255 @@
+"""Where events come in: checked, enriched, encoded and put into the buffer, all on the caller's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from segops.core.buffer import OwnedEvent
+from segops.core.encoding import encode_event, encode_plain, is_plain
+from segops.core.enrichment import Enrichment
+from segops.core.errors import SegOpsEncodingError, SegOpsEventError
+from segops.core.events import (
+    CONTEXT_IDENTIFIED,
+    PAGE_VIEWED,
+    Context,
+    Event,
+    PageView,
+    UserContext,
+    check_payload,
+    check_text,
+    check_time,
+    read_user_context,
+)
+from segops.core.pipeline import Pipeline
+
+GetUser = Callable[[], "UserContext | Mapping[str, Any] | None"]
+
+_ANONYMOUS = "anonymous"
+
+
+class Tracker:
+    """The verbs that take events. `SegOpsClient` adds those that concern the client as a whole.
+
+    What is written out in `track` and `_put` instead of being put into functions is so because each call costs an
+    application's request path some 60 ns; see docs/performance.md.
+    """
+
+    _enrichment: Enrichment
+    _get_user: GetUser | None
+    _is_disabled: bool
+    _max_event_bytes: int
+    _pipeline: Pipeline
+    _strict: bool
+
+    def track(
+        self,
+        event: Event | Mapping[str, Any] | None = None,
+        *,
+        user_id: str | None = None,
+        event_type: str | None = None,
+        occurred_at: str | datetime | None = None,
+        payload: Mapping[str, Any] | None = None,
+        anonymous_id: str | None = None,
+    ) -> None:
+        """Record that a user did something. Never blocks, never raises.
+
+        A bad event is counted as dropped, and passed to `on_error` and the log; with `strict=True` it raises.
+
+        Args:
+            event: An `Event`, or a mapping with its fields; or else give the fields as keywords.
+            user_id: Your own id for the person.
+            event_type: What happened, as "order_placed".
+            occurred_at: When, as ISO 8601 text or datetime (a naive one is taken as UTC). Default: now.
+            payload: Any JSON properties.
+            anonymous_id: A device or visitor id.
+
+        Raises:
+            SegOpsEventError: Only with `strict=True`: the event was dropped.
+
+        Source: typescript-sdk.md, "track".
+        """
+        if self._is_disabled:
+            return
+        try:
+            if event is not None:
+                user_id, event_type, occurred_at, payload, anonymous_id = _fields(event)
+            if user_id.__class__ is not str or not user_id:
+                user_id = check_text("user_id", user_id)
+            if event_type.__class__ is not str or not event_type:
+                event_type = check_text("event_type", event_type)
+            if payload.__class__ is not dict:
+                payload = check_payload(payload)
+            occurred_at = datetime.now(timezone.utc) if occurred_at is None else check_time(occurred_at)
+            whole = Event(user_id, event_type, occurred_at, payload, anonymous_id)
+            if event_type in self._enrichment.wanted:
+                self._put_enriched(whole)
+            else:
+                self._put(whole)
+        except Exception as error:  # noqa: BLE001 - whatever a payload's own methods raise must not reach the host
+            self._refuse(error)
+
+    def identify(
+        self,
+        context: Context | Mapping[str, Any] | None = None,
+        *,
+        user_id: str | None = None,
+        traits: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record the traits of a user, as a `context_identified` event. Never blocks, never raises.
+
+        Args:
+            context: A `Context`, or a mapping with its fields; or else give the fields as keywords.
+            user_id: Your own id for the person.
+            traits: Any JSON properties; they replace those recorded before.
+
+        Raises:
+            SegOpsEventError: Only with `strict=True`: the event was dropped.
+
+        Source: typescript-sdk.md, "identify".
+        """
+        if self._is_disabled:
+            return
+        try:
+            if context is not None:
+                user_id, traits = _traits(context)
+        except SegOpsEventError as error:
+            self._refuse(error)
+        else:
+            self.track(user_id=user_id, event_type=CONTEXT_IDENTIFIED, payload=traits)
+
+    def track_page_view(
+        self,
+        user_id: str | PageView | None = _ANONYMOUS,
+        path: str | None = None,
+        *,
+        url: str | None = None,
+        referrer: str | None = None,
+        title: str | None = None,
+        occurred_at: str | datetime | None = None,
+        anonymous_id: str | None = None,
+    ) -> None:
+        """Record a page view, and an `ai_referral_session` after it if an AI assistant sent the visitor.
+
+        Never blocks, never raises. A server has no document to ask, so pass what the request says.
+
+        Args:
+            user_id: Your own id for the person, or a `PageView`; None is an anonymous visitor.
+            path: The path of the page. Default: that of `url`.
+            url: The full URL of the page.
+            referrer: The full URL that the visitor came from: the `Referer` header.
+            title: The title of the page.
+            occurred_at: When, as for `track`.
+            anonymous_id: A device or visitor id.
+
+        Raises:
+            SegOpsEventError: Only with `strict=True`: the event was dropped.
+
+        Source: typescript-sdk.md, "trackPageView"; wire-protocol.md, section 4.
+        """
+        view = user_id if isinstance(user_id, PageView) else PageView(_ANONYMOUS, path, url, referrer, title)
+        self.track(
+            user_id=view.user_id if isinstance(user_id, PageView) else user_id or _ANONYMOUS,
+            event_type=PAGE_VIEWED,
+            occurred_at=occurred_at,
+            payload=view.payload(),
+            anonymous_id=anonymous_id,
+        )
+
+    def _put_enriched(self, event: Event) -> None:
+        events = self._enrichment.apply(event)
+        if not events:
+            self._pipeline.ledger.refuse("plugin")
+        for each in events:
+            try:
+                self._put(each)
+            except Exception as error:  # noqa: BLE001 - one of them must not take the others with it
+                self._refuse(error)
+
+    def _put(self, event: Event) -> None:
+        try:
+            encoded = encode_plain(event) if is_plain(event.payload) else self._encode(event)
+        except (UnicodeEncodeError, TypeError):
+            encoded = self._encode(event)
+        if len(encoded) > self._max_event_bytes:
+            raise SegOpsEventError(
+                f"the event takes {len(encoded)} bytes, more than {self._max_event_bytes}: send less of it",
+                reason="too_large",
+            )
+        pipeline = self._pipeline
+        if pipeline.delivery.sessions is not None:
+            encoded = self._owned(encoded)
+        if pipeline.reporter.is_telling():
+            pipeline.ledger.refuse("plugin")
+            return
+        buffer = pipeline.buffer
+        if not buffer.put(encoded):
+            raise _no_room(pipeline)
+        if len(buffer.queue) >= buffer.wake_at:
+            pipeline.worker.wake()
+
+    def _encode(self, event: Event) -> bytes:
+        encoded, coerced = encode_event(event)
+        for _ in range(coerced):
+            self._pipeline.ledger.coerced.add()
+        return encoded
+
+    def _owned(self, encoded: bytes) -> bytes:
+        """Tie the event to whoever the user is now: the server books it under the session that it is sent with."""
+        try:
+            user = self._get_user() if self._get_user else UserContext(anonymous_id=_ANONYMOUS)
+        except Exception as error:
+            raise SegOpsEventError(f"get_user raised {type(error).__name__}") from error
+        event = OwnedEvent(encoded)
+        event.owner = read_user_context(user)
+        return event
+
+    def _refuse(self, error: Exception) -> None:
+        """Count and report an event that does not get in; raise it if the application asked for that."""
+        dropped = _as_event_error(error)
+        self._pipeline.ledger.refuse(dropped.reason)
+        if self._strict:
+            raise dropped
+        self._report(dropped)
+
+    def _report(self, error: Exception) -> None:
+        if self._pipeline.reporter.error(error):
+            self._pipeline.worker.wake()
+
+
+def _fields(event: object) -> tuple[Any, Any, Any, Any, Any]:
+    if isinstance(event, Event):
+        return event.user_id, event.event_type, event.occurred_at, event.payload, event.anonymous_id
+    if isinstance(event, Mapping):
+        get = event.get
+        return get("user_id"), get("event_type"), get("occurred_at"), get("payload"), get("anonymous_id")
+    raise _not_one_of(event, "an Event")
+
+
+def _traits(context: object) -> tuple[Any, Any]:
+    if isinstance(context, Context):
+        return context.user_id, context.traits
+    if isinstance(context, Mapping):
+        return context.get("user_id"), context.get("traits")
+    raise _not_one_of(context, "a Context")
+
+
+def _not_one_of(value: object, what: str) -> SegOpsEventError:
+    return SegOpsEventError(f"a {type(value).__name__} is neither {what} nor a mapping: pass one, or keywords")
+
+
+def _no_room(pipeline: Pipeline) -> SegOpsEventError:
+    if pipeline.buffer.is_closed:
+        return SegOpsEventError("the client is closed: track before shutdown()", reason="closed")
+    return SegOpsEventError("the buffer is full: events come in faster than the server takes them", reason="queue_full")
+
+
+def _as_event_error(error: Exception) -> SegOpsEventError:
+    if isinstance(error, SegOpsEventError):
+        return error
+    if isinstance(error, RecursionError):
+        return SegOpsEncodingError("the payload refers to itself or is nested too deeply: send flat properties")
+    dropped = SegOpsEventError(f"the event could not be read: {type(error).__name__} was raised")
+    dropped.__cause__ = error  # not in the message: it may quote the event
+    return dropped

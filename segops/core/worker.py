@@ -1,0 +1,197 @@
+"""Who calls delivery, and when: a thread of its own, or the caller."""
+
+from __future__ import annotations
+
+import threading
+from typing import Protocol
+
+from segops.core.buffer import NEVER, Buffer
+from segops.core.delivery import Delivery
+from segops.core.errors import SegOpsError
+from segops.core.ledger import Ledger
+from segops.core.options import Timing
+from segops.core.reporting import Reporter
+from segops.core.retry import Clock
+
+_GIVEN_UP = "the client was closed before the server took them"
+
+
+class Worker(Protocol):
+    """Runs delivery."""
+
+    def wake(self) -> None:
+        """Have a look: enough events wait, or there is something to tell. Takes no lock; may be called anywhere."""
+
+    def flush(self, timeout: float) -> bool:
+        """Send all that waits; return whether it was settled within `timeout` seconds."""
+
+    def close(self, timeout: float) -> None:
+        """Send what can be sent within `timeout` seconds and give up the rest."""
+
+
+class InlineWorker:
+    """Delivers on the thread that tracks, at `batch_size`, and on the one that flushes: for where no thread can be."""
+
+    def __init__(
+        self, *, delivery: Delivery, reporter: Reporter, ledger: Ledger, buffer: Buffer, timing: Timing, clock: Clock
+    ) -> None:
+        self._delivery = delivery
+        self._reporter = reporter
+        self._ledger = ledger
+        self._clock = clock
+        buffer.arm(timing.threshold)
+
+    def wake(self) -> None:
+        """Send what is due, unless a request is under way already."""
+        self._delivery.work(wait=False)
+        self._reporter.tell()
+
+    def flush(self, timeout: float) -> bool:
+        """Send all that waits, sleeping through pauses."""
+        position = self._ledger.end()
+        self._delivery.flush_to(position)
+        self._run(self._clock.monotonic() + timeout)
+        return self._delivery.outcome(position) is True
+
+    def close(self, timeout: float) -> None:
+        """Send what can be sent in time and give up the rest."""
+        self._delivery.close()
+        self._run(self._clock.monotonic() + timeout)
+        self._delivery.give_up(_GIVEN_UP)
+        self._reporter.tell()
+
+    def _run(self, deadline: float) -> None:
+        position = self._ledger.end()
+        while True:
+            resume = self._delivery.work(deadline)
+            self._reporter.tell()
+            if self._delivery.outcome(position) is not None or resume is None or resume > deadline:
+                return
+            self._clock.sleep(max(0.0, resume - self._clock.monotonic()))
+
+
+class ThreadWorker:
+    """Delivers on a daemon thread that is started by the first event."""
+
+    def __init__(
+        self, *, delivery: Delivery, reporter: Reporter, ledger: Ledger, buffer: Buffer, timing: Timing, clock: Clock
+    ) -> None:
+        self._delivery = delivery
+        self._reporter = reporter
+        self._ledger = ledger
+        self._buffer = buffer
+        self._timing = timing
+        self._clock = clock
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._signal = threading.Lock()
+        self._signal.acquire()
+        self._deadline = float("inf")
+        self._fallback: InlineWorker | None = None
+
+    def wake(self) -> None:
+        """Wake the thread, or start it."""
+        self._buffer.arm(NEVER)
+        if self._fallback is not None:
+            self._buffer.arm(self._timing.threshold)
+            self._fallback.wake()
+        elif self._thread is None:
+            self._start()
+        else:
+            self._raise_signal()
+
+    def flush(self, timeout: float) -> bool:
+        """Have the thread send all that waits, and wait for it."""
+        position = self._ledger.end()
+        self._delivery.flush_to(position)
+        self.wake()
+        if self._fallback is not None:
+            return self._fallback.flush(timeout)
+        with self._delivery.progress:
+            self._delivery.progress.wait_for(lambda: self._delivery.outcome(position) is not None, timeout)
+        return self._delivery.outcome(position) is True
+
+    def close(self, timeout: float) -> None:
+        """Have the thread send what it can in time, and wait for it. A request that hangs settles itself later."""
+        self._deadline = self._clock.monotonic() + timeout
+        self._delivery.close()
+        if self._thread is None and self._delivery.is_over():
+            return
+        self.wake()
+        if self._fallback is not None:
+            self._fallback.close(timeout)
+        elif (thread := self._thread) not in (None, threading.current_thread()):
+            thread.join(timeout)
+
+    def _start(self) -> None:
+        if not self._starting.acquire(blocking=False):
+            return
+        try:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="segops", daemon=True)
+                self._thread = thread
+                thread.start()
+        except RuntimeError as error:  # no threads here, or none any more: the interpreter is exiting
+            self._thread = None
+            self._fall_back(error)
+        finally:
+            self._starting.release()
+
+    def _fall_back(self, error: RuntimeError) -> None:
+        self._fallback = InlineWorker(
+            delivery=self._delivery,
+            reporter=self._reporter,
+            ledger=self._ledger,
+            buffer=self._buffer,
+            timing=self._timing,
+            clock=self._clock,
+        )
+        self._reporter.error(
+            SegOpsError(f"no thread could be started ({error}): events are sent by the caller instead")
+        )
+
+    def _raise_signal(self) -> None:
+        try:
+            self._signal.release()
+        except RuntimeError:  # raised already
+            return
+
+    def _run(self) -> None:
+        tick = self._clock.monotonic() + self._timing.flush_interval
+        try:
+            while True:
+                resume = self._step()
+                now = self._clock.monotonic()
+                if (
+                    self._delivery.is_over()
+                    or now >= self._deadline
+                    or (resume is not None and resume > self._deadline)
+                ):
+                    return
+                if now >= tick:
+                    self._delivery.flush_to(self._ledger.end())
+                    tick = now + self._timing.flush_interval
+                    continue
+                self._sleep(min(tick, tick if resume is None else resume) - now)
+        finally:
+            self._thread = None  # first, so that whoever comes from here on starts another thread
+            if self._deadline < float("inf"):
+                self._delivery.give_up(_GIVEN_UP)
+            self._reporter.tell()
+
+    def _step(self) -> float | None:
+        try:
+            resume = self._delivery.work(self._deadline)
+        except Exception as error:  # noqa: BLE001 - a bug of ours must not end delivery
+            self._reporter.error(SegOpsError(f"delivery failed unexpectedly: {type(error).__name__}: {error}"))
+            resume = self._clock.monotonic() + 1.0
+        self._reporter.tell()
+        return resume
+
+    def _sleep(self, seconds: float) -> None:
+        paused = self._clock.monotonic() < self._delivery.paused_until
+        if not paused:
+            self._buffer.arm(self._timing.threshold)
+            if len(self._buffer.queue) >= self._timing.threshold:
+                return
+        self._signal.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX)))

@@ -1,0 +1,41 @@
+"""The only reader of environment variables."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+DEFAULT_API_URL = "https://api.segops.ai"
+
+_FALSE = frozenset(("", "0", "false", "no", "off"))
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """What the environment says.
+
+    Attributes:
+        api_url: `SEGOPS_API_URL`, with or without `/api`.
+        api_key: `SEGOPS_API_KEY`.
+        is_disabled: Whether `SEGOPS_DISABLED` is set to anything but 0, false, no or off.
+        plugins: `SEGOPS_PLUGINS`; see `segops.core.plugins`.
+    """
+
+    api_url: str
+    api_key: str | None
+    is_disabled: bool
+    plugins: str | None
+
+    def __repr__(self) -> str:
+        return f"Environment({self.api_url!r}, is_disabled={self.is_disabled})"
+
+
+def read_environment() -> Environment:
+    """Read the variables as they are now."""
+    get = os.environ.get
+    return Environment(
+        api_url=get("SEGOPS_API_URL") or DEFAULT_API_URL,
+        api_key=get("SEGOPS_API_KEY") or None,
+        is_disabled=get("SEGOPS_DISABLED", "").strip().lower() not in _FALSE,
+        plugins=get("SEGOPS_PLUGINS"),
+    )
