@@ -1,0 +1,154 @@
+"""Where a transport connects to: the checks of its URL and of its proxy."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import msgspec
+
+from segops.core import SegOpsConfigError
+
+_PORTS = {"http": 80, "https": 443}
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_MAX_NAME = 253
+_NOT_IN_URL = re.compile(r"[^!-~]")
+
+
+class Address(msgspec.Struct, frozen=True):
+    """A server.
+
+    Attributes:
+        scheme: "http" or "https".
+        host: The host name or IP address, without brackets.
+        port: The TCP port.
+        authority: Host and port as a URL and a Host header write them; the default port is left out.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    authority: str
+
+    def __str__(self) -> str:
+        """Write the address as a URL."""
+        return f"{self.scheme}://{self.authority}"
+
+
+class Proxy(msgspec.Struct, frozen=True):
+    """A proxy and what it asks for.
+
+    Attributes:
+        address: Where it listens.
+        headers: The credentials for it, as headers; empty if it takes none.
+    """
+
+    address: Address
+    headers: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        """Show no credentials."""
+        return f"Proxy({self.address})"
+
+
+def parse_base(url: str) -> tuple[Address, str]:
+    """Return the server that `url` names and the path in front of every request's path.
+
+    Slashes at the end and a trailing "/api" are cut off, because the paths of requests begin with "/api/".
+
+    Raises:
+        SegOpsConfigError: It is not an http or https URL of a host, with at most a port and a path.
+    """
+    parts = _split(url, "the URL of SegOps")
+    if "@" in parts.netloc:
+        raise SegOpsConfigError("the URL of SegOps holds a user name or password: leave it out and pass the API key")
+    address = _address(parts, "the URL of SegOps")
+    if "?" in url or "#" in url:
+        raise SegOpsConfigError(f"the URL of SegOps has a query or fragment after {address}: leave that out")
+    return address, parts.path.rstrip("/").removesuffix("/api").rstrip("/")
+
+
+def find_proxy(address: Address, option: str | None) -> Proxy | None:
+    """Return the proxy on the way to `address`, if there is one.
+
+    Args:
+        address: The server.
+        option: A proxy URL; "" for none; None for what the environment says (`http_proxy`, `https_proxy`, `all_proxy`,
+            `no_proxy`). The environment's proxy is never used for this machine itself.
+
+    Raises:
+        SegOpsConfigError: The proxy's URL is not understood.
+    """
+    if option is not None:
+        return _parse_proxy(option, "the proxy") if option else None
+    if _is_loopback(address.host) or proxy_bypass(f"{address.host}:{address.port}"):
+        return None
+    known = getproxies()
+    url = known.get(address.scheme) or known.get("all")
+    if not url:
+        return None
+    return _parse_proxy(url if "://" in url else f"http://{url}", f"the proxy that the environment sets for {address}")
+
+
+def _parse_proxy(url: str, what: str) -> Proxy:
+    parts = _split(url, what)
+    address = _address(parts, what)
+    if "@" not in parts.netloc:
+        return Proxy(address)
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    pair = base64.b64encode(unquote_to_bytes(user) + b":" + unquote_to_bytes(password))
+    return Proxy(address, {"Proxy-Authorization": f"Basic {pair.decode()}"})
+
+
+def _split(url: str, what: str) -> SplitResult:
+    if not isinstance(url, str):
+        raise SegOpsConfigError(f"{what} must be text, but is of type {type(url).__name__}: pass https://host")
+    if _NOT_IN_URL.search(url):
+        raise SegOpsConfigError(
+            f"{what} holds a space, a control character or a letter beyond ASCII: percent-encode its path, "
+            "and write an international host name in its xn-- form"
+        )
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise SegOpsConfigError(f"{what} has brackets that hold no IPv6 address: write https://[::1]:8000") from None
+
+
+def _address(parts: SplitResult, what: str) -> Address:
+    if parts.scheme not in _PORTS:
+        raise SegOpsConfigError(f"{what} has the scheme {parts.scheme!r}: it must begin with https:// or http://")
+    host = parts.hostname or ""
+    if not _is_host(host):
+        raise SegOpsConfigError(
+            f"{what} has the host {host!r}, which is neither a name nor an address: write https://host"
+        )
+    try:
+        port = _PORTS[parts.scheme] if parts.port is None else parts.port
+    except ValueError:
+        port = 0
+    if not port:
+        raise SegOpsConfigError(f"{what} has a port that is no number from 1 to 65535: write https://host:8000")
+    written = f"[{host}]" if ":" in host else host
+    return Address(parts.scheme, host, port, written if port == _PORTS[parts.scheme] else f"{written}:{port}")
+
+
+def _is_host(host: str) -> bool:
+    if ":" in host:
+        return _is_ip(host)
+    labels = host.removesuffix(".").split(".")
+    return len(host) <= _MAX_NAME and all(_LABEL.fullmatch(label) for label in labels)
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)

@@ -1,0 +1,169 @@
+"""Sockets that keep one deadline for a whole exchange.
+
+A socket's own timeout starts anew with each read, so a server that drips its answer is waited for without end
+(fault-matrix.md, row 8). These set it to what is left before every read and write. An exchange runs on one thread from
+its beginning to its end, so its deadline belongs to the thread; that way it also reaches the sockets that urllib3 and
+ssl create on their own, such as the one inside a TLS tunnel.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Sequence
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+_SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+_Endpoint = tuple[socket.AddressFamily, socket.SocketKind, int, str, _SocketAddress]
+
+_OPTIONS = [
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+]
+if hasattr(socket, "TCP_KEEPIDLE"):
+    # Routers forget a silent connection after a few minutes; the system's own first probe comes after two hours.
+    _OPTIONS.append((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60))
+
+
+class Exchange(threading.local):
+    """The exchange that this thread is in.
+
+    Attributes:
+        received: Bytes that were received since `start`.
+    """
+
+    received = 0
+    _deadline = 0.0
+
+    def start(self, timeout: float) -> None:
+        """Begin an exchange that may take `timeout` seconds."""
+        self._deadline = monotonic() + timeout
+        self.received = 0
+
+    def left(self) -> float:
+        """Return the seconds that are left.
+
+        Raises:
+            TimeoutError: None are.
+        """
+        seconds = self._deadline - monotonic()
+        if seconds <= 0:
+            raise TimeoutError("the deadline of the exchange has passed")
+        return seconds
+
+
+exchange = Exchange()
+
+
+class TimedSocket(socket.socket):
+    """A TCP socket that keeps the deadline of the exchange."""
+
+    def gettimeout(self) -> float:
+        """Return what is left; ssl asks for it before a handshake."""
+        return exchange.left()
+
+    def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
+        """Receive within what is left."""
+        self.settimeout(exchange.left())
+        data = super().recv(buflen, flags)
+        exchange.received += len(data)
+        return data
+
+    def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
+        """Receive within what is left."""
+        self.settimeout(exchange.left())
+        count = super().recv_into(buffer, nbytes or memoryview(buffer).nbytes, flags)
+        exchange.received += count
+        return count
+
+    def send(self, data: ReadableBuffer, flags: int = 0) -> int:
+        """Send within what is left."""
+        self.settimeout(exchange.left())
+        return super().send(data, flags)
+
+    def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
+        """Send all within what is left; the timeout of a plain `sendall` covers the whole of it."""
+        self.settimeout(exchange.left())
+        super().sendall(data, flags)
+
+
+class TimedTLSSocket(TimedSocket, ssl.SSLSocket):
+    """A TLS socket that keeps the deadline of the exchange."""
+
+
+class PlainConnection(HTTPConnection):
+    """A connection without TLS that keeps the deadline of the exchange."""
+
+    def _new_conn(self) -> socket.socket:
+        return dial(self.host, self.port)
+
+
+class TLSConnection(HTTPSConnection):
+    """A connection with TLS that keeps the deadline of the exchange."""
+
+    def _new_conn(self) -> socket.socket:
+        return dial(self.host, self.port)
+
+
+def dial(host: str, port: int) -> TimedSocket:
+    """Connect to the first address of `host` that answers; each gets an even share of the time that is left.
+
+    Raises:
+        OSError: None of them answered.
+    """
+    endpoints = resolve(host, port)
+    failure = OSError(f"{host} has no address")
+    for tried, (family, kind, protocol, _, address) in enumerate(endpoints):
+        sock = TimedSocket(family, kind, protocol)
+        try:
+            for option in _OPTIONS:
+                sock.setsockopt(*option)
+            sock.settimeout(exchange.left() / (len(endpoints) - tried))
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            failure = error
+        else:
+            return sock
+    raise failure
+
+
+def resolve(host: str, port: int) -> Sequence[_Endpoint]:
+    """Return the addresses of `host`.
+
+    The system's resolver knows no timeout, so it is asked on a thread of its own, which may be left behind.
+
+    Raises:
+        OSError: There are none, or the resolver does not answer in time.
+    """
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:  # a name
+        pass
+    found: SimpleQueue[Sequence[_Endpoint] | OSError] = SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            found.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except OSError as error:
+            found.put(error)
+
+    try:
+        threading.Thread(target=look_up, name="segops-resolver", daemon=True).start()
+    except RuntimeError:  # the interpreter is exiting, or this platform has no threads
+        look_up()
+    try:
+        answer = found.get(timeout=exchange.left())
+    except Empty:
+        raise TimeoutError(f"the address of {host} was not found in time") from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer

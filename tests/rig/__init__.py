@@ -1,0 +1,1 @@
+"""Machinery of the tests: servers that misbehave on purpose, on real sockets."""

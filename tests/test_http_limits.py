@@ -1,0 +1,228 @@
+"""HttpTransport against servers without manners: fault-matrix.md, rows 1 to 8 and 17 to 20."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Callable
+
+import pytest
+from rig.fault_server import (
+    Fault,
+    FaultServer,
+    answer,
+    cut,
+    drip,
+    drip_request_away,
+    endless,
+    endless_body,
+    endless_headers,
+    hold,
+    raw,
+    redirect,
+    stall,
+)
+from rig.tls import TLS
+
+from segops.core import (
+    BATCH_PATH,
+    Request,
+    SegOpsTimeoutError,
+    SegOpsTransportError,
+)
+from segops.transports.http import HttpTransport
+from segops.transports.http.sockets import exchange, resolve
+
+pytest_plugins = ["rig.fixtures"]
+
+SECRET = "sk_live_planted"
+POST = Request("POST", BATCH_PATH, {"Authorization": f"ApiKey {SECRET}"}, b'{"events":[]}')
+GET = Request("GET", "/api/segments/")
+LONG = 10.0
+SHORT = 0.4
+
+
+Closing = Callable[[HttpTransport], HttpTransport]
+
+
+def fails_in_time(transport: HttpTransport, request: Request = POST) -> SegOpsTimeoutError:
+    started = time.monotonic()
+    with pytest.raises(SegOpsTimeoutError) as caught:
+        transport.send(request, timeout=SHORT)
+    # Twice the timeout is generous to a slow machine, and still less than what any of these servers would take.
+    assert time.monotonic() - started < 2 * SHORT + 0.5
+    return caught.value
+
+
+# Time
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [stall(), hold(), drip(), drip(headers=True), endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n")],
+    ids=["stall", "hold", "drip body", "drip headers", "100 for ever"],
+)
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_the_deadline_covers_the_whole_exchange(fault: Fault, tls: TLS, closing: Closing, *, secure: bool) -> None:
+    with FaultServer(fault, tls=tls.server() if secure else None) as server:
+        transport = closing(HttpTransport(server.url, ca_file=tls.ca_file if secure else None))
+        assert "0.4 s" in str(fails_in_time(transport))
+        assert transport.send(POST, timeout=LONG).status == 202  # on a new connection
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_the_deadline_covers_sending(tls: TLS, closing: Closing, *, secure: bool) -> None:
+    with FaultServer(drip_request_away(), tls=tls.server() if secure else None) as server:
+        transport = closing(HttpTransport(server.url, ca_file=tls.ca_file if secure else None))
+        fails_in_time(transport, Request("POST", "/api/x/", {}, b"x" * 20_000_000))
+
+
+def test_the_deadline_covers_the_tls_handshake(tls: TLS, closing: Closing) -> None:
+    with FaultServer(stall()) as server:  # without TLS: it never answers the hello
+        url = server.url.replace("http:", "https:")
+        fails_in_time(closing(HttpTransport(url, ca_file=tls.ca_file)))
+
+
+def test_a_kept_connection_that_times_out_is_not_tried_again(closing: Closing) -> None:
+    with FaultServer(answer(), hold()) as server:
+        transport = closing(HttpTransport(server.url))
+        transport.send(POST, timeout=LONG)
+        fails_in_time(transport)
+        assert server.connections == 1
+
+
+def test_no_time_at_all_is_a_timeout(closing: Closing) -> None:
+    with FaultServer() as server, pytest.raises(SegOpsTimeoutError):
+        closing(HttpTransport(server.url)).send(POST, timeout=0)
+    assert not server.journal
+
+
+def test_a_server_that_does_not_accept_is_a_timeout(closing: Closing) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        waiting = [socket.socket() for _ in range(4)]
+        for sock in waiting:  # fill the queue: the next one's SYN is dropped
+            sock.settimeout(0)
+            sock.connect_ex(("127.0.0.1", port))
+        fails_in_time(closing(HttpTransport(f"http://127.0.0.1:{port}")))
+        for sock in waiting:
+            sock.close()
+
+
+def test_a_resolver_that_hangs_is_a_timeout(monkeypatch: pytest.MonkeyPatch, closing: Closing) -> None:
+    release = threading.Event()
+    real = socket.getaddrinfo
+
+    def slow(host: str, port: int, **options: int) -> object:
+        if "flags" not in options:
+            release.wait(30)
+        return real(host, port, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    fails_in_time(closing(HttpTransport("http://localhost:1")))
+    release.set()
+
+
+@pytest.mark.parametrize("name", ["localhost", "nowhere.invalid"])
+def test_a_host_is_looked_up_where_threads_cannot_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    exchange.start(LONG)
+    if name == "localhost":
+        assert resolve(name, 80)
+    else:
+        with pytest.raises(socket.gaierror):
+            resolve(name, 80)
+
+
+# Refusals
+
+
+def test_refused_and_unknown_hosts_are_errors() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(SegOpsTransportError, match="refused") as caught:
+        HttpTransport(f"http://127.0.0.1:{port}").send(POST, timeout=LONG)
+    assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+    with pytest.raises(SegOpsTransportError) as caught:
+        HttpTransport("http://nowhere.invalid").send(POST, timeout=LONG)
+    assert isinstance(caught.value.__cause__, socket.gaierror)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_an_answer_and_never_followed(status: int, closing: Closing) -> None:
+    with FaultServer() as elsewhere, FaultServer(redirect(f"{elsewhere.url}/stolen/", status)) as server:
+        response = closing(HttpTransport(server.url)).send(POST, timeout=LONG)
+    assert response.status == status
+    assert response.headers["location"] == f"{elsewhere.url}/stolen/"
+    assert not elsewhere.journal
+    assert elsewhere.connections == 0
+
+
+@pytest.mark.parametrize("garbage", [b"\r\n\r\n", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\0" * 100_000])
+def test_what_is_not_http_is_an_error(garbage: bytes, closing: Closing) -> None:
+    with FaultServer(cut(len(garbage), garbage)) as server, pytest.raises(SegOpsTransportError):
+        closing(HttpTransport(server.url)).send(POST, timeout=LONG)
+
+
+# Size
+
+
+def test_an_endless_body_is_cut(closing: Closing) -> None:
+    with FaultServer(endless_body()) as server:
+        transport = closing(HttpTransport(server.url, max_response_bytes=100_000))
+        response = transport.send(POST, timeout=LONG)
+        assert (response.status, len(response.body), response.truncated) == (202, 100_000, True)
+        assert transport.send(POST, timeout=LONG).truncated is False
+        assert server.connections == 2
+
+
+def test_endless_headers_are_an_error(closing: Closing) -> None:
+    with FaultServer(endless_headers()) as server, pytest.raises(SegOpsTransportError):
+        closing(HttpTransport(server.url)).send(POST, timeout=LONG)
+
+
+@pytest.mark.parametrize(("size", "truncated"), [(999, False), (1000, False), (1001, True)])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_limit_is_exact(size: int, closing: Closing, *, truncated: bool, chunked: bool) -> None:
+    body = b"x" * size
+    data = raw(body=body)
+    if chunked:
+        data = b"HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (size, body)
+    with FaultServer(cut(len(data), data)) as server:
+        transport = closing(HttpTransport(server.url, max_response_bytes=1000))
+        response = transport.send(POST, timeout=LONG)
+    assert (response.body, response.truncated) == (body[:1000], truncated)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "packed"),
+    [("gzip", gzip.compress(b"hello")), ("X-GZIP", gzip.compress(b"hello")), ("deflate", zlib.compress(b"hello"))],
+)
+def test_a_compressed_answer_is_decompressed(encoding: str, packed: bytes, closing: Closing) -> None:
+    with FaultServer(answer(200, packed, {"Content-Encoding": encoding})) as server:
+        response = closing(HttpTransport(server.url)).send(GET, timeout=LONG)
+    assert (response.body, response.truncated) == (b"hello", False)
+
+
+def test_a_gzip_bomb_is_cut(closing: Closing) -> None:
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(packer.compress(b"\0" * 2**20) for _ in range(200)) + packer.flush()
+    with FaultServer(answer(200, bomb, {"Content-Encoding": "gzip"})) as server:
+        response = closing(HttpTransport(server.url)).send(GET, timeout=LONG)
+    assert (len(response.body), response.truncated) == (2**20, True)
+
+
+@pytest.mark.parametrize("body", [b"no gzip at all", gzip.compress(b"hello")[:-6]])
+def test_a_broken_compressed_answer_keeps_its_status(body: bytes, closing: Closing) -> None:
+    with FaultServer(answer(202, body, {"Content-Encoding": "gzip"})) as server:
+        response = closing(HttpTransport(server.url)).send(POST, timeout=LONG)
+    assert (response.status, response.truncated) == (202, True)

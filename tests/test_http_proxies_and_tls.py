@@ -1,0 +1,150 @@
+"""HttpTransport through proxies, and with certificates: fault-matrix.md, rows 9 and 10."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+
+import pytest
+from rig.fault_server import FaultServer, answer
+from rig.proxy import Proxy
+from rig.tls import TLS
+
+from segops.core import Request, SegOpsConfigError, SegOpsTransportError
+from segops.transports.http import HttpTransport
+
+pytest_plugins = ["rig.fixtures"]
+
+GET = Request("GET", "/api/segments/%2e/", {"Authorization": "ApiKey sk_live_planted"})
+PASSWORD = "pa:ss@wörd"
+USERINFO = "user:pa%3Ass%40w%C3%B6rd"
+BASIC = "Basic dXNlcjpwYTpzc0B3w7ZyZA=="
+LONG = 10.0
+
+Closing = Callable[[HttpTransport], HttpTransport]
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+# Proxies
+
+
+def test_a_plain_request_is_forwarded_with_its_whole_url(closing: Closing) -> None:
+    with FaultServer() as server, Proxy(server.port, BASIC) as proxy:
+        transport = closing(HttpTransport("http://segops.test/seg", proxy=f"http://{USERINFO}@127.0.0.1:{proxy.port}"))
+        assert transport.send(GET, timeout=LONG).status == 202
+    assert proxy.journal[0].target == "http://segops.test/seg/api/segments/%2e/"
+    assert proxy.journal[0].headers["host"] == "segops.test"
+    assert server.journal[0].target == "/seg/api/segments/%2e/"
+    assert transport.url == "http://segops.test/seg"
+
+
+@pytest.mark.parametrize("secure_proxy", [False, True])
+def test_a_tls_request_is_tunnelled(tls: TLS, closing: Closing, *, secure_proxy: bool) -> None:
+    with (
+        FaultServer(tls=tls.server("segops.test")) as server,
+        Proxy(server.port, BASIC, tls=tls.server() if secure_proxy else None) as proxy,
+    ):
+        url = proxy.url.replace("://", f"://{USERINFO}@")
+        transport = closing(HttpTransport("https://segops.test", proxy=url, ca_file=tls.ca_file))
+        for _ in range(2):
+            assert transport.send(GET, timeout=LONG).status == 202
+    assert [(received.method, received.target) for received in proxy.journal] == [("CONNECT", "segops.test:443")]
+    assert "authorization" not in proxy.journal[0].headers
+    assert [received.target for received in server.journal] == [GET.path, GET.path]
+    assert "proxy-authorization" not in server.journal[0].headers
+
+
+def test_a_plain_request_goes_through_a_tls_proxy(tls: TLS, closing: Closing) -> None:
+    with FaultServer() as server, Proxy(server.port, tls=tls.server()) as proxy:
+        transport = closing(HttpTransport("http://segops.test", proxy=proxy.url, ca_file=tls.ca_file))
+        assert transport.send(GET, timeout=LONG).status == 202
+    assert proxy.journal[0].target == "http://segops.test/api/segments/%2e/"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_credentials_is_an_error_without_those_it_got(scheme: str, closing: Closing) -> None:
+    with FaultServer() as server, Proxy(server.port, "Basic other") as proxy:
+        transport = closing(HttpTransport(f"{scheme}://segops.test", proxy=f"http://{USERINFO}@127.0.0.1:{proxy.port}"))
+        with pytest.raises(SegOpsTransportError, match="wants credentials") as caught:
+            transport.send(GET, timeout=LONG)
+    text = f"{caught.value} {caught.value.__cause__!r} {transport!r} {transport._proxy!r}"
+    assert f"127.0.0.1:{proxy.port}" in text
+    for secret in (PASSWORD, USERINFO, "pa%3A", BASIC, "planted"):
+        assert secret not in text
+    assert not server.journal
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_dead_proxy_is_an_error_that_names_it(scheme: str) -> None:
+    with FaultServer() as server:
+        pass
+    with pytest.raises(SegOpsTransportError, match=f"through the proxy {server.url}") as caught:
+        HttpTransport(f"{scheme}://segops.test", proxy=server.url).send(GET, timeout=LONG)
+    assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+@pytest.mark.parametrize("written", ["http://127.0.0.1:{}", "127.0.0.1:{}"])
+def test_the_environment_names_the_proxy(
+    name: str, written: str, monkeypatch: pytest.MonkeyPatch, closing: Closing
+) -> None:
+    with FaultServer() as server, Proxy(server.port) as proxy:
+        monkeypatch.setenv(name, written.format(proxy.port))
+        assert closing(HttpTransport("http://segops.test")).send(GET, timeout=LONG).status == 202
+        assert len(proxy.journal) == 1
+
+
+@pytest.mark.parametrize("excluded", ["segops.test", ".test", "*", "segops.test:80"])
+def test_no_proxy_and_the_empty_option_exclude_it(excluded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert HttpTransport("http://segops.test")._proxy is not None
+    assert HttpTransport("http://segops.test", proxy="")._proxy is None
+    monkeypatch.setenv("no_proxy", excluded)
+    assert HttpTransport("http://segops.test")._proxy is None
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "[::1]"])
+def test_the_environments_proxy_is_not_asked_for_this_machine(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert HttpTransport(f"http://{host}:8000")._proxy is None
+
+
+@pytest.mark.parametrize(
+    "url", ["socks5://host:1080", "http://user:hunter2@", "http://user:hunter2@host:x", "host:3128"]
+)
+def test_a_bad_proxy_is_an_error_without_its_credentials(url: str) -> None:
+    with pytest.raises(SegOpsConfigError, match="the proxy") as caught:
+        HttpTransport("https://segops.test", proxy=url)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_407_from_a_server_without_proxy_is_an_answer(closing: Closing) -> None:
+    with FaultServer(answer(407)) as server:
+        assert closing(HttpTransport(server.url)).send(GET, timeout=LONG).status == 407
+
+
+# Certificates
+
+
+def test_a_custom_authority_is_trusted(tls: TLS, closing: Closing) -> None:
+    with FaultServer(tls=tls.server()) as server:
+        transport = closing(HttpTransport(server.url, ca_file=tls.ca_file))
+        for _ in range(3):
+            assert transport.send(GET, timeout=LONG).status == 202
+    assert [received.connection for received in server.journal] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("fault", ["unknown authority", "wrong host", "expired"])
+def test_a_certificate_that_does_not_hold_is_refused(fault: str, tls: TLS) -> None:
+    context = tls.server(*(["other.test"] if fault == "wrong host" else []), expired=fault == "expired")
+    ca_file = None if fault == "unknown authority" else tls.ca_file
+    with FaultServer(tls=context) as server, pytest.raises(SegOpsTransportError, match="certificate") as caught:
+        HttpTransport(server.url, ca_file=ca_file).send(GET, timeout=LONG)
+    assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
+    assert not server.journal
