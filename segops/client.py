@@ -94,7 +94,7 @@ class SegOpsClient(Tracker):
         self._is_disabled = environment.is_disabled
         broken: list[Exception] = []
         loaded = Plugins(BUILT_IN_PLUGINS, given=plugins, selection=environment.plugins, report=broken.append)
-        where = transport or api_url or environment.api_url
+        where = transport if transport is not None else api_url or environment.api_url
         self._transport = _Nowhere() if self._is_disabled else _open_transport(where, loaded.transports())
         self._key = self._choose_key(api_key, environment)
         self._enrichment = Enrichment(loaded.enrichers(), self._report)
@@ -235,10 +235,12 @@ class SegOpsClient(Tracker):
         self._pipeline = Pipeline(self._blueprint)
 
     def _choose_key(self, given: str | None, environment: Environment) -> ApiKey | None:
-        text = given or self._transport.api_key or environment.api_key
+        text = given if given is not None else self._transport.api_key or environment.api_key
         if text is None and self._transport.offline:
             return None
         key = check_key(text)
+        if key.is_public and self._transport.offline:
+            return None  # there is nobody to shake hands with
         check_secrecy(self._transport.url, key)
         if sys.platform == "emscripten" and not key.is_public:
             warn("a secret key is in a browser, where anybody can read it: use a pk_ key")
