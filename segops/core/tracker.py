@@ -61,7 +61,7 @@ class Tracker:
             event: An `Event`, or a mapping with its fields; or else give the fields as keywords.
             user_id: Your own id for the person.
             event_type: What happened, as "order_placed".
-            occurred_at: When, as ISO 8601 text or datetime (a naive one is taken as UTC). Default: now.
+            occurred_at: When, as ISO 8601 text or datetime (a naive one is taken as UTC). Default, also for "": now.
             payload: Any JSON properties.
             anonymous_id: A device or visitor id.
 
@@ -81,7 +81,7 @@ class Tracker:
                 event_type = check_text("event_type", event_type)
             if payload.__class__ is not dict:
                 payload = check_payload(payload)
-            occurred_at = datetime.now(timezone.utc) if occurred_at is None else check_time(occurred_at)
+            occurred_at = check_time(occurred_at) if occurred_at else datetime.now(timezone.utc)
             whole = Event(user_id, event_type, occurred_at, payload, anonymous_id)
             if event_type in self._enrichment.wanted:
                 self._put_enriched(whole)
