@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable
 
 import pytest
 from rig.fault_server import (
+    Call,
     Fault,
     FaultServer,
     answer,
@@ -162,17 +162,18 @@ def test_an_answer_cut_short_is_an_error_and_not_sent_again(after: int, closing:
     assert len(server.journal) == 2
 
 
-def test_an_answer_that_comes_before_the_request_was_read_counts(closing: Closing) -> None:
-    def refuse(call: object) -> None:
-        peer = call.peer  # type: ignore[attr-defined]
-        peer.send(raw(413, b"{}"))
-        peer.sock.shutdown(socket.SHUT_WR)
-        while peer.sock.recv(65536):
+@pytest.mark.parametrize("reads_on", [True, False])
+def test_an_answer_that_comes_before_the_request_was_read_counts(closing: Closing, *, reads_on: bool) -> None:
+    def refuse(call: Call) -> None:
+        call.peer.send(raw(413, b"{}"))
+        while reads_on and call.peer.sock.recv(65536):
             pass
+        call.peer.close()  # with the request unread this is a reset
 
     with FaultServer(refuse) as server:
-        request = Request("POST", "/api/x/", {}, b"x" * 5_000_000)
-        assert closing(HttpTransport(server.url)).send(request, timeout=LONG).status == 413
+        transport = closing(HttpTransport(server.url))
+        assert transport.send(Request("POST", "/api/x/", {}, b"x" * 5_000_000), timeout=LONG).status == 413
+        transport.close()
 
 
 def test_no_more_connections_are_kept_than_asked_for(closing: Closing) -> None:

@@ -54,7 +54,7 @@ def test_an_empty_batch_writes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "e").exists()
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"events":1}', b'{"other":[]}'])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"events":1}', b'{"other":[]}', b'{"events":[1]}'])
 def test_a_broken_batch_is_answered_with_400(body: bytes, tmp_path: Path) -> None:
     answer = FileTransport(tmp_path / "e").send(Request("POST", BATCH_PATH, {}, body), timeout=LONG)
     assert answer.status == 400

@@ -29,11 +29,15 @@ _SUCCESS = 2
 _TOKEN_SECONDS = 900
 
 
+class _Batch(msgspec.Struct):
+    events: list[dict[str, Any]]
+
+
 class MemoryTransport(Transport):
     """Remembers what was sent, for tests; for any number of threads.
 
     Args:
-        *answers: What to answer, in this order; after that 202 to everything.
+        *answers: What to answer, in this order; after that 202, or 400 if events cannot be read.
         offline: False to be taken for a real server: a client with a public key then asks for a session, which is
             answered with a token unless an answer is scripted.
         clock: Returns unix seconds; a session lasts 15 minutes from there.
@@ -76,7 +80,7 @@ class MemoryTransport(Transport):
         response = self._respond(request, answer)
         if response.status // 100 == _SUCCESS:
             with self._changed:
-                self.events += _events(request)
+                self.events += _events(request) or []
                 self._changed.notify_all()
         return response
 
@@ -108,9 +112,10 @@ class MemoryTransport(Transport):
             return answer(request)
         if request.path == SESSION_PATH:
             return self._session(request)
-        taken: dict[str, Any] = {"queued": True}
-        if request.path == BATCH_PATH:
-            taken = {"queued": len(_events(request)), "skipped": 0}
+        events = _events(request)
+        if events is None:
+            return Response(400, _JSON, b'{"detail":"The body is not the JSON of events."}')
+        taken = {"queued": len(events), "skipped": 0} if request.path == BATCH_PATH else {"queued": True}
         return Response(202, _JSON, msgspec.json.encode(taken))
 
     def _session(self, request: Request) -> Response:
@@ -122,9 +127,13 @@ class MemoryTransport(Transport):
         return Response(200, _JSON, msgspec.json.encode(session))
 
 
-def _events(request: Request) -> list[dict[str, Any]]:
-    if request.path == SINGLE_PATH:
-        return [msgspec.json.decode(request.body)]
-    if request.path == BATCH_PATH:
-        return list(msgspec.json.decode(request.body)["events"])
+def _events(request: Request) -> list[dict[str, Any]] | None:
+    """Return the events of a request, none if it is for something else; None if its body cannot be read."""
+    try:
+        if request.path == SINGLE_PATH:
+            return [msgspec.json.decode(request.body, type=dict[str, Any])]
+        if request.path == BATCH_PATH:
+            return msgspec.json.decode(request.body, type=_Batch).events
+    except msgspec.MsgspecError:
+        return None
     return []

@@ -201,7 +201,10 @@ def _events(request: Request) -> list[bytes]:
         events = [msgspec.json.decode(request.body, type=msgspec.Raw)]
     else:
         events = msgspec.json.decode(request.body, type=_Batch).events
-    return [bytes(event).translate(None, b"\r\n") for event in events]
+    lines = [bytes(event).translate(None, b"\r\n") for event in events]
+    if not all(line.startswith(b"{") for line in lines):
+        raise msgspec.ValidationError("an event must be an object")
+    return lines
 
 
 def _append(descriptor: int, lines: bytes) -> None:
