@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from segops import SegOpsClient
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -58,10 +61,6 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_option_is_in_the_readme() -> None:
-    import inspect
-
-    from segops import SegOpsClient
-
     readme = (ROOT / "README.md").read_text()
     for name in inspect.signature(SegOpsClient).parameters:
         assert f"| `{name}` |" in readme
