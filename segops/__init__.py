@@ -83,8 +83,10 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Load what most programs do not need when it is first asked for."""
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+if not TYPE_CHECKING:  # or type checkers take every misspelt name for a lazy one
+
+    def __getattr__(name: str) -> Any:
+        """Load what most programs do not need when it is first asked for."""
+        if name not in _LAZY:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
