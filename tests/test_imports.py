@@ -1,0 +1,252 @@
+"""The imports are the architecture diagram: who may import whom, and what `import segops` costs in modules.
+
+Source: design.md, section 1.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import segops
+
+PACKAGE = Path(segops.__file__).parent
+PROJECT = PACKAGE.parent
+
+FRONT_DOORS = ("segops", "segops.core", "segops.local", "segops.plugins.ai_referrer", "segops.testing")
+"""Packages with `__all__`: what is in it is public, and nothing else is."""
+
+
+class Rule(NamedTuple):
+    """What a part of the package may import besides itself and the standard library.
+
+    Attributes:
+        doors: Modules whose public names (`__all__`) it may import.
+        inside: Parts of which it may import any module.
+        third_party: Third-party packages.
+    """
+
+    doors: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
+    third_party: tuple[str, ...] = ()
+
+
+CORE = ("segops.core",)
+PUBLIC = ("segops", "segops.core", "segops.local", "segops.plugins.ai_referrer")
+
+RULES = {
+    # The composition roots know the inside of the core.
+    "segops": Rule(
+        doors=("segops.plugins.ai_referrer", "segops.signing", "segops.webhooks"), inside=("segops.client", *CORE)
+    ),
+    "segops.client": Rule(inside=("segops.environment", *CORE)),
+    "segops.environment": Rule(third_party=("msgspec",)),
+    "segops.core": Rule(third_party=("msgspec", "pluggy")),
+    "segops.core.log": Rule(inside=CORE, third_party=("structlog",)),
+    # Built-ins live under the rule for strangers: the front door of the core, and never each other.
+    "segops.transports": Rule(doors=CORE, third_party=("msgspec",)),
+    "segops.transports.http": Rule(doors=("segops", *CORE), third_party=("msgspec", "urllib3")),
+    "segops.local": Rule(doors=CORE, third_party=("msgspec",)),
+    "segops.plugins": Rule(),
+    "segops.plugins.ai_referrer": Rule(doors=CORE, third_party=("msgspec",)),
+    "segops.plugins.admin": Rule(doors=CORE, third_party=("msgspec",)),
+    "segops.signing": Rule(doors=CORE),
+    "segops.webhooks": Rule(doors=CORE, third_party=("msgspec",)),
+    # Applications: public names only.
+    "segops.plugins.demo": Rule(doors=PUBLIC, third_party=("msgspec",)),
+    "segops.testing": Rule(doors=PUBLIC, third_party=("msgspec", "pytest")),
+    "segops.cli": Rule(doors=PUBLIC),
+    "segops.__main__": Rule(doors=PUBLIC, inside=("segops.cli",)),
+}
+
+READERS_OF_THE_ENVIRONMENT = {
+    ("segops.environment", "environ"),
+    # The proxy variables are everybody's; the standard library reads them, on Windows and macOS from the system, too.
+    ("segops.transports.http.addresses", "getproxies"),
+    ("segops.transports.http.addresses", "proxy_bypass"),
+}
+
+NOT_LOADED_BY_IMPORT = {
+    "argparse",
+    "asyncio",
+    "email",
+    "http",
+    "importlib.metadata",
+    "logging",
+    "segops.local.service",
+    "segops.plugins.ai_referrer",
+    "sqlite3",
+    "ssl",
+    "structlog",
+    "urllib3",
+}
+
+SOURCES = {
+    ".".join(path.relative_to(PROJECT).with_suffix("").parts).removesuffix(".__init__"): path.read_text("utf-8")
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+def is_in(module: str, part: str) -> bool:
+    return module == part or (part != "segops" and module.startswith(f"{part}."))
+
+
+def rule_of(module: str) -> str | None:
+    """Return the most special part that has a rule."""
+    return max((part for part in RULES if is_in(module, part)), key=len, default=None)
+
+
+def imports(source: str) -> Iterator[tuple[str, str | None]]:
+    """Yield each module that is imported, wherever in the source, with the name taken from it or None for itself."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (("." * node.level + (node.module or ""), alias.name) for alias in node.names)
+
+
+def violations(module: str, source: str) -> list[str]:
+    part = rule_of(module)
+    assert part is not None
+    return [
+        f"{module} imports {name or ''} from {origin}"
+        for origin, name in imports(source)
+        if not may_import(part, origin, name)
+    ]
+
+
+def may_import(part: str, origin: str, name: str | None) -> bool:
+    rule = RULES[part]
+    top = origin.partition(".")[0]
+    if top != "segops":
+        # _typeshed exists for type checkers only
+        return top in sys.stdlib_module_names or top in (*rule.third_party, "_typeshed")
+    if any(is_in(origin, tree) for tree in (part, *rule.inside)):
+        return True
+    return origin in rule.doors and name is not None and is_public(origin, name)
+
+
+def is_public(origin: str, name: str) -> bool:
+    if f"{origin}.{name}" in SOURCES:  # a module
+        return False
+    names = getattr(importlib.import_module(origin), "__all__", None)
+    return not name.startswith("_") if names is None else name in names
+
+
+def test_every_module_has_a_rule() -> None:
+    assert [module for module in SOURCES if rule_of(module) is None] == []
+    assert rule_of("segops.no_such_part") is None
+    assert rule_of("segops.core.log") == "segops.core.log"
+    assert rule_of("segops.core.logs") == "segops.core"
+    assert len(SOURCES) > 40
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_module_imports_only_what_its_part_may(module: str) -> None:
+    assert violations(module, SOURCES[module]) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("segops.core.events", "import urllib3"),
+        ("segops.core.events", "import structlog"),
+        ("segops.core.events", "from segops.client import SegOpsClient"),
+        ("segops.core.events", "from segops import Event"),
+        ("segops.core.events", "from . import errors"),
+        ("segops.core.events", "def f():\n    from segops.local import LocalSegOps"),
+        ("segops.client", "from segops.transports.memory import MemoryTransport"),
+        ("segops.environment", "from segops.core import Event"),
+        ("segops.transports.memory", "from segops.core.http import Request"),
+        ("segops.transports.memory", "from segops.core import http"),
+        ("segops.transports.memory", "import segops.core"),
+        ("segops.transports.memory", "from segops.local import LocalSegOps"),
+        ("segops.transports.memory", "import urllib3"),
+        ("segops.local.server", "from segops.transports.memory import MemoryTransport"),
+        ("segops.plugins.ai_referrer", "from segops.plugins.demo import run"),
+        ("segops.plugins.demo", "from segops.local.service import LocalSegOps"),
+        ("segops.signing", "from segops.webhooks import verify_webhook"),
+        ("segops", "from segops.signing import _key"),
+        ("segops.testing", "from segops import client"),
+        ("segops.cli", "from segops.core.plugins import Plugins"),
+        ("segops.cli", "import requests"),
+    ],
+)
+def test_a_forbidden_import_is_seen(module: str, line: str) -> None:
+    assert len(violations(module, line)) == 1
+
+
+def readers(module: str, source: str) -> set[tuple[str, str]]:
+    """Return each name in `source` through which the environment is read or written."""
+    suspicious = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv", "getproxies", "proxy_bypass"}
+    named = set()
+    for node in ast.walk(ast.parse(source)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+        names += [node.attr] if isinstance(node, ast.Attribute) else []
+        named |= {(module, name) for name in suspicious.intersection(names)}
+    return named
+
+
+def test_one_module_reads_the_environment() -> None:
+    found = {reader for module, source in SOURCES.items() for reader in readers(module, source)}
+    assert found == READERS_OF_THE_ENVIRONMENT
+
+
+def test_a_reader_of_the_environment_is_seen() -> None:
+    assert readers("m", "import os\nx = os.environ['A']") == {("m", "environ")}
+    assert readers("m", "from os import getenv as g") == {("m", "getenv")}
+
+
+def test_importing_segops_loads_nothing_heavy() -> None:
+    program = (
+        "import json, sys; before = set(sys.modules); import segops; print(json.dumps([*set(sys.modules) - before]))"
+    )
+    # Not measured: coverage itself loads half of the standard library.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert "segops.client" in loaded
+    assert loaded & NOT_LOADED_BY_IMPORT == set()
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_module_says_what_it_is_for(module: str) -> None:
+    assert ast.get_docstring(ast.parse(SOURCES[module]))
+
+
+@pytest.mark.parametrize("door", FRONT_DOORS)
+def test_a_front_door_has_all_that_it_names(door: str) -> None:
+    module = importlib.import_module(door)
+    assert len(set(module.__all__)) == len(module.__all__)
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
+    with pytest.raises(AttributeError, match="no_such_name"):
+        module.no_such_name  # noqa: B018 - the look-up is what is tested
+
+
+def test_the_runtime_dependencies_are_the_four() -> None:
+    table = re.search(
+        r"^dependencies = \[\n(.*?)^\]", (PROJECT / "pyproject.toml").read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    assert table is not None
+    names = re.findall(r'^ *"([\w.-]+)', table[1], re.MULTILINE)
+    assert names == ["msgspec", "pluggy", "structlog", "urllib3"]
+    assert len(names) == len(table[1].splitlines())
+
+
+def test_development_requirements_are_pinned_with_hashes_and_name_no_index() -> None:
+    text = (PROJECT / "requirements" / "dev.txt").read_text("utf-8")
+    requirements = text.replace("\\\n", " ").splitlines()
+    assert len(requirements) > 20
+    pinned = re.compile(r"[\w.-]+==\S+( ; [^#]*?)?(\s+--hash=sha256:[0-9a-f]{64})+\s*")
+    assert [line for line in requirements if not pinned.fullmatch(line)] == []
+    assert "://" not in text
