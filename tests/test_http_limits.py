@@ -7,10 +7,12 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from rig.fault_server import (
+    Call,
     Fault,
     FaultServer,
     answer,
@@ -81,6 +83,29 @@ def test_the_deadline_covers_sending(tls: TLS, closing: Closing, *, secure: bool
         fails_in_time(transport, Request("POST", "/api/x/", {}, b"x" * 20_000_000))
 
 
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_the_deadline_covers_sending_on_a_kept_connection(tls: TLS, closing: Closing, *, secure: bool) -> None:
+    with FaultServer(answer(), drip_request_away(), tls=tls.server() if secure else None) as server:
+        transport = closing(HttpTransport(server.url, ca_file=tls.ca_file if secure else None))
+        transport.send(POST, timeout=LONG)
+        fails_in_time(transport, Request("POST", "/api/x/", {}, b"x" * 20_000_000))
+
+
+def test_the_deadline_covers_a_slow_tunnel_and_the_handshake_in_it(tls: TLS, closing: Closing) -> None:
+    def open_slowly(call: Call) -> None:
+        call.read()
+        call.server.stopping.wait(0.9)
+        call.peer.send(b"HTTP/1.1 200 Connected\r\n\r\n")
+        call.peer.wait_until_gone(call.server.stopping)
+
+    with FaultServer(open_slowly) as proxy:
+        transport = closing(HttpTransport("https://segops.test", proxy=proxy.url, ca_file=tls.ca_file))
+        started = time.monotonic()
+        with pytest.raises(SegOpsTimeoutError):
+            transport.send(POST, timeout=1.0)
+        assert time.monotonic() - started < 1.5
+
+
 def test_the_deadline_covers_the_tls_handshake(tls: TLS, closing: Closing) -> None:
     with FaultServer(stall()) as server:  # without TLS: it never answers the hello
         url = server.url.replace("http:", "https:")
@@ -101,18 +126,33 @@ def test_no_time_at_all_is_a_timeout(closing: Closing) -> None:
     assert not server.journal
 
 
-def test_a_server_that_does_not_accept_is_a_timeout(closing: Closing) -> None:
-    with socket.socket() as listener:
+@pytest.fixture
+def black_hole() -> Iterator[int]:
+    """Give a port whose queue of connections is full: the next one's SYN is dropped."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
-        port = listener.getsockname()[1]
-        waiting = [socket.socket() for _ in range(4)]
-        for sock in waiting:  # fill the queue: the next one's SYN is dropped
+        for _ in range(4):
+            sock = stack.enter_context(socket.socket())
             sock.settimeout(0)
-            sock.connect_ex(("127.0.0.1", port))
-        fails_in_time(closing(HttpTransport(f"http://127.0.0.1:{port}")))
-        for sock in waiting:
-            sock.close()
+            sock.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def test_a_server_that_does_not_accept_is_a_timeout(black_hole: int, closing: Closing) -> None:
+    fails_in_time(closing(HttpTransport(f"http://127.0.0.1:{black_hole}")))
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next(
+    black_hole: int, monkeypatch: pytest.MonkeyPatch, closing: Closing
+) -> None:
+    with FaultServer() as server:
+        endpoints = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in (black_hole, server.port)
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: endpoints)
+        assert closing(HttpTransport("http://segops.test", proxy="")).send(POST, timeout=1.0).status == 202
 
 
 def test_a_resolver_that_hangs_is_a_timeout(monkeypatch: pytest.MonkeyPatch, closing: Closing) -> None:

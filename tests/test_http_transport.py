@@ -124,6 +124,21 @@ def test_a_connection_closed_while_idle_is_replaced(closing: Closing) -> None:
     assert [received.connection for received in server.journal] == [1, 2]
 
 
+def test_bytes_that_nobody_asked_for_are_not_taken_for_an_answer(closing: Closing) -> None:
+    def answer_twice(call: Call) -> None:
+        call.read()
+        call.peer.send(raw())
+        call.server.stopping.wait(0.05)
+        call.peer.send(raw(408))  # as servers do before they close an idle connection
+
+    with FaultServer(answer_twice) as server:
+        transport = closing(HttpTransport(server.url))
+        transport.send(POST, timeout=LONG)
+        time.sleep(0.1)
+        assert transport.send(POST, timeout=LONG).status == 202
+        assert server.connections == 2
+
+
 @pytest.mark.parametrize("fault", [hang_up(), hang_up(read=False), reset(), reset(read=False)])
 def test_a_kept_connection_that_fails_before_any_answer_is_replaced_once(fault: Fault, closing: Closing) -> None:
     with FaultServer(answer(), fault) as server:

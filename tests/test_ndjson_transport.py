@@ -9,6 +9,7 @@ import os
 import stat
 import sys
 import threading
+import time
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -162,6 +163,20 @@ def test_a_file_that_stays_locked_is_a_timeout(tmp_path: Path) -> None:
         with pytest.raises(SegOpsTimeoutError, match="locked"):
             transport.send(batch("{}"), timeout=0.05)
     assert transport.send(batch("{}"), timeout=LONG).status == 202
+
+
+def test_a_file_that_is_moved_away_while_waiting_for_it_is_left_alone(tmp_path: Path) -> None:
+    with (tmp_path / "e").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        sender = threading.Thread(
+            target=FileTransport(tmp_path / "e").send, args=(batch("{}"),), kwargs={"timeout": LONG}
+        )
+        sender.start()
+        time.sleep(0.1)  # long enough to have opened the file
+        (tmp_path / "e").rename(tmp_path / "e.old")
+    sender.join()
+    assert (tmp_path / "e.old").read_bytes() == b""
+    assert (tmp_path / "e").read_bytes() == b"{}\n"
 
 
 # URLs

@@ -157,21 +157,21 @@ class FileTransport(NdjsonTransport):
         return cls(unquote(parts.path), **options)
 
     def write(self, lines: bytes, deadline: float) -> None:
-        """Append to the file, after making room if it would grow too large."""
+        """Append to the file while it is locked, after making room if it would grow too large."""
         while not self._try_to_write(lines, deadline):
             pass  # the name belongs to another file by now: one was started here, or by someone who rotated first
 
     def _try_to_write(self, lines: bytes, deadline: float) -> bool:
         descriptor = os.open(self._path, _APPEND, 0o600)
         try:
-            if self._max_bytes is not None:
-                _lock(descriptor, deadline)
-                status = os.fstat(descriptor)
-                if not self._is_current(status):
-                    return False
-                if status.st_size and status.st_size + len(lines) > self._max_bytes:
-                    self._rotate()
-                    return False
+            _lock(descriptor, deadline)
+            status = os.fstat(descriptor)
+            if not self._is_current(status):
+                return False
+            size = status.st_size
+            if size and self._max_bytes is not None and size + len(lines) > self._max_bytes:
+                self._rotate()
+                return False
             _append(descriptor, lines)
         finally:
             os.close(descriptor)

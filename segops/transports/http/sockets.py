@@ -90,9 +90,10 @@ class TimedSocket(socket.socket):
         return super().send(data, flags)
 
     def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
-        """Send all within what is left; the timeout of a plain `sendall` covers the whole of it."""
-        self.settimeout(exchange.left())
-        super().sendall(data, flags)
+        """Send all within what is left; that of ssl would start the timeout anew for each record."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.send(rest, flags) :]
 
 
 class TimedTLSSocket(TimedSocket, ssl.SSLSocket):

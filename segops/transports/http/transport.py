@@ -11,6 +11,7 @@ import os
 import re
 import ssl
 from collections import deque
+from contextlib import suppress
 from functools import cached_property
 from http.client import HTTPException, HTTPResponse
 
@@ -142,8 +143,6 @@ class HttpTransport(Transport):
         if connection is not None:
             try:
                 return self._converse(connection, request, head)
-            except TimeoutError:
-                raise
             except (OSError, HTTPException):
                 # The server may close a kept connection just as it is used again. Not one byte of an answer means
                 # that it has most likely not seen the request.
@@ -154,11 +153,11 @@ class HttpTransport(Transport):
     def _converse(self, connection: _Connection, request: Request, head: bytes) -> Response:
         keep = False
         try:
-            sent = _send(connection, head, request.body)
+            _send(connection, head, request.body)
             answer = HTTPResponse(connection.sock, method=request.method)
             try:
                 response = read_answer(answer, self._limit)
-                keep = sent and answer.isclosed() and not answer.will_close
+                keep = answer.isclosed() and not answer.will_close
             finally:
                 answer.close()
         finally:
@@ -236,14 +235,11 @@ class HttpTransport(Transport):
         return text if self._proxy is None else f"{text} (through the proxy {self._proxy.address})"
 
 
-def _send(connection: _Connection, head: bytes, body: bytes) -> bool:
-    """Send a request; return False if the server stopped reading, which it may do and still answer."""
-    try:
+def _send(connection: _Connection, head: bytes, body: bytes) -> None:
+    """Send a request; a server may stop reading it, and still have answered."""
+    with suppress(BrokenPipeError, ConnectionResetError):
         if len(body) < _JOIN_BELOW:
             connection.sock.sendall(head + body)  # one packet rather than two
         else:
             connection.sock.sendall(head)
             connection.sock.sendall(body)
-    except (BrokenPipeError, ConnectionResetError):
-        return False
-    return True
