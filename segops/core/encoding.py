@@ -22,7 +22,9 @@ from segops.core.events import Event
 
 _INT_MIN = -(2**63)
 _INT_MAX = 2**64 - 1
+_INT_MAX_BITS = 14_000  # some 4200 digits; writing one of a million takes seconds
 _NATIVE = frozenset((datetime, date, time, timedelta, UUID))
+_PATH_STEP = 40
 
 encode_plain = msgspec.json.Encoder(decimal_format="number").encode
 """Encode an event whose payload `is_plain`.
@@ -111,7 +113,7 @@ class _Plain:
             name = self._key(key, path)
             if name in plain:
                 self.coerced += 1
-            plain[name] = self.value(item, f"{path}.{name}")
+            plain[name] = self.value(item, path + _step(name))
         return plain
 
     def value(self, value: object, path: str) -> Any:  # noqa: PLR0911 - one line for each kind of value
@@ -122,15 +124,17 @@ class _Plain:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, int):
-            return self._integer(value)
-        if isinstance(value, float | Decimal):
+            return self._integer(value, path)
+        if isinstance(value, float):
             return self._real(value)
+        if isinstance(value, Decimal):
+            return self._decimal(Decimal(value))
         if type(value) in _NATIVE:
             return value
-        if isinstance(value, date | time):
-            return value.isoformat()
+        if isinstance(value, date | time | timedelta | UUID):
+            return self._derived(value)
         if isinstance(value, bytes | bytearray | memoryview):
-            return base64.b64encode(value).decode()
+            return base64.b64encode(memoryview(value).tobytes()).decode()
         if isinstance(value, Mapping):
             return self.mapping(value, path)
         if isinstance(value, list | tuple | set | frozenset):
@@ -141,31 +145,53 @@ class _Plain:
         plain = self.value(key, path) if not isinstance(key, Mapping | list | tuple | set | frozenset) else key
         if isinstance(plain, str):
             return plain
-        if plain is None or isinstance(plain, bool | int | float | Decimal | UUID | date | time):
+        if plain is None or isinstance(plain, bool | int | float | Decimal | UUID | date | time | timedelta):
             return encode_plain(plain).decode().strip('"')
         raise SegOpsEncodingError(f"a key in {path} is of type {type(key).__name__}: use text keys")
 
-    def _integer(self, value: int) -> int | str:
-        number = int.__add__(value, 0)
+    def _integer(self, value: int, path: str) -> int | str:
+        number = int.__int__(value)
         if _INT_MIN <= number <= _INT_MAX:
             return number
+        bits = number.bit_length()
+        if bits > _INT_MAX_BITS:
+            raise SegOpsEncodingError(f"{path} is an int of {bits} bits, more than {_INT_MAX_BITS}: send it as text")
         self.coerced += 1
         return format(Decimal(number), "f")
 
-    def _real(self, value: float | Decimal) -> float | Decimal | None:
+    def _real(self, value: float) -> float | None:
         if math.isfinite(value):
-            return value if isinstance(value, Decimal) else float.__add__(value, 0.0)
+            return float.__float__(value)
         self.coerced += 1
         return None
+
+    def _decimal(self, value: Decimal) -> Decimal | str | None:
+        if value.is_finite() and math.isfinite(float(value)):
+            return value
+        self.coerced += 1
+        return str(value) if value.is_finite() else None  # a number that readers take for infinite is sent as text
+
+    def _derived(self, value: date | time | timedelta | UUID) -> Any:
+        """Return the value of a subclass such as pandas, asyncpg and freezegun have; none of its methods is called."""
+        if value != value:  # noqa: PLR0124 - pandas' NaT, which is a datetime, is known by this alone
+            self.coerced += 1
+            return None
+        if isinstance(value, timedelta):
+            return timedelta(value.days, value.seconds, value.microseconds)
+        if isinstance(value, UUID):
+            return UUID(int=value.int)
+        if isinstance(value, time):
+            return _zulu(time.isoformat(value))
+        return _zulu(datetime.isoformat(value)) if isinstance(value, datetime) else date.isoformat(value)
 
     def _object(self, value: object, path: str) -> Any:
         """Take apart a numpy scalar or array, a dataclass, an attrs or msgspec object, or a pydantic model."""
         kind = type(value)
         try:
             if kind.__module__ == "numpy":
-                return self.value(value.tolist(), path)  # type: ignore[attr-defined]
+                return self.value(self._from_numpy(value), path)
             if hasattr(kind, "model_dump"):
-                return self.mapping(kind.model_dump(value), path)
+                return self.value(kind.model_dump(value), path)
             names = _field_names(kind)
             if names is not None:
                 return self.mapping({name: getattr(value, name) for name in names}, path)
@@ -177,10 +203,38 @@ class _Plain:
             ) from error
         raise SegOpsEncodingError(f"{path} is of type {kind.__name__}, which has no JSON form: convert it first")
 
+    def _from_numpy(self, value: Any) -> Any:
+        """Return the Python value of a numpy scalar or array: of times, whatever their unit, to the microsecond.
+
+        Raises:
+            TypeError: Python has no such type, as for longdouble.
+        """
+        kind = value.dtype.kind
+        if kind in "mM":
+            value = value.astype(f"{kind}8[us]")
+            self.coerced += value.ravel().tolist().count(None)  # each was a NaT
+        plain = value.tolist()
+        if plain.__class__ is value.__class__:
+            raise TypeError(f"{value.dtype} has no Python type")
+        return plain
+
+
+def _step(name: str) -> str:
+    """Return how a key is shown in an error; one that is no name, such as an e-mail address, is not."""
+    return f".{name}" if len(name) <= _PATH_STEP and name.isidentifier() else "[…]"
+
+
+def _zulu(text: str) -> str:
+    """Write UTC as msgspec does."""
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+
 
 def _field_names(kind: type) -> list[str] | None:
-    for attribute in ("__struct_fields__", "__dataclass_fields__"):
-        if (names := getattr(kind, attribute, None)) is not None:
-            return list(names)
+    if hasattr(kind, "__struct_fields__"):
+        return list(kind.__struct_fields__)
+    if hasattr(kind, "__dataclass_fields__"):
+        from dataclasses import fields  # noqa: PLC0415 - whoever has a dataclass has it loaded
+
+        return [field.name for field in fields(kind)]
     attributes = getattr(kind, "__attrs_attrs__", None)
     return None if attributes is None else [attribute.name for attribute in attributes]

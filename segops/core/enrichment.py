@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 
 from segops.core.encoding import encode_event, is_plain
 from segops.core.errors import SegOpsPluginError
-from segops.core.events import Event, check_text
+from segops.core.events import Event, check_text, check_time
 from segops.core.hookspecs import Enricher
 
 MAX_STRIKES = 5
@@ -36,8 +36,9 @@ class _Guarded:
         copy = Event(event.user_id, event.event_type, event.occurred_at, dict(event.payload), event.anonymous_id)
         started = time.perf_counter()
         try:
-            result = _checked(self._enricher.enrich(copy))
+            result = _checked(self._enricher.enrich(copy), event)
         except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+            _check_encodable(event)  # if that is what is wrong, the plugin is not to blame
             self._strike(f"raised {type(error).__name__}", error)
             return (event,)
         seconds = time.perf_counter() - started
@@ -102,8 +103,8 @@ def _through(enricher: _Guarded, event: Event) -> Sequence[Event]:
     return (event,)
 
 
-def _checked(result: Event | Iterable[Event] | None) -> Sequence[Event]:
-    """Return the events of an enricher's answer, known to be good.
+def _checked(result: Event | Iterable[Event] | None, source: Event) -> Sequence[Event]:
+    """Return the events of an enricher's answer, known to be good; one that says no time has that of its source.
 
     Raises:
         Exception: The answer is not what was promised; of whatever kind.
@@ -118,6 +119,13 @@ def _checked(result: Event | Iterable[Event] | None) -> Sequence[Event]:
             raise SegOpsPluginError(f"it returned a {type(event).__name__}, not an Event")
         check_text("user_id", event.user_id)
         check_text("event_type", event.event_type)
-        if not is_plain(event.payload):
-            encode_event(event)
+        if event.anonymous_id is not None:
+            check_text("anonymous_id", event.anonymous_id)
+        event.occurred_at = check_time(event.occurred_at or source.occurred_at)
+        _check_encodable(event)
     return events
+
+
+def _check_encodable(event: Event) -> None:
+    if not is_plain(event.payload):
+        encode_event(event)

@@ -104,7 +104,7 @@ class PageView(msgspec.Struct):
 
     def payload(self) -> dict[str, str]:
         """Return the properties that are known."""
-        path = _path_of(self.url) if self.path is None and self.url else self.path
+        path = _path_of(self.url) if self.path is None and isinstance(self.url, str) and self.url else self.path
         properties = {"path": path, "url": self.url, "referrer": self.referrer, "title": self.title}
         return {name: value for name, value in properties.items() if value is not None}
 
@@ -162,31 +162,36 @@ def read_user_context(value: object) -> UserContext:
 def check_time(value: object) -> str | datetime:
     """Return the time of an event in a form that is encoded as RFC 3339.
 
-    Text is passed on as it is once it is known to be a date and time; a naive datetime is taken as UTC.
+    RFC 3339 text, and a bare date, is passed on as it is. Other ISO 8601 text is read by `datetime.fromisoformat`,
+    which knows more forms since Python 3.11. A naive datetime is taken as UTC.
 
     Raises:
         SegOpsEventError: It is neither a datetime nor ISO 8601 text.
     """
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value
-    if not isinstance(value, str):
+    if isinstance(value, str):
+        text = str.__str__(value)
+        if _is_rfc3339(text):
+            return text
+        try:
+            value = datetime.fromisoformat(text)
+        except ValueError:
+            raise SegOpsEventError(
+                f"occurred_at is {text[:40]!r}, which is not ISO 8601: write 2026-04-25T14:32:00Z"
+            ) from None
+    if not isinstance(value, datetime):
         raise SegOpsEventError(
             f"occurred_at must be ISO 8601 text or a datetime, but is of type {type(value).__name__}"
         )
-    if not _is_time(value):
-        raise SegOpsEventError(f"occurred_at is {value[:40]!r}, which is not ISO 8601: write 2026-04-25T14:32:00Z")
-    return value
+    if value != value:  # noqa: PLR0124 - pandas' NaT, which is a datetime, is known by this alone
+        raise SegOpsEventError("occurred_at is NaT, a time that is missing: leave it out, or pass a datetime")
+    return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value
 
 
-def _is_time(text: str) -> bool:
+def _is_rfc3339(text: str) -> bool:
     for kind in (datetime, date):
         try:
             msgspec.convert(text, kind)
-        except msgspec.ValidationError:
+        except (msgspec.ValidationError, UnicodeEncodeError):
             continue
         return True
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+    return False

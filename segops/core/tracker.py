@@ -79,6 +79,8 @@ class Tracker:
                 user_id = check_text("user_id", user_id)
             if event_type.__class__ is not str or not event_type:
                 event_type = check_text("event_type", event_type)
+            if anonymous_id is not None and anonymous_id.__class__ is not str:
+                anonymous_id = check_text("anonymous_id", anonymous_id)
             if payload.__class__ is not dict:
                 payload = check_payload(payload)
             occurred_at = check_time(occurred_at) if occurred_at else datetime.now(timezone.utc)
@@ -114,7 +116,7 @@ class Tracker:
         try:
             if context is not None:
                 user_id, traits = _traits(context)
-        except SegOpsEventError as error:
+        except Exception as error:  # noqa: BLE001 - as for track
             self._refuse(error)
         else:
             self.track(user_id=user_id, event_type=CONTEXT_IDENTIFIED, payload=traits)
@@ -148,14 +150,22 @@ class Tracker:
 
         Source: typescript-sdk.md, "trackPageView"; wire-protocol.md, section 4.
         """
-        view = user_id if isinstance(user_id, PageView) else PageView(_ANONYMOUS, path, url, referrer, title)
-        self.track(
-            user_id=view.user_id if isinstance(user_id, PageView) else user_id or _ANONYMOUS,
-            event_type=PAGE_VIEWED,
-            occurred_at=occurred_at,
-            payload=view.payload(),
-            anonymous_id=anonymous_id,
-        )
+        if self._is_disabled:
+            return
+        try:
+            if not isinstance(user_id, PageView):
+                user_id = PageView(user_id or _ANONYMOUS, path, url, referrer, title)
+            payload = user_id.payload()
+        except Exception as error:  # noqa: BLE001 - as for track
+            self._refuse(error)
+        else:
+            self.track(
+                user_id=user_id.user_id,
+                event_type=PAGE_VIEWED,
+                occurred_at=occurred_at,
+                payload=payload,
+                anonymous_id=anonymous_id,
+            )
 
     def _put_enriched(self, event: Event) -> None:
         events = self._enrichment.apply(event)
