@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from segops.assembly import BUILT_IN_PLUGINS
 from segops.core.enrichment import Enrichment
 from segops.core.errors import SegOpsConfigError
 from segops.core.http import Request, Response, Transport, TransportFactory
@@ -20,12 +21,6 @@ from segops.core.reporting import OnError
 from segops.core.retry import Clock, RetryPolicy
 from segops.core.tracker import GetUser, Tracker
 from segops.environment import Environment, read_environment
-
-BUILT_IN_PLUGINS = {
-    "transports": "segops.transports",
-    "local": "segops.local.plugin",
-    "ai_referrer": "segops.plugins.ai_referrer",
-}
 
 
 class SegOpsClient(Tracker):

@@ -1,0 +1,50 @@
+"""The program run in a process of its own, and a SegOps for it to send to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from cli_rig import SEGOPS, Run, Strangers, make_environment
+
+from segops.local import LocalSegOps, LocalServer
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Strangers:
+    directory = tmp_path / "site"
+    directory.mkdir()
+    return Strangers(directory)
+
+
+@pytest.fixture
+def environment(strangers: Strangers) -> dict[str, str]:
+    path = [str(strangers.directory), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return make_environment(PYTHONPATH=os.pathsep.join(path))
+
+
+@pytest.fixture
+def run(environment: Mapping[str, str]) -> Run:
+    def run_segops(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*SEGOPS, *words], env={**environment, **more}, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert "Traceback" not in done.stderr
+        return done
+
+    return run_segops
+
+
+@pytest.fixture
+def local() -> Iterator[LocalSegOps]:
+    with LocalSegOps() as local:
+        yield local
+
+
+@pytest.fixture
+def server(local: LocalSegOps) -> Iterator[LocalServer]:
+    with LocalServer(local) as server:
+        yield server

@@ -1,0 +1,155 @@
+"""`segops demo --api-url … --api-key …`: another SegOps, a wrong key, no server, one that hangs, and Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from cli_rig import SEGOPS, Run
+
+from segops.local import LocalSegOps, LocalServer
+
+
+@pytest.fixture
+def silent() -> Iterator[socket.socket]:
+    """Yield a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        yield listener
+
+
+def url_of(listener: socket.socket) -> str:
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextmanager
+def answering(*answers: tuple[int, bytes]) -> Iterator[str]:
+    """Yield the URL of a server that gives these answers in turn, and then the last one for ever."""
+    left = list(answers)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            status, body = left.pop(0) if len(left) > 1 else left[0]
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_another_segops_gets_the_same(run: Run, local: LocalSegOps, server: LocalServer) -> None:
+    done = run("demo", "--api-url", server.url, "--api-key", local.secret_key)
+    assert done.returncode == 0, done.stderr
+    assert f"Sent to {server.url}" in done.stdout
+    assert "not read back" in done.stdout
+    summary = local.summary()
+    assert summary.by_type == {"order_placed": 6919, "page_viewed": 12, "ai_referral_session": 7}
+    assert summary.users == 2357
+
+
+def test_the_key_may_come_from_the_environment(run: Run, local: LocalSegOps, server: LocalServer) -> None:
+    done = run("demo", "--limit", "5", "--api-url", server.url, SEGOPS_API_KEY=local.secret_key)
+    assert done.returncode == 0, done.stderr
+    assert local.summary().by_type["order_placed"] == 5
+
+
+def test_the_url_may_come_from_the_environment(run: Run, local: LocalSegOps, server: LocalServer) -> None:
+    done = run("demo", "--limit", "5", "--api-key", local.secret_key, SEGOPS_API_URL=f"{server.url}/api")
+    assert done.returncode == 0, done.stderr
+    assert local.summary().by_type["order_placed"] == 5
+
+
+def test_a_wrong_key(run: Run, local: LocalSegOps, server: LocalServer) -> None:
+    done = run("demo", "--api-url", server.url, "--api-key", "sk_test_wrong")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "401" in done.stderr
+    assert "check the API key: --api-key, or SEGOPS_API_KEY" in done.stderr
+    assert "sk_test_wrong" not in done.stderr
+    assert local.summary().events == 0
+
+
+def test_a_public_key_is_refused(run: Run, local: LocalSegOps, server: LocalServer) -> None:
+    done = run("demo", "--api-url", server.url, "--api-key", local.public_key)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pass a secret key (sk_)" in done.stderr
+    assert local.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--api-url", "gopher://x", "--api-key", "sk_x"], "must start with one of"),
+        (["--api-url", "http://127.0.0.1:1"], "SEGOPS_API_KEY"),
+        (["--api-key", "mk_x"], "sk_"),
+        (["--api-key", ""], "key"),
+        (["--api-key", "sk_x", "--db", "x.db"], "--db is for a SegOps on this machine"),
+    ],
+)
+def test_arguments_that_cannot_be_used(run: Run, words: list[str], message: str) -> None:
+    done = run("demo", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+def test_no_server_fails_within_seconds(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = url_of(taken)
+    done = run("demo", "--api-url", url, "--api-key", "sk_test_x")
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "check the URL, and that the server runs" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "message"),
+    [
+        (202, b'{"queued": 0, "skipped": 500}', "segops: 24 of 24 events were not delivered (rejected 24)"),
+        (404, b"<h1>no such page</h1>", "check the URL and the arguments"),
+        (302, b"", "check the URL and the arguments"),
+    ],
+)
+def test_a_server_that_does_not_take_events(run: Run, status: int, body: bytes, message: str) -> None:
+    with answering((status, body)) as url:
+        done = run("demo", "--limit", "5", "--api-url", url, "--api-key", "sk_test_x")
+    assert done.returncode == 1
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize("status", [408, 503])
+def test_a_server_that_is_busy_for_a_moment(run: Run, status: int) -> None:
+    with answering((status, b""), (202, b"{}")) as url:
+        done = run("demo", "--limit", "5", "--api-url", url, "--api-key", "sk_test_x")
+    assert done.returncode == 0, done.stderr
+    assert "accepted                     24\n" in done.stdout
+
+
+def test_an_interrupt_ends_it_at_once(environment: Mapping[str, str], silent: socket.socket) -> None:
+    words = ["demo", "--api-url", url_of(silent), "--api-key", "sk_test_x"]
+    with subprocess.Popen(
+        [*SEGOPS, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        connection, _ = silent.accept()
+        with connection:
+            assert connection.recv(1)
+            process.send_signal(signal.SIGINT)
+            output, complaint = process.communicate(timeout=30)
+    assert (process.returncode, output) == (130, "")
+    assert complaint.endswith("segops: interrupted\n")
+    assert "Traceback" not in complaint

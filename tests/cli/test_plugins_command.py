@@ -1,0 +1,104 @@
+"""`segops plugins`: what is loaded and from where, and what is broken and why."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from cli_rig import Run, Strangers
+
+GOOD = """
+from segops.core import Enricher, Observer, hookimpl
+class Counter(Observer): pass
+class Things: pass
+@hookimpl
+def segops_register_enrichers():
+    return [Enricher(name="all", event_types=None, enrich=lambda event: event),
+            Enricher(name="two", event_types=frozenset({"b", "a"}), enrich=lambda event: event)]
+@hookimpl
+def segops_register_observers(): return [Counter()]
+@hookimpl
+def segops_register_transports(): return {"pigeon": lambda url: None}
+@hookimpl
+def segops_register_resources(): return {"things": Things}
+"""
+
+LATE = """
+from segops.core import hookimpl
+@hookimpl
+def segops_register_transports(): raise RuntimeError("no pigeons today")
+"""
+
+
+def listing(run: Run, **environment: str) -> dict[str, Any]:
+    done = run("plugins", **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_built_ins_are_listed_as_json_when_piped(run: Run) -> None:
+    found = listing(run)
+    by_name = {plugin["name"]: plugin for plugin in found["plugins"]}
+    assert by_name["demo"] == {
+        "name": "demo",
+        "origin": "built in",
+        "hooks": ["segops_register_commands"],
+        "provides": {"commands": ["demo"]},
+    }
+    assert by_name["ai_referrer"]["provides"] == {"enrichers": ["ai_referrer (page_viewed)"]}
+    assert by_name["local"]["provides"] == {"transports": ["local:"]}
+    assert "https:" in by_name["transports"]["provides"]["transports"]
+    assert found["broken"] == []
+
+
+def test_a_strangers_plugin_is_listed_with_its_origin_and_all_it_provides(run: Run, strangers: Strangers) -> None:
+    strangers.add("pigeons", GOOD)
+    assert listing(run)["plugins"][-1] == {
+        "name": "pigeons",
+        "origin": "pigeons-dist",
+        "hooks": [f"segops_register_{kind}" for kind in ("enrichers", "observers", "resources", "transports")],
+        "provides": {
+            "transports": ["pigeon:"],
+            "enrichers": ["all (all events)", "two (a, b)"],
+            "observers": ["Counter"],
+            "resources": ["things"],
+        },
+    }
+
+
+def test_broken_plugins_are_listed_with_the_reason(run: Run, strangers: Strangers) -> None:
+    strangers.add("absent", "import module_that_does_not_exist")
+    strangers.add("late", LATE)
+    found = listing(run)
+    assert [message.partition(" is not used: ")[0] for message in found["broken"]] == [
+        "plugin 'absent' (absent-dist)",
+        "plugin 'late' (late-dist)",
+    ]
+    assert "No module named 'module_that_does_not_exist'" in found["broken"][0]
+    assert "no pigeons today" in found["broken"][1]
+    late = found["plugins"][-1]
+    assert (late["name"], late["provides"]) == ("late", {})
+
+
+def test_plugins_that_the_environment_turns_off_are_not_listed(run: Run, strangers: Strangers) -> None:
+    strangers.add("pigeons", GOOD)
+    names = [plugin["name"] for plugin in listing(run, SEGOPS_PLUGINS="none,-ai_referrer")["plugins"]]
+    assert "demo" in names
+    assert not {"pigeons", "ai_referrer"} & set(names)
+
+
+def test_the_table_says_nothing_of_broken_plugins_where_there_are_none(run: Run) -> None:
+    assert "BROKEN" not in run("plugins", "-o", "table").stdout
+
+
+def test_the_table_has_a_line_for_each(run: Run, strangers: Strangers) -> None:
+    strangers.add("pigeons", GOOD)
+    strangers.add("absent", "import module_that_does_not_exist")
+    done = run("plugins", "-o", "table")
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ["NAME", "ORIGIN", "HOOKS", "PROVIDES"]
+    pigeons = next(line for line in lines if line.startswith("pigeons"))
+    assert "pigeons-dist  enrichers, observers, resources, transports  pigeon:; all (all events), two (a, b)" in pigeons
+    assert lines[-2] == "BROKEN"
+    assert lines[-1].startswith("plugin 'absent' (absent-dist) is not used")

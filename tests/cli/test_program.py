@@ -1,0 +1,159 @@
+"""The program as such: help, versions, unknown words, errors of every kind, and readers that go away."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from cli_rig import SEGOPS, Run, Strangers
+
+import segops
+from segops.cli import main
+
+COMMAND = """
+from segops.core import *
+def work(arguments):
+    {work}
+def words(parser):
+    parser.add_argument("--number", type=int)
+@hookimpl
+def segops_register_commands():
+    return [Command(name="stranger", help="100% strange", configure=words, run=work)]
+"""
+
+
+def test_no_arguments_print_the_usage(run: Run) -> None:
+    done = run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: segops ")
+    assert "demo" in done.stdout
+    assert "plugins" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["help"], ["--help"], ["-h"]])
+def test_help_is_the_usage(run: Run, words: list[str]) -> None:
+    done = run(*words)
+    assert (done.returncode, done.stdout, done.stderr) == (0, run().stdout, "")
+
+
+def test_help_of_a_command_lists_its_arguments(run: Run) -> None:
+    done = run("help", "demo")
+    assert done.returncode == 0
+    assert "usage: segops demo" in done.stdout
+    assert "--api-url" in done.stdout
+    assert done.stdout == run("demo", "--help").stdout
+
+
+def test_version(run: Run) -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"segops {segops.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["nonsense"], ["help", "nonsense"], ["--nonsense"], ["demo", "--nonsense"], ["demo", "--lim", "1"], ["demo", "x"]],
+)
+def test_unknown_words_are_a_usage_error(run: Run, words: list[str]) -> None:
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "usage: segops" in done.stderr
+
+
+def test_the_installed_program_is_the_module(environment: Mapping[str, str]) -> None:
+    program = shutil.which("segops", path=f"{Path(SEGOPS[0]).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    assert program is not None
+    done = subprocess.run([program, "--version"], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == f"segops {segops.__version__}\n"
+
+
+def test_a_strangers_command_runs_and_gives_the_exit_code(run: Run, strangers: Strangers) -> None:
+    strangers.add("stranger", COMMAND.format(work="print(arguments.number); return 9"))
+    assert "100% strange" in run("help").stdout
+    done = run("stranger", "--number", "4")
+    assert (done.returncode, done.stdout) == (9, "4\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        ("SegOpsConfigError('change it')", 2, "change it"),
+        ("SegOpsTransportError('no answer')", 5, "no answer; check the URL, and that the server runs"),
+        ("SegOpsTimeoutError('too late')", 5, "too late; check the URL"),
+        ("SegOpsPluginError('bad plugin')", 1, "bad plugin"),
+        ("api_error('GET /x', 401, b'who', {})", 1, "'who'; check the API key"),
+        ("api_error('GET /x', 403, b'no', {})", 1, "'no'; this key may not"),
+        ("api_error('GET /x', 404, b'what', {})", 1, "'what'; check the URL and the arguments"),
+        ("api_error('GET /x', 429, b'wait', {})", 1, "'wait'; wait a minute"),
+        ("api_error('GET /x', 503, b'oh', {})", 1, "'oh'; the fault is the server's"),
+        (
+            "KeyError('lost')",
+            1,
+            "unexpected KeyError: 'lost' (stranger.py:4); this is a fault of segops or of a plugin",
+        ),
+        ("KeyboardInterrupt()", 130, "interrupted"),
+        ("SystemExit(7)", 7, ""),
+        ("SystemExit('words')", 1, ""),
+    ],
+)
+def test_an_error_is_a_message_and_an_exit_code(
+    run: Run, strangers: Strangers, error: str, code: int, message: str
+) -> None:
+    strangers.add("stranger", COMMAND.format(work=f"raise {error}"))
+    done = run("stranger")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(f"segops: {message}" if message and "/x" not in error else "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") <= 1
+
+
+def test_a_broken_plugin_is_named_when_a_command_is_missing(run: Run, strangers: Strangers) -> None:
+    strangers.add("stranger", "import module_that_does_not_exist")
+    done = run("stranger")
+    assert done.returncode == 2
+    assert "plugin 'stranger' (stranger-dist) is not used" in done.stderr
+    assert "there is no command 'stranger'" in done.stderr
+    assert run("--version").returncode == 0
+
+
+def test_output_that_nobody_reads_ends_the_program_quietly(environment: Mapping[str, str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with subprocess.Popen([*SEGOPS, "plugins"], env=environment, stdout=writing, stderr=subprocess.PIPE) as process:
+        os.close(writing)
+        _, complaint = process.communicate(timeout=30)
+    assert (process.returncode, complaint) == (141, b"")
+
+
+def test_a_name_that_the_terminal_cannot_show_is_escaped(run: Run, strangers: Strangers) -> None:
+    strangers.add("stranger", COMMAND.format(work=r"print('caf\u00e9'); return 0"))
+    done = run("stranger", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout) == (0, "caf\\xe9\n")
+
+
+def test_main_takes_its_words_and_returns_the_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"segops {segops.__version__}\n"
+    assert main(["nonsense"]) == 2
+    assert main(["plugins", "-o", "json"]) == 0
+    names = [plugin["name"] for plugin in json.loads(capsys.readouterr().out)["plugins"]]
+    assert "demo" in names
+
+
+def test_main_writes_to_whatever_stands_in_for_stdout() -> None:
+    with contextlib.redirect_stdout(io.StringIO()) as shown:
+        assert main(["plugins"]) == 0
+    assert json.loads(shown.getvalue())["broken"] == []
+
+
+def test_the_program_starts_without_what_only_some_commands_need(environment: Mapping[str, str]) -> None:
+    code = "import sys; from segops.cli import main; main(['help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([SEGOPS[0], "-c", code], env=environment, capture_output=True, text=True, check=True)
+    # coverage, when it measures this process, loads some of these itself
+    assert not {"urllib3", "structlog", "segops.local.service", "segops.plugins.demo.data"} & set(done.stderr.split())
