@@ -33,6 +33,7 @@ from segops.core.http import (
     Transport,
     TransportFactory,
 )
+from segops.core.retry import Clock
 
 __all__ = [
     "BATCH_PATH",
@@ -41,6 +42,7 @@ __all__ = [
     "PAGE_VIEWED",
     "SESSION_PATH",
     "SINGLE_PATH",
+    "Clock",
     "Command",
     "Context",
     "DropReason",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 
+from segops.core import Clock
 
-class FakeClock:
+
+class FakeClock(Clock):
     """Stands in for the clocks of the machine; safe for any number of threads.
 
     Args:
