@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from enum import Enum
 
 import msgspec
@@ -51,6 +52,10 @@ class Batch(msgspec.Struct, eq=False):
     owner: UserContext | None
     held_since: float | None = None
 
+    def __repr__(self) -> str:
+        """Show no personal data."""
+        return f"Batch({len(self.events)} events from {self.start})"
+
     def request(self, path: str) -> Request:
         """Return the request that carries it: byte for byte the same each time."""
         headers = {"Content-Type": "application/json", "Idempotency-Key": self.key}
@@ -74,9 +79,28 @@ class _Answer(msgspec.Struct):
     skipped: int = 0
 
 
+def is_response(answer: object) -> bool:
+    """Tell whether a transport, which may be a stranger's, returned a response all of whose fields can be read."""
+    return (
+        isinstance(answer, Response)
+        and isinstance(answer.status, int)
+        and isinstance(answer.body, bytes)
+        and isinstance(answer.headers, Mapping)
+        and all(isinstance(value, str) for value in answer.headers.values())
+    )
+
+
+def without_credential(response: Response, request: Request) -> Response:
+    """Take the credential of `request` out of the answer's body: servers quote it, and errors quote the body."""
+    credential = request.headers.get("Authorization", "").rpartition(" ")[2].encode()
+    if not credential or credential not in response.body:
+        return response
+    return msgspec.structs.replace(response, body=response.body.replace(credential, b"***"))
+
+
 def skipped(response: Response) -> int:
     """Read how many events the server did not take; an unreadable body of a success says nothing against it."""
     try:
         return max(0, msgspec.json.decode(response.body, type=_Answer).skipped)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return 0

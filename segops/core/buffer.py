@@ -67,7 +67,8 @@ class Buffer:
             if taken and (size > max_bytes or not (type(event) is bytes or same_owner(taken[0], event))):
                 break
             taken.append(queue.popleft())
-        self.room -= len(taken)
+        count = len(taken)  # not in the next line: threads may switch at a call, and `close` sets the room as well
+        self.room -= count
         return taken
 
     def release(self, events: int, size: int) -> None:

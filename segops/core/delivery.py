@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from segops.core.batch import ENVELOPE_BYTES, Batch, Verdict, skipped, verdict
+from segops.core.batch import ENVELOPE_BYTES, Batch, Verdict, is_response, skipped, verdict, without_credential
 from segops.core.buffer import identity
 from segops.core.errors import (
     DropReason,
@@ -29,6 +29,7 @@ from segops.core.reporting import Reporter
 from segops.core.retry import Backoff, Clock, RetryPolicy, retry_after
 from segops.core.session import Identity, Sessions
 
+_NEVER = float("inf")
 _UNAUTHORISED = (401, 403)
 
 
@@ -72,8 +73,8 @@ class Delivery:
         self._blocked_to = 0
         self._held = False
         self._lanes: dict[Identity, float] = {}
-        self._last_trouble: str | None = None
-        self._closing = False
+        self._troubles: dict[Identity | None, int] = {}
+        self._stop_at = _NEVER
         self._path = BATCH_PATH if timing.batch else SINGLE_PATH
         self._most = limits.batch_events if timing.batch else 1
 
@@ -87,37 +88,42 @@ class Delivery:
             return True
         return False if self._held or self._blocked_to >= position else None
 
-    def close(self) -> None:
-        """Make the last attempts now: pauses end, and from here on what fails without time left is given up."""
-        self._closing = True
+    def close(self, deadline: float) -> None:
+        """Make the last attempts now: pauses end, and nothing is sent after `deadline`, on the monotonic clock."""
+        self._stop_at = deadline
         self.paused_until = 0.0
         self._held = False
         self._lanes = {}
         self._blocked_to = 0
         self.flush_to(self._ledger.end())
 
-    def work(self, deadline: float = float("inf"), *, wait: bool = True) -> float | None:
+    def work(self, deadline: float = _NEVER, *, wait: bool = True) -> float | None:
         """Send what is due and return when to be called again; None if there is nothing to wait for.
 
         Args:
             deadline: When to stop, on the monotonic clock; no request is given more time than is left.
             wait: Whether to wait for another thread that is in here; if not, it has the work.
         """
-        if not self._sending.acquire(wait):
+        patience = deadline - self._clock.monotonic() if wait else 0.0
+        if not self._sending.acquire(timeout=min(max(patience, 0.0), threading.TIMEOUT_MAX)):
             return None
         try:
-            while (now := self._clock.monotonic()) < deadline:
+            while (now := self._clock.monotonic()) < (end := min(deadline, self._stop_at)):
                 if now < self.paused_until:
                     break
                 batch = self._next(now)
                 if batch is None:
                     break
-                self._attempt(batch, min(self._timing.timeout, deadline - now))
+                self._attempt(batch, min(self._timing.timeout, end - now))
                 self._note_progress()
-            self._note_progress()
-            return self._resume_at()
+        except Exception as error:  # noqa: BLE001 - a bug of ours must neither end delivery nor reach who tracks
+            self.paused_until = self._clock.monotonic() + 1.0
+            self._reporter.error(SegOpsError(f"delivery failed unexpectedly: {type(error).__name__}: {error}"))
         finally:
+            self._note_progress()
+            resume = self._resume_at()
             self._sending.release()
+        return resume
 
     def give_up(self, why: str) -> None:
         """Drop everything that waits, unless a request is under way: its own answer settles that."""
@@ -135,7 +141,7 @@ class Delivery:
 
     def is_over(self) -> bool:
         """Tell whether the client is closed and nothing is left."""
-        return self._closing and self._settled_to >= self._ledger.end()
+        return self._stop_at < _NEVER and self._settled_to >= self._ledger.end()
 
     def _next(self, now: float) -> Batch | None:
         for batch in self._batches:
@@ -190,9 +196,9 @@ class Delivery:
 
     def _exchange(self, request: Request, timeout: float) -> Response:
         response = self._transport.send(request, timeout=max(timeout, 0.001))
-        if not isinstance(response, Response):
-            raise SegOpsTransportError(f"the transport returned a {type(response).__name__}, not a Response")
-        return response
+        if not is_response(response):
+            raise SegOpsTransportError(f"the transport returned a {type(response).__name__} that is no sound Response")
+        return response if verdict(response.status) is Verdict.DELIVERED else without_credential(response, request)
 
     def _read(self, batch: Batch, response: Response, seconds: float) -> None:
         meaning = verdict(response.status)
@@ -210,6 +216,7 @@ class Delivery:
     def _deliver(self, batch: Batch, response: Response, seconds: float) -> None:
         self._recovered()
         self._lanes.pop(identity(batch.owner), None)
+        self._troubles.pop(identity(batch.owner), None)
         invalid = min(skipped(response), len(batch.events))
         delivered = len(batch.events) - invalid
         self._batches.remove(batch)
@@ -239,16 +246,16 @@ class Delivery:
         self._reporter.retry(error, delay)
         self._keep(batch, error)
 
-    def _hold(self, batch: Batch, error: SegOpsError, *, lane: bool) -> None:
+    def _hold(self, batch: Batch, error: SegOpsApiError, *, lane: bool) -> None:
         until = self._clock.monotonic() + self._probe_every
+        who = identity(batch.owner) if lane else None
         if lane:
             self._lanes[identity(batch.owner)] = until
         else:
             self.paused_until = until
             self._held = True
-        trouble = f"{error}"
-        if trouble != self._last_trouble:
-            self._last_trouble = trouble
+        if self._troubles.get(who) != error.status:
+            self._troubles[who] = error.status
             self._reporter.error(error)
         self._keep(batch, error)
 
@@ -263,6 +270,7 @@ class Delivery:
         if batch.held_since is None:
             batch.held_since = now
         elif now - batch.held_since >= self._limits.hold:
+            self._troubles.pop(identity(batch.owner), None)
             self._drop(batch, "undeliverable", f"not delivered in {self._limits.hold:.0f} s; at last: {error}")
 
     def _drop(self, batch: Batch, reason: DropReason, why: str) -> None:
@@ -274,7 +282,7 @@ class Delivery:
     def _recovered(self) -> None:
         self._backoff.succeeded()
         self._held = False
-        self._last_trouble = None
+        self._troubles.pop(None, None)
 
     def _note_progress(self) -> None:
         now = self._clock.monotonic()

@@ -48,7 +48,7 @@ class Tally:
     def __init__(self) -> None:
         self._ticks = itertools.count()
         self._reads = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler or a destructor may come in between
         self.add = self._ticks.__next__
         """Count one more."""
 
@@ -64,7 +64,7 @@ class Ledger:
 
     def __init__(self, buffer: Buffer) -> None:
         self._buffer = buffer
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # an inline worker may be called by a signal handler or destructor in between
         self._refused = {reason: Tally() for reason in DROP_REASONS}
         self._dropped: dict[DropReason, int] = dict.fromkeys(DROP_REASONS, 0)
         self._delivered = 0

@@ -39,8 +39,13 @@ class Reporter:
         self._teller: int | None = None
 
     def error(self, error: Exception) -> bool:
-        """Note an error and say whether it is the first that waits to be told; takes no lock."""
+        """Note an error and say whether it is the first that waits to be told; takes no lock.
+
+        One that comes from the report of another is not told in its turn: that would never end.
+        """
         self._ledger.last_error = f"{type(error).__name__}: {error}"
+        if self.is_telling():
+            return False
         self._errors.append(error)
         return len(self._errors) == 1
 

@@ -52,7 +52,7 @@ class Sessions:
         self._clock = clock
         self._lock = threading.Lock()
         self._tokens: OrderedDict[Identity, _Token] = OrderedDict()
-        self._mints = 0
+        self._failures = 0
         self._failure: tuple[int, Identity, Exception] | None = None
 
     def token(self, user: UserContext, timeout: float) -> str:
@@ -67,12 +67,12 @@ class Sessions:
             SegOpsTransportError: The server did not answer, or not with a token.
         """
         who = identity(user)
-        mints = self._mints
+        failures = self._failures
         with self._lock:
             token = self._tokens.get(who)
             if token is not None and self._is_usable(token):
                 return token.text
-            if self._failure is not None and self._failure[0] > mints and self._failure[1] == who:
+            if self._failure is not None and self._failure[0] > failures and self._failure[1] == who:
                 raise self._failure[2]
             return self._mint(who, user, timeout)
 
@@ -92,11 +92,11 @@ class Sessions:
         return self._clock.monotonic() < token.usable_until and self._clock.time() < token.usable_until_wall
 
     def _mint(self, who: Identity, user: UserContext, timeout: float) -> str:
-        self._mints += 1
         try:
             token = self._ask(user, timeout)
         except Exception as error:
-            self._failure = (self._mints, who, error)
+            self._failures += 1  # at the end, so that whoever came during the mint knows the failure for a new one
+            self._failure = (self._failures, who, error)
             raise
         self._tokens[who] = token
         self._tokens.move_to_end(who)
@@ -112,10 +112,10 @@ class Sessions:
             raise api_error(f"POST {SESSION_PATH}", response.status, response.body, response.headers)
         try:
             answer = msgspec.json.decode(response.body, type=_Answer)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise SegOpsTransportError(f"POST {SESSION_PATH} was answered with something that is no session") from None
-        if not (answer.token.isascii() and answer.token.isprintable()):
-            raise SegOpsTransportError(f"POST {SESSION_PATH} was answered with a token that cannot stand in a header")
+        if not (answer.token and answer.token.isascii() and answer.token.isprintable()):
+            raise SegOpsTransportError(f"POST {SESSION_PATH} was answered with a session token that cannot stand in a header")
         lifetime = self._lifetime(answer.expires_at, response) - REFRESH_BEFORE
         return _Token(answer.token, self._clock.monotonic() + lifetime, self._clock.time() + lifetime)
 

@@ -55,8 +55,9 @@ class InlineWorker:
 
     def close(self, timeout: float) -> None:
         """Send what can be sent in time and give up the rest."""
-        self._delivery.close()
-        self._run(self._clock.monotonic() + timeout)
+        deadline = self._clock.monotonic() + timeout
+        self._delivery.close(deadline)
+        self._run(deadline)
         self._delivery.give_up(_GIVEN_UP)
         self._reporter.tell()
 
@@ -108,20 +109,21 @@ class ThreadWorker:
         if self._fallback is not None:
             return self._fallback.flush(timeout)
         with self._delivery.progress:
-            self._delivery.progress.wait_for(lambda: self._delivery.outcome(position) is not None, timeout)
+            patience = min(timeout, threading.TIMEOUT_MAX)
+            self._delivery.progress.wait_for(lambda: self._delivery.outcome(position) is not None, patience)
         return self._delivery.outcome(position) is True
 
     def close(self, timeout: float) -> None:
         """Have the thread send what it can in time, and wait for it. A request that hangs settles itself later."""
         self._deadline = self._clock.monotonic() + timeout
-        self._delivery.close()
+        self._delivery.close(self._deadline)
         if self._thread is None and self._delivery.is_over():
             return
         self.wake()
         if self._fallback is not None:
             self._fallback.close(timeout)
         elif (thread := self._thread) not in (None, threading.current_thread()):
-            thread.join(timeout)
+            thread.join(min(timeout, threading.TIMEOUT_MAX))
 
     def _start(self) -> None:
         if not self._starting.acquire(blocking=False):
@@ -157,10 +159,12 @@ class ThreadWorker:
             return
 
     def _run(self) -> None:
-        tick = self._clock.monotonic() + self._timing.flush_interval
+        interval = self._timing.flush_interval or float("inf")  # at 0 each event wakes the worker
+        tick = self._clock.monotonic() + interval
         try:
             while True:
-                resume = self._step()
+                resume = self._delivery.work()
+                self._reporter.tell()
                 now = self._clock.monotonic()
                 if (
                     self._delivery.is_over()
@@ -170,23 +174,15 @@ class ThreadWorker:
                     return
                 if now >= tick:
                     self._delivery.flush_to(self._ledger.end())
-                    tick = now + self._timing.flush_interval
+                    tick = now + interval
                     continue
                 self._sleep(min(tick, tick if resume is None else resume) - now)
         finally:
             self._thread = None  # first, so that whoever comes from here on starts another thread
+            self._buffer.arm(1)
             if self._deadline < float("inf"):
                 self._delivery.give_up(_GIVEN_UP)
             self._reporter.tell()
-
-    def _step(self) -> float | None:
-        try:
-            resume = self._delivery.work(self._deadline)
-        except Exception as error:  # noqa: BLE001 - a bug of ours must not end delivery
-            self._reporter.error(SegOpsError(f"delivery failed unexpectedly: {type(error).__name__}: {error}"))
-            resume = self._clock.monotonic() + 1.0
-        self._reporter.tell()
-        return resume
 
     def _sleep(self, seconds: float) -> None:
         paused = self._clock.monotonic() < self._delivery.paused_until

@@ -1,0 +1,28 @@
+"""Rigs for the tests of the ingestion core."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1]))  # for `rig`
+
+from harness import Answerer, MakeRig, Rig, build  # noqa: E402 - after the path
+
+
+@pytest.fixture
+def make() -> Iterator[MakeRig]:
+    """Make rigs, and close their clients without another attempt at the end."""
+    made: list[Rig] = []
+
+    def factory(answerer: Answerer = lambda _: 202, **options: Any) -> Rig:
+        made.append(build(answerer, **options))
+        return made[-1]
+
+    yield factory
+    for rig in made:
+        rig.client.shutdown(0)
