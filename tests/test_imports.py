@@ -49,7 +49,8 @@ RULES = {
     "segops": Rule(
         doors=("segops.plugins.ai_referrer", "segops.signing", "segops.webhooks"), inside=("segops.client", *CORE)
     ),
-    "segops.client": Rule(inside=("segops.environment", *CORE)),
+    "segops.client": Rule(inside=("segops.assembly", "segops.environment", *CORE)),
+    "segops.assembly": Rule(inside=("segops.environment", *CORE), third_party=("msgspec",)),
     "segops.environment": Rule(third_party=("msgspec",)),
     "segops.core": Rule(third_party=("msgspec", "pluggy")),
     "segops.core.log": Rule(inside=CORE, third_party=("structlog",)),
@@ -65,7 +66,8 @@ RULES = {
     # Applications: public names only.
     "segops.plugins.demo": Rule(doors=PUBLIC, third_party=("msgspec",)),
     "segops.testing": Rule(doors=PUBLIC, third_party=("msgspec", "pytest")),
-    "segops.cli": Rule(doors=PUBLIC),
+    "segops.cli": Rule(doors=(*PUBLIC, "segops.assembly")),
+    "segops.listing": Rule(doors=(*PUBLIC, "segops.assembly"), third_party=("msgspec",)),
     "segops.__main__": Rule(doors=PUBLIC, inside=("segops.cli",)),
 }
 

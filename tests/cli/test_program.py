@@ -157,3 +157,12 @@ def test_the_program_starts_without_what_only_some_commands_need(environment: Ma
     done = subprocess.run([SEGOPS[0], "-c", code], env=environment, capture_output=True, text=True, check=True)
     # coverage, when it measures this process, loads some of these itself
     assert not {"urllib3", "structlog", "segops.local.service", "segops.plugins.demo.data"} & set(done.stderr.split())
+
+
+def test_a_client_does_not_pay_for_the_program(environment: Mapping[str, str]) -> None:
+    unmeasured = {name: value for name, value in environment.items() if not name.startswith("COVERAGE")}
+    code = "import sys, segops; segops.SegOpsClient('memory:'); print(*sys.modules)"
+    done = subprocess.run([SEGOPS[0], "-c", code], env=unmeasured, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "segops.plugins.demo" in loaded
+    assert not {"argparse", "logging", "sqlite3", "segops.plugins.demo.command"} & loaded

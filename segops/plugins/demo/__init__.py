@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
+from typing import TYPE_CHECKING
 
 from segops.core import Command, hookimpl
+
+if TYPE_CHECKING:
+    import argparse
 
 __all__ = ["segops_register_commands"]
 
@@ -34,7 +37,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _count(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text[:18]) > 0):
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number above 0")
+        from argparse import ArgumentTypeError  # noqa: PLC0415 - every client loads this module, and none needs argparse
+
+        raise ArgumentTypeError(f"{text[:40]!r} is not a whole number above 0")
     return int(text[:18])
 
 
