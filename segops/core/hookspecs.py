@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pluggy
 
-from segops.core.errors import DropReason
+from segops.core.errors import DropReason, SegOpsPluginError
 from segops.core.events import Event
 from segops.core.http import TransportFactory
 
@@ -38,11 +38,21 @@ class Enricher(msgspec.Struct, frozen=True, kw_only=True):
         name: How it is named in reports and in `segops plugins`.
         event_types: The event types that it is called for; None for all. Events of other types cost it nothing.
         enrich: The function, called on the thread that tracks. It must be quick and do no I/O.
+
+    Raises:
+        SegOpsPluginError: An attribute has the wrong type.
     """
 
     name: str
     event_types: frozenset[str] | None
     enrich: Enrich
+
+    def __post_init__(self) -> None:
+        wants = self.event_types
+        if wants is not None and not (isinstance(wants, frozenset) and all(isinstance(kind, str) for kind in wants)):
+            raise SegOpsPluginError(f"event_types of enricher {self.name!r} is no frozenset of text, and not None")
+        if not callable(self.enrich):
+            raise SegOpsPluginError(f"enrich of enricher {self.name!r} is a {type(self.enrich).__name__}, no function")
 
 
 class Observer:

@@ -6,6 +6,7 @@ import difflib
 import functools
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 ENTRY_POINT_GROUP = "segops"
+
+_NO_ENTRY_POINT = "none"
 
 _T = TypeVar("_T")
 
@@ -52,7 +55,8 @@ class Plugins:
     Args:
         builtins: "module:attribute" by name.
         given: Plugins that the application passes.
-        selection: The value of `SEGOPS_PLUGINS`: names to load, `-name` to leave out, `none` for no entry point.
+        selection: The value of `SEGOPS_PLUGINS`: the names of the entry points to load, in this order; `-name` to
+            leave one out, built-ins too; `none` for no entry point. A name that nothing has is reported.
         report: Is told about broken plugins.
 
     Raises:
@@ -71,13 +75,15 @@ class Plugins:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
         chosen = _Selection(selection or "")
+        for name in chosen.unknown({*builtins, *(point.name for point in _scan())}):
+            report(SegOpsPluginError(f"SEGOPS_PLUGINS names {name!r}, but no plugin of this name is installed"))
         found = [*_built_in(builtins, chosen), *self._entry_points(chosen)]
         found += [Plugin(name_of(plugin), "argument", plugin) for plugin in given]
         self.loaded = tuple(self._register({plugin.name: plugin for plugin in found}.values()))
 
     def transports(self) -> dict[str, TransportFactory]:
         """Return factories by URL scheme; where two plugins know a scheme, the later one has it."""
-        return dict(self._ask("segops_register_transports", _pairs))
+        return dict(self._ask("segops_register_transports", _factories))
 
     def enrichers(self) -> tuple[Enricher, ...]:
         """Return the enrichers in the order in which they run."""
@@ -105,7 +111,7 @@ class Plugins:
             origin = point.dist.name if point.dist else point.value
             try:
                 yield Plugin(point.name, origin, point.load())
-            except Exception as error:  # noqa: BLE001 - importing a stranger's module may raise anything
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - importing a stranger's module may raise anything
                 self._report(_broken(point.name, origin, error))
 
     def _register(self, plugins: Iterable[Plugin]) -> list[Plugin]:
@@ -155,6 +161,15 @@ def _pairs(result: Mapping[str, _T]) -> list[tuple[str, _T]]:
     return list(result.items())
 
 
+def _factories(result: Mapping[str, TransportFactory]) -> list[tuple[str, TransportFactory]]:
+    for scheme, factory in result.items():
+        if not isinstance(scheme, str) or scheme != scheme.lower() or ":" in scheme:
+            raise SegOpsPluginError(f"{scheme!r} is no URL scheme: write it in lower case and without the colon")
+        if not callable(factory):
+            raise SegOpsPluginError(f"what it gave for {scheme}: is a {type(factory).__name__}, not a function")
+    return _pairs(result)
+
+
 def _all_of(kind: type[_T]) -> Callable[[Iterable[_T]], list[_T]]:
     def read(result: Iterable[_T]) -> list[_T]:
         items = list(result)
@@ -174,15 +189,20 @@ class _Selection:
         self._off = {word[1:] for word in words if word.startswith("-")}
         self._only = [word for word in words if not word.startswith("-")]
 
+    def unknown(self, known: AbstractSet[str]) -> list[str]:
+        return sorted({*self._off, *self._only} - known - {_NO_ENTRY_POINT})
+
     def allows(self, name: str) -> bool:
         return name not in self._off
 
     def ordered(self, points: Iterable[EntryPoint]) -> list[EntryPoint]:
+        if _NO_ENTRY_POINT in self._only:
+            return []
         allowed = sorted((point for point in points if self.allows(point.name)), key=lambda point: point.name)
         if not self._only:
             return allowed
         by_name = {point.name: point for point in allowed}
-        return [by_name[name] for name in self._only if name in by_name]
+        return [by_name[name] for name in dict.fromkeys(self._only) if name in by_name]
 
 
 @functools.cache
@@ -208,5 +228,9 @@ def name_of(plugin: object) -> str:
     return str(getattr(plugin, "__name__", type(plugin).__name__)).rpartition(".")[2]
 
 
-def _broken(name: str, origin: str, error: Exception) -> SegOpsPluginError:
-    return SegOpsPluginError(f"plugin {name!r} ({origin}) is not used: {type(error).__name__}: {error}")
+def _broken(name: str, origin: str, error: BaseException) -> SegOpsPluginError:
+    try:
+        reason = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - a stranger's error may fail to say what it is
+        reason = type(error).__name__
+    return SegOpsPluginError(f"plugin {name!r} ({origin}) is not used: {reason}")

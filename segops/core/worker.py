@@ -118,6 +118,7 @@ class ThreadWorker:
         self._deadline = self._clock.monotonic() + timeout
         self._delivery.close(self._deadline)
         if self._thread is None and self._delivery.is_over():
+            self._reporter.tell()  # of broken plugins, and of what enrichers dropped
             return
         self.wake()
         if self._fallback is not None:

@@ -1,0 +1,166 @@
+"""Plugins of the environment, with real entry points in a subprocess: found, ordered, chosen, and isolated."""
+
+from pathlib import Path
+
+import pytest
+from plugin_rig import Environment
+
+MARK = """
+from segops import hookimpl
+from segops.core import Enricher
+
+def _mark(event):
+    event.payload["marks"] = event.payload.get("marks", "") + {mark!r}
+    return event
+
+@hookimpl
+def segops_register_enrichers():
+    return [Enricher(name={mark!r}, event_types=None, enrich=_mark)]
+"""
+
+TRACK = """
+from segops import SegOpsClient
+errors = []
+client = SegOpsClient("memory:", worker="inline", on_error=errors.append)
+client.track(user_id="u-1", event_type="order_placed")
+client.flush()
+[event] = client.transport.events
+client.shutdown()
+print(event.get("payload", {}).get("marks", ""))
+for error in errors:
+    print(type(error).__name__, error)
+"""
+
+LIST = """
+from segops.client import BUILT_IN_PLUGINS
+from segops.core.plugins import Plugins
+for plugin in Plugins(BUILT_IN_PLUGINS, report=print).loaded:
+    if plugin.name not in BUILT_IN_PLUGINS:
+        print(plugin.name, plugin.origin)
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    return Environment(tmp_path)
+
+
+@pytest.fixture
+def marked(environment: Environment) -> Environment:
+    """Three distributions with a plugin each; their names are in another order than those of the plugins."""
+    for distribution, name in [("dist-1", "c"), ("dist-2", "a"), ("dist-3", "b")]:
+        environment.install(distribution, {name: f"module_{name}"}, {f"module_{name}": MARK.format(mark=name)})
+    return environment
+
+
+@pytest.mark.parametrize(
+    ("selection", "marks"),
+    [
+        (None, "abc"),
+        ("", "abc"),
+        (" , ", "abc"),
+        ("c,a", "ca"),
+        ("c, a , c", "ca"),
+        ("-b", "ac"),
+        ("c,b,-b", "c"),
+        ("none", ""),
+        ("none,a", ""),
+        ("ai_referrer,b", "b"),
+        ("-ai_referrer", "abc"),
+    ],
+)
+def test_the_environment_says_which_are_loaded_and_in_which_order(
+    marked: Environment, selection: str | None, marks: str
+) -> None:
+    assert marked.run(TRACK, selection) == [marks]
+
+
+@pytest.mark.parametrize("selection", ["a,bb", "a,-bb"])
+def test_a_name_that_nothing_has_is_reported(marked: Environment, selection: str) -> None:
+    marks, error = marked.run(TRACK, selection)
+    assert marks == "a"
+    assert error == "SegOpsPluginError SEGOPS_PLUGINS names 'bb', but no plugin of this name is installed"
+
+
+def test_a_built_in_one_can_be_left_out(environment: Environment) -> None:
+    program = """
+from segops import SegOpsClient
+client = SegOpsClient("memory:", worker="inline")
+client.track_page_view("u-1", url="https://shop.example.org/", referrer="https://chatgpt.com/")
+client.flush()
+print(len(client.transport.events))
+"""
+    assert environment.run(program) == ["2"]
+    assert environment.run(program, "-ai_referrer") == ["1"]
+
+
+def test_plugins_given_as_an_argument_come_last_and_built_ins_first(marked: Environment) -> None:
+    marked.install("dist-4", {"transports": "module_t"}, {"module_t": MARK.format(mark="t")})
+    program = MARK.format(mark="z") + TRACK.replace('"memory:",', '"memory:", plugins=[sys.modules["__main__"]],')
+    with_import = "import sys\n" + program
+    # An entry point named as a built-in takes its place, and with it the scheme memory: is gone.
+    assert marked.run(with_import, "c,a") == ["caz"]
+    known = (
+        "from segops import SegOpsClient\ntry:\n SegOpsClient('memory:')\nexcept ValueError as error:\n print(error)"
+    )
+    assert marked.run(known) == [
+        "no transport knows the scheme of this URL: it must start with one of local:",
+    ]
+
+
+def test_where_each_is_from_is_known(marked: Environment) -> None:
+    assert marked.run(LIST) == ["a dist-2", "b dist-3", "c dist-1"]
+
+
+def test_an_attribute_of_a_module_may_be_the_plugin(environment: Environment) -> None:
+    source = MARK.format(mark="i") + "\nclass Inner:\n    segops_register_enrichers = segops_register_enrichers\n"
+    environment.install("dist-1", {"inner": "module_i:Inner"}, {"module_i": source})
+    assert environment.run(TRACK) == ["i"]
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
+        ("import sys; sys.exit('wrong Python')", "SystemExit: wrong Python"),
+        ("this is no Python", "SyntaxError"),
+        (
+            "from segops import hookimpl\n@hookimpl\ndef segops_register_enricher(): return []",
+            "there is no hook segops_register_enricher; the nearest is segops_register_enrichers",
+        ),
+        ("def segops_register_enrichers(): return []", "is not marked: put @hookimpl before it"),
+        (
+            "from segops import hookimpl\n@hookimpl\ndef segops_register_enrichers(): raise OSError('no disk')",
+            "OSError: no disk",
+        ),
+        ("from segops import hookimpl\n@hookimpl\ndef segops_register_observers(): return 7", "TypeError"),
+        ("from segops import hookimpl\n@hookimpl\ndef segops_register_transports(): return 7", "AttributeError"),
+        (
+            MARK.format(mark="x").replace("event_types=None", "event_types='page_viewed'"),
+            "event_types of enricher 'x' is no frozenset",
+        ),
+    ],
+)
+def test_a_broken_one_is_reported_and_skipped_and_the_others_work(marked: Environment, source: str, words: str) -> None:
+    marked.install("dist-4", {"bad": "module_bad"}, {"module_bad": source})
+    marks, error = marked.run(TRACK)
+    assert marks == "abc"
+    assert error.startswith("SegOpsPluginError plugin 'bad' (dist-4) is not used: ")
+    assert words in error
+
+
+def test_an_entry_point_to_nothing_is_reported_and_skipped(marked: Environment) -> None:
+    marked.install("dist-4", {"gone": "module_gone", "noattr": "module_a:Nothing"}, {})
+    marks, *errors = marked.run(TRACK)
+    assert marks == "abc"
+    assert len(errors) == 2
+    assert "plugin 'gone' (dist-4)" in errors[0]
+    assert "plugin 'noattr' (dist-4)" in errors[1]
+
+
+def test_one_that_is_left_out_is_not_even_imported(marked: Environment) -> None:
+    marked.install("dist-4", {"bad": "module_bad"}, {"module_bad": "raise RuntimeError"})
+    assert marked.run(TRACK, "-bad") == ["abc"]
+    assert marked.run(TRACK, "a") == ["a"]
+    assert marked.run(TRACK, "none") == [""]
