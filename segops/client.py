@@ -9,7 +9,7 @@ from typing import Any
 
 from segops.assembly import BUILT_IN_PLUGINS
 from segops.core.enrichment import Enrichment
-from segops.core.errors import SegOpsConfigError
+from segops.core.errors import SegOpsConfigError, SegOpsPluginError
 from segops.core.http import Request, Response, Transport, TransportFactory
 from segops.core.ledger import Stats
 from segops.core.lifecycle import unwatch, watch
@@ -52,7 +52,7 @@ class SegOpsClient(Tracker):
 
     Raises:
         SegOpsConfigError: An option, the key or the URL is wrong.
-        SegOpsPluginError: One of `plugins` is broken.
+        SegOpsPluginError: One of `plugins` is broken, or the plugin that knows the URL makes no transport of it.
 
     Source: typescript-sdk.md, "Constructor Options"; design.md, section 4.
     """
@@ -253,7 +253,10 @@ def _open_transport(given: Transport | str, factories: Mapping[str, TransportFac
     if ":" not in given or scheme not in factories:
         known = ", ".join(f"{name}:" for name in sorted(factories))
         raise SegOpsConfigError(f"no transport knows the scheme of this URL: it must start with one of {known}")
-    return factories[scheme](given)
+    transport = factories[scheme](given)
+    if not isinstance(transport, Transport):
+        raise SegOpsPluginError(f"the plugin that knows {scheme}: made a {type(transport).__name__}, no Transport")
+    return transport
 
 
 class _Nowhere(Transport):
