@@ -25,7 +25,7 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m pytest bench --benchmark-only -p bench.report
+	$(BIN)/python -m pytest bench --quiet --benchmark-only --benchmark-quiet
 
 # Writes the pins anew; needs uv. No index address gets into the file.
 lock:

@@ -1,0 +1,83 @@
+"""What the benchmarks share: the table, the sink, the vendor's package and clients that send to the sink."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from bench.processes import python
+from bench.report import Bench, Row, table
+from segops import SegOpsClient
+
+VENDOR = "segops==0.2.2"
+
+MakeClient = Callable[..., SegOpsClient]
+
+_rows = pytest.StashKey[list[Row]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    rows: list[Row] = []
+    config.stash[_rows] = rows
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.section("benchmarks")
+    rows = terminalreporter.config.stash[_rows]
+    terminalreporter.write_line(table(rows))
+
+
+@pytest.fixture
+def bench(benchmark: BenchmarkFixture, pytestconfig: pytest.Config) -> Bench:
+    return Bench(benchmark, pytestconfig.stash[_rows])
+
+
+def start_sink(stack: ExitStack, mode: str) -> str:
+    """Start a server in a process of its own, so that its work is not counted as ours; return its URL."""
+    command = [sys.executable, "-m", "bench.sink", mode]
+    sink = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+    assert sink.stdout is not None
+    return sink.stdout.readline().strip()
+
+
+@pytest.fixture(scope="session")
+def sink() -> Iterator[str]:
+    with ExitStack() as stack:
+        yield start_sink(stack, "healthy")
+
+
+@pytest.fixture(scope="session")
+def black_hole() -> Iterator[str]:
+    with ExitStack() as stack:
+        yield start_sink(stack, "black-hole")
+
+
+@pytest.fixture(scope="session")
+def vendor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that holds the vendor's package, which has the import name of ours."""
+    folder = tmp_path_factory.mktemp("vendor")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    done = subprocess.run([*pip, "--target", str(folder), VENDOR], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"{VENDOR} cannot be had from the package index")
+    python("-c", "import segops; assert not hasattr(segops, 'Limits')", package=folder)
+    return folder
+
+
+@pytest.fixture
+def make_client() -> Iterator[MakeClient]:
+    with ExitStack() as stack:
+
+        def make(url: str, **options: Any) -> SegOpsClient:
+            client = SegOpsClient(url, "sk_bench", **options)
+            stack.callback(client.shutdown)
+            return client
+
+        yield make

@@ -1,0 +1,49 @@
+"""Track events with whichever `segops` can be imported, and print what it cost per event, as JSON.
+
+Usage: python drive.py URL EVENTS BATCH_SIZE
+The calls are those that the vendor's package and ours both take. CPU is that of the whole process, without the loop.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from segops import SegOpsClient
+
+# By its path: this folder's package must not be needed, and nothing beside the vendor's package is importable.
+spec = importlib.util.spec_from_file_location("load", Path(__file__).with_name("load.py"))
+assert spec is not None
+assert spec.loader is not None
+load = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(load)
+
+
+def nothing(**_: Any) -> None:
+    """Stand in for `track`, to see what the loop takes."""
+
+
+def main(url: str, events: int, batch_size: int) -> None:
+    payload = load.payload
+    client = SegOpsClient(url, "sk_bench", batch_size=batch_size)
+    cpu = time.process_time()
+    for number in range(events):
+        nothing(user_id="user-1234", event_type="order_placed", payload=payload(number))
+    loop = time.process_time() - cpu
+    cpu, wall = time.process_time(), time.perf_counter()
+    track = client.track
+    for number in range(events):
+        track(user_id="user-1234", event_type="order_placed", payload=payload(number))
+    client.shutdown()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    stats = getattr(client, "stats", None)
+    assert stats is None or stats().delivered == events
+    json.dump({"cpu": (cpu - loop) / events, "rate": events / wall}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
