@@ -32,7 +32,7 @@ for error in errors:
 """
 
 LIST = """
-from segops.client import BUILT_IN_PLUGINS
+from segops.assembly import BUILT_IN_PLUGINS
 from segops.core.plugins import Plugins
 for plugin in Plugins(BUILT_IN_PLUGINS, report=print).loaded:
     if plugin.name not in BUILT_IN_PLUGINS:
