@@ -209,6 +209,19 @@ def test_close_closes_and_a_later_send_opens_again(closing: Closing) -> None:
     assert [received.connection for received in server.journal] == [1, 2]
 
 
+def test_a_connection_that_is_in_use_during_close_is_not_kept(closing: Closing) -> None:
+    def close_and_answer(call: Call) -> None:
+        call.read()
+        transport.close()
+        call.peer.send(raw())
+
+    with FaultServer(close_and_answer) as server:
+        transport = closing(HttpTransport(server.url))
+        for _ in range(3):
+            assert transport.send(POST, timeout=LONG).status == 202
+    assert [received.connection for received in server.journal] == [1, 2, 2]
+
+
 def test_threads_share_a_transport(closing: Closing) -> None:
     with FaultServer() as server:
         transport = closing(HttpTransport(server.url))

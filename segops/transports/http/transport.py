@@ -80,6 +80,7 @@ class HttpTransport(Transport):
         self._limit = max_response_bytes
         self._pool_size = pool_size
         self._idle: deque[tuple[int, _Connection]] = deque()
+        self._closings = 0
         self._defaults = {"host": self._server.authority, "user-agent": user_agent, "accept-encoding": "identity"}
         if self._proxy is not None and self._server.scheme == "http":
             # A proxy that forwards is asked for the whole URL, and takes its credentials from each request.
@@ -113,7 +114,8 @@ class HttpTransport(Transport):
         return response
 
     def close(self) -> None:
-        """Close the idle connections; a later `send` opens new ones."""
+        """Close the connections, those in use after their request; a later `send` opens new ones."""
+        self._closings += 1
         while (connection := self._take()) is not None:
             connection.close()
 
@@ -152,6 +154,7 @@ class HttpTransport(Transport):
 
     def _converse(self, connection: _Connection, request: Request, head: bytes) -> Response:
         keep = False
+        closings = self._closings
         try:
             _send(connection, head, request.body)
             answer = HTTPResponse(connection.sock, method=request.method)
@@ -161,7 +164,7 @@ class HttpTransport(Transport):
             finally:
                 answer.close()
         finally:
-            if keep and len(self._idle) < self._pool_size:
+            if keep and closings == self._closings and len(self._idle) < self._pool_size:
                 self._idle.append((os.getpid(), connection))
             else:
                 connection.close()
