@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -73,11 +74,11 @@ def test_it_is_listed_with_where_it_is_from_and_what_it_gives(fresh: Fresh) -> N
 
 PROGRAM = """
 from segops import SegOpsClient
-client = SegOpsClient("sqlite-queue:events.db")
+client = SegOpsClient("sqlite-queue:queue.db")
 client.track_page_view("u-1", url="https://shop.example.org/?utm_source=news")
 client.shutdown()
 import sqlite3
-database = sqlite3.connect("events.db")
+database = sqlite3.connect("queue.db")
 print(database.execute("SELECT event FROM events").fetchone()[0])
 database.close()
 """
@@ -87,6 +88,14 @@ database.close()
 def test_an_event_goes_through_its_enricher_and_its_transport(fresh: Fresh) -> None:
     event = json.loads(fresh.python("-c", PROGRAM))
     assert event["user_id"] == "u-1"
+    assert event["payload"]["utm_source"] == "news"
+
+
+@pytest.mark.timeout(400)
+def test_the_samples_of_its_readme_run(fresh: Fresh) -> None:
+    samples = re.findall(r"```python\n(.*?)```", (fresh.sources / "README.md").read_text(), re.DOTALL)
+    assert len(samples) == 2
+    [event] = map(json.loads, fresh.python("-c", "\n".join(samples)).splitlines())
     assert event["payload"]["utm_source"] == "news"
 
 
