@@ -15,6 +15,9 @@ from cli_rig import SEGOPS, Run
 
 from segops.local import LocalSegOps, LocalServer
 
+BREAK_OFF = 0
+"""In the place of a status: close the connection without an answer."""
+
 
 @pytest.fixture
 def silent() -> Iterator[socket.socket]:
@@ -39,6 +42,9 @@ def answering(*answers: tuple[int, bytes]) -> Iterator[str]:
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
             status, body = left.pop(0) if len(left) > 1 else left[0]
+            if status == BREAK_OFF:
+                self.close_connection = True
+                return
             self.send_response(status)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -132,12 +138,27 @@ def test_a_server_that_does_not_take_events(run: Run, status: int, body: bytes, 
     assert message in done.stderr
 
 
+@pytest.mark.parametrize("status", [401, 501])
+def test_a_server_that_turns_away_half_way(run: Run, status: int) -> None:
+    with answering((202, b"{}"), (status, b"no")) as url:
+        done = run("demo", "--api-url", url, "--api-key", "sk_test_x")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"answered with {status}: 'no'" in done.stderr
+
+
 @pytest.mark.parametrize("status", [408, 503])
 def test_a_server_that_is_busy_for_a_moment(run: Run, status: int) -> None:
     with answering((status, b""), (202, b"{}")) as url:
         done = run("demo", "--limit", "5", "--api-url", url, "--api-key", "sk_test_x")
     assert done.returncode == 0, done.stderr
     assert "accepted                     24\n" in done.stdout
+
+
+def test_a_server_that_breaks_off_half_way(run: Run) -> None:
+    with answering((202, b"{}"), (BREAK_OFF, b"")) as url:
+        done = run("demo", "--api-url", url, "--api-key", "sk_test_x")
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "check the URL, and that the server runs" in done.stderr
 
 
 def test_an_interrupt_ends_it_at_once(environment: Mapping[str, str], silent: socket.socket) -> None:

@@ -19,6 +19,7 @@ from segops import (
     Stats,
     UserContext,
 )
+from segops.core import SegOpsServerError
 from segops.plugins.demo.progress import Progress
 
 _BATCH = 500
@@ -28,7 +29,8 @@ _TICK = 0.05
 _NETWORK_PATIENCE = 2.0
 _SERVER_PATIENCE = 60.0
 _PASSING = (408, 425, 429)
-"""Answers that SegOps gives while it is busy. With 5xx, the ones that the client retries."""
+_LASTING = (501, 505)
+"""The answers below and above 500 that are unlike the others of their class in whether waiting cures them."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -133,8 +135,10 @@ class Replay:
         """Raise what stops the events, unless it may still pass."""
         now = time.monotonic()
         if delivered > self._delivered:
-            self._delivered, self._moved_at, self._trouble = delivered, now, None
-        elif self._trouble is not None and now - self._moved_at >= _patience(self._trouble):
+            self._delivered, self._moved_at = delivered, now
+            if self._trouble is not None and _patience(self._trouble):
+                self._trouble = None  # it has passed; one that does not is told only once
+        if self._trouble is not None and now - self._moved_at >= _patience(self._trouble):
             raise self._trouble
 
 
@@ -142,4 +146,5 @@ def _patience(error: SegOpsApiError | SegOpsTransportError) -> float:
     """Return the seconds after which an error is taken to be there to stay."""
     if isinstance(error, SegOpsTransportError):
         return _NETWORK_PATIENCE
-    return _SERVER_PATIENCE if error.status in _PASSING or error.status >= 500 else 0.0  # noqa: PLR2004 - server errors
+    is_passing = error.status in _PASSING or (isinstance(error, SegOpsServerError) and error.status not in _LASTING)
+    return _SERVER_PATIENCE if is_passing else 0.0
