@@ -1,0 +1,51 @@
+"""The one tenant of a local SegOps, and its settings.
+
+Source: wire-protocol.md, sections 1.2 and 2.7; where the settings are changed is our choice.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from segops.local.answers import Answer
+from segops.local.call import Call
+from segops.local.database import Database
+from segops.local.resources.bodies import Field, Name, Text, read_fields
+
+SLUG = "local"
+BRAND = "Your brand"
+MASK = "***"
+
+_SLUG = Annotated[str, msgspec.Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+_FIELDS = {"tenant_slug": Field(_SLUG), "brand_name": Field(Name), "shopify_webhook_secret": Field(Text)}
+_DEFAULTS = {"tenant_slug": SLUG, "brand_name": BRAND, "shopify_webhook_secret": ""}
+
+
+def tenant_slug(database: Database) -> str:
+    """Return the short name of the tenant."""
+    return setting(database, "tenant_slug")
+
+
+def setting(database: Database, name: str) -> str:
+    """Return a setting of the tenant."""
+    return database.setting(name, lambda: _DEFAULTS[name])
+
+
+def get_settings(call: Call) -> Answer:
+    """Read the settings of the tenant."""
+    return Answer(200, _shown(call.database))
+
+
+def put_settings(call: Call) -> Answer:
+    """Change some settings of the tenant: its slug, the name of its brand, the webhook secret of its Shopify shop."""
+    values = read_fields(call, _FIELDS, partial=True)
+    with call.database.transaction() as connection:
+        connection.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", values.items())
+    return Answer(200, _shown(call.database))
+
+
+def _shown(database: Database) -> dict[str, str]:
+    values = {name: setting(database, name) for name in _FIELDS}
+    return {**values, "shopify_webhook_secret": MASK if values["shopify_webhook_secret"] else ""}
