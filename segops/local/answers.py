@@ -22,7 +22,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     Attributes:
         status: The HTTP status.
-        body: What becomes its JSON body.
+        body: What becomes its JSON body; bytes are the body as it is, of the type that `headers` tell.
         headers: Further headers, names in lower case.
         count: How many events were stored; for the journal.
         skipped: How many events were not; for the journal.
@@ -37,7 +37,8 @@ class Answer(msgspec.Struct, frozen=True):
     def response(self) -> Response:
         """Return it as an HTTP response."""
         headers = {"content-type": "application/json", **self.headers}
-        return Response(self.status, headers, _encoder.encode(self.body))
+        body = self.body if isinstance(self.body, bytes) else _encoder.encode(self.body)
+        return Response(self.status, headers, body)
 
 
 class Refusal(Exception):  # noqa: N818 - an answer that leaves an endpoint early, not a fault of the program
@@ -46,6 +47,11 @@ class Refusal(Exception):  # noqa: N818 - an answer that leaves an endpoint earl
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
         self.answer = answer
+
+
+def no_content() -> Answer:
+    """Return the answer to a deletion."""
+    return Answer(204, b"")
 
 
 def refuse(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Refusal:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from segops.local.auth import Caller
 from segops.local.database import Database
+from segops.local.segments.compute import AfterRecompute
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -20,6 +21,13 @@ class Call(msgspec.Struct, frozen=True):
         body: The request body.
         now: The unix time.
         session_lifetime: How long session tokens last, in seconds.
+        path: The path, undecoded and without its query.
+        params: What the placeholders of the route stand for, percent-decoded.
+        query: The parameters of the query, decoded; of a repeated one, the last.
+        compute_delay: How long a queued computation waits before it runs, in seconds.
+        after_recompute: Called in this order after each recompute of a segment.
+        refuse: How many events of a batch, counted from its first, are refused because a fault asks for it.
+        bare_lists: Whether the lists of AI queries and pages are bare arrays.
     """
 
     database: Database
@@ -28,7 +36,14 @@ class Call(msgspec.Struct, frozen=True):
     body: bytes
     now: float
     session_lifetime: float
+    path: str = ""
+    params: Mapping[str, str] = {}
+    query: Mapping[str, str] = {}
+    compute_delay: float = 0.0
+    after_recompute: Sequence[AfterRecompute] = ()
+    refuse: int = 0
+    bare_lists: bool = False
 
     def __repr__(self) -> str:
-        """Show neither headers (credentials) nor body (personal data)."""
+        """Show neither headers (credentials) nor body and parameters (personal data)."""
         return f"Call({self.caller!r}, {len(self.body)} bytes)"

@@ -1,0 +1,1 @@
+"""Segments: a definition becomes SQL, and the SQL gives the members."""
