@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
 from segops.assembly import BUILT_IN_PLUGINS
 from segops.core.enrichment import Enrichment
-from segops.core.errors import SegOpsConfigError, SegOpsPluginError
+from segops.core.errors import SegOpsConfigError, SegOpsPluginError, SegOpsTransportError
 from segops.core.http import Request, Response, Transport, TransportFactory
 from segops.core.ledger import Stats
 from segops.core.lifecycle import unwatch, watch
@@ -151,12 +152,12 @@ class SegOpsClient(Tracker):
             timeout = self._limits.shutdown
         check_number("timeout", timeout, minimum=0)
         pipeline = self._pipeline
-        with pipeline.closing:
-            if not pipeline.buffer.is_closed:
-                pipeline.buffer.close()
-                pipeline.worker.close(timeout)
-                self._transport.close()
-                unwatch(self)
+        # Not forever: a signal handler may be called in the middle of a shutdown, on the same thread.
+        if pipeline.closing.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
+            try:
+                self._close(pipeline, timeout)
+            finally:
+                pipeline.closing.release()
         return self.stats().pending == 0 and pipeline.ledger.losses() <= pipeline.known_losses
 
     def close(self) -> None:
@@ -228,6 +229,18 @@ class SegOpsClient(Tracker):
 
     def _start_afresh(self) -> None:
         self._pipeline = Pipeline(self._blueprint)
+
+    def _close(self, pipeline: Pipeline, timeout: float) -> None:
+        if pipeline.buffer.is_closed:
+            return
+        pipeline.buffer.close()
+        pipeline.worker.close(timeout)
+        try:
+            self._transport.close()
+        except Exception as error:  # noqa: BLE001 - a stranger's transport may raise anything
+            pipeline.reporter.error(SegOpsTransportError(f"closing the transport raised {type(error).__name__}"))
+            pipeline.reporter.tell()
+        unwatch(self)
 
     def _choose_key(self, given: str | None, environment: Environment) -> ApiKey | None:
         text = given if given is not None else self._transport.api_key or environment.api_key

@@ -115,7 +115,9 @@ class Sessions:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise SegOpsTransportError(f"POST {SESSION_PATH} was answered with something that is no session") from None
         if not (answer.token and answer.token.isascii() and answer.token.isprintable()):
-            raise SegOpsTransportError(f"POST {SESSION_PATH} was answered with a session token that cannot stand in a header")
+            raise SegOpsTransportError(
+                f"POST {SESSION_PATH} was answered with a session token that cannot stand in a header"
+            )
         lifetime = self._lifetime(answer.expires_at, response) - REFRESH_BEFORE
         return _Token(answer.token, self._clock.monotonic() + lifetime, self._clock.time() + lifetime)
 

@@ -27,6 +27,7 @@ from segops.core.pipeline import Pipeline
 GetUser = Callable[[], "UserContext | Mapping[str, Any] | None"]
 
 _ANONYMOUS = "anonymous"
+_MAX_CAUSES = 10
 
 
 class Tracker:
@@ -221,6 +222,7 @@ class Tracker:
         self._pipeline.ledger.refuse(dropped.reason)
         if self._strict:
             raise dropped
+        _let_go_of_frames(dropped)
         self._report(dropped)
 
     def _report(self, error: Exception) -> None:
@@ -253,6 +255,16 @@ def _no_room(pipeline: Pipeline) -> SegOpsEventError:
     if pipeline.buffer.is_closed:
         return SegOpsEventError("the client is closed: track before shutdown()", reason="closed")
     return SegOpsEventError("the buffer is full: events come in faster than the server takes them", reason="queue_full")
+
+
+def _let_go_of_frames(error: BaseException) -> None:
+    """Cut the tracebacks off: their frames hold the event, which would stay in memory until the error is told."""
+    link: BaseException | None = error
+    for _ in range(_MAX_CAUSES):
+        if link is None:
+            return
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
 
 
 def _as_event_error(error: Exception) -> SegOpsEventError:

@@ -121,10 +121,14 @@ class ThreadWorker:
             self._reporter.tell()  # of broken plugins, and of what enrichers dropped
             return
         self.wake()
+        patience = min(timeout, threading.TIMEOUT_MAX)
+        if self._starting.acquire(timeout=patience):  # another thread may be about to start it: it cannot be joined yet
+            self._starting.release()
+        thread = self._thread
         if self._fallback is not None:
             self._fallback.close(timeout)
-        elif (thread := self._thread) not in (None, threading.current_thread()):
-            thread.join(min(timeout, threading.TIMEOUT_MAX))
+        elif thread is not None and thread.ident not in (None, threading.get_ident()):
+            thread.join(patience)
 
     def _start(self) -> None:
         if not self._starting.acquire(blocking=False):
