@@ -19,7 +19,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The bounds of a client.
 
     Attributes:
-        max_events: Events held in memory; the newest are dropped beyond (`queue_full`).
+        max_events: Events held in memory; the newest are dropped beyond (`queue_full`). Each takes some 110 bytes more
+            than its encoding, which this bounds.
         max_bytes: Bytes of encoded events held in memory; the newest are dropped beyond.
         max_event_bytes: Bytes of one encoded event; a larger one is dropped (`too_large`).
         batch_events: Events in one request; at most 500.
@@ -29,7 +30,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         exit: Seconds that the exit of the interpreter is delayed at most.
     """
 
-    max_events: int = 200_000
+    max_events: int = 150_000
     max_bytes: int = 32 * 1024 * 1024
     max_event_bytes: int = 32 * 1024
     batch_events: int = MAX_BATCH_EVENTS

@@ -11,7 +11,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1]))  # for `rig`
 
-from harness import Answerer, MakeRig, Rig, build  # noqa: E402 - after the path
+from harness import Answerer, MakeRig, Rig, build
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from harness import Answer, MakeRig, events, idempotency_key, names, reply, script, users
@@ -244,7 +245,7 @@ def test_requests_hold_at_most_a_mebibyte(make: MakeRig) -> None:
 
 @pytest.mark.parametrize("room", range(-3, 4))
 def test_the_byte_limit_is_kept_to_the_byte(make: MakeRig, room: int) -> None:
-    def sizes(**options: Limits) -> list[int]:
+    def sizes(**options: Any) -> list[int]:
         rig = make(**options)
         for name in ("a", "b", "c"):
             rig.client.track(user_id=name, event_type="e", occurred_at="2027-01-05T09:30:00Z")

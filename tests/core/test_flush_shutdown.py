@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -182,12 +183,14 @@ def test_with_closes() -> None:
 
 def test_with_closes_after_an_exception() -> None:
     transport = MemoryTransport()
-    with (
-        pytest.raises(ZeroDivisionError),
-        SegOpsClient(api_key=KEY, transport=transport) as client,
-    ):
-        client.track(user_id="a", event_type="x")
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with SegOpsClient(api_key=KEY, transport=transport) as client:
+            client.track(user_id="a", event_type="x")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert len(transport.events) == 1
 
 
@@ -295,8 +298,8 @@ def test_the_ledger_balances_at_every_instant(worker: Any) -> None:
     last = client.stats()
     assert len(samples) > 20
     assert all(each.accepted == each.delivered + sum(each.dropped.values()) + each.pending for each in samples)
-    assert all(later.accepted >= earlier.accepted for earlier, later in zip(samples, samples[1:], strict=False))
-    assert all(later.delivered >= earlier.delivered for earlier, later in zip(samples, samples[1:], strict=False))
+    assert all(later.accepted >= earlier.accepted for earlier, later in pairwise(samples))
+    assert all(later.delivered >= earlier.delivered for earlier, later in pairwise(samples))
     assert all(min(each.pending, each.pending_bytes) >= 0 for each in samples)
     assert last.accepted == per_thread * threads_count
     assert (last.pending, last.pending_bytes) == (0, 0)

@@ -25,7 +25,17 @@ PERSON = "planted.person@example.org"
     "key",
     [
         *["", " ", "live_1", "mk_live_1", "SK_live_1", "eyJhbGciOi", "sk-live", "Bearer sk_live_1", " sk_live_1"],
-        *["sk_live_1\n", "sk_live\r\nX-Evil: 1", "sk_\x00", "pk_\x7f", "sk_é", "sk_\u2028", "sk_a b", "sk_a\t", "\ufeffsk_a"],
+        *[
+            "sk_live_1\n",
+            "sk_live\r\nX-Evil: 1",
+            "sk_\x00",
+            "pk_\x7f",
+            "sk_é",
+            "sk_\u2028",
+            "sk_a b",
+            "sk_a\t",
+            "\ufeffsk_a",
+        ],
         *[b"sk_live_1", 5, ["sk_live_1"]],
     ],
 )
@@ -63,7 +73,7 @@ def test_no_key_at_all_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         "http://2130706433.evil.com",
         "http://localhost.",
         "http://127.0.0.1.",
-        "http://ⅼocalhost",
+        "http://\u217cocalhost",
         "http://",
         "http:///127.0.0.1",
     ],
@@ -230,7 +240,13 @@ def test_a_memory_transport_shows_no_events() -> None:
 
 def test_strict_raises_and_counts(make: MakeRig) -> None:
     rig = make(strict=True)
-    for bad in ({"user_id": ""}, {"event_type": None}, {"payload": {"x": object()}}, {"payload": {"x": "y" * 40_000}}):
+    wrong: list[dict[str, Any]] = [
+        {"user_id": ""},
+        {"event_type": None},
+        {"payload": {"x": object()}},
+        {"payload": {"x": "y" * 40_000}},
+    ]
+    for bad in wrong:
         with pytest.raises(SegOpsEventError):
             rig.client.track(**{"user_id": "a", "event_type": "x", **bad})
     assert rig.client.stats().dropped == {"invalid": 3, "too_large": 1}

@@ -20,7 +20,20 @@ IN_A_MINUTE = [
     "Friday, 15-Jan-27 08:01:00 GMT",
     "Fri Jan 15 08:01:00 2027",
 ]
-UNREADABLE = ["", "-5", "1.5", "abc", "5, 10", "5s", "1e3", "\u0665", "²", "0x10", "Fri, 99 Foo 2027 08:01:00 GMT", "::"]
+UNREADABLE = [
+    "",
+    "-5",
+    "1.5",
+    "abc",
+    "5, 10",
+    "5s",
+    "1e3",
+    "\u0665",
+    "²",
+    "0x10",
+    "Fri, 99 Foo 2027 08:01:00 GMT",
+    "::",
+]
 
 
 def test_the_dates_of_this_module_are_right() -> None:

@@ -135,7 +135,9 @@ def test_whatever_on_error_raises_delivery_goes_on(clients: list[SegOpsClient], 
 def test_errors_are_told_off_the_callers_thread(clients: list[SegOpsClient]) -> None:
     told: list[tuple[Exception, threading.Thread]] = []
     client = SegOpsClient(
-        api_key=KEY, transport=MemoryTransport(), on_error=lambda error: told.append((error, threading.current_thread()))
+        api_key=KEY,
+        transport=MemoryTransport(),
+        on_error=lambda error: told.append((error, threading.current_thread())),
     )
     clients.append(client)
     client.track(user_id="", event_type="x")
