@@ -53,14 +53,14 @@ POSITIVE: Mapping[str, str] = {
 
 COMPARISONS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
-_NO_OPERAND = {"is_set": "type <> 'null'", "is_true": "type = 'true'", "is_false": "type = 'false'"}
+_NO_OPERAND = {"is_set": "kind <> 'null'", "is_true": "kind = 'true'", "is_false": "kind = 'false'"}
 _TEXT_ONLY = {
-    "starts_with": "substr(value, 1, length({0})) = {0}",
-    "ends_with": "length(value) >= length({0}) AND substr(value, length(value) - length({0}) + 1) = {0}",
-    "matches_regex": "value REGEXP {0}",
+    "starts_with": "substr(actual, 1, length({0})) = {0}",
+    "ends_with": "length(actual) >= length({0}) AND substr(actual, length(actual) - length({0}) + 1) = {0}",
+    "matches_regex": "actual REGEXP {0}",
 }
-_IS_NUMBER = "type IN ('integer', 'real')"
-_IS_TEXT = "type = 'text'"
+_IS_NUMBER = "kind IN ('integer', 'real')"
+_IS_TEXT = "kind = 'text'"
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -131,15 +131,15 @@ def property_test(source: str, name: str, wanted: Wanted, bind: Bindings) -> str
         bind: Takes the values.
     """
     positive = POSITIVE.get(wanted.operator, wanted.operator)
-    last = f"SELECT type, value FROM json_each({source}) WHERE key = {bind(name)} ORDER BY id DESC LIMIT 1"
-    found = f"EXISTS (SELECT 1 FROM ({last}) WHERE {_test(positive, wanted.value, wanted.value2, bind)})"
+    members = f"SELECT type AS kind, value AS actual FROM json_each({source}) WHERE key = {bind(name)}"
+    found = f"EXISTS (SELECT 1 FROM ({members} ORDER BY id DESC LIMIT 1) WHERE {_test(positive, wanted.value, wanted.value2, bind)})"
     return found if positive == wanted.operator else f"NOT {found}"
 
 
 def number_of(source: str, name: str, bind: Bindings) -> str:
     """Return SQL for a numeric property; null if it is missing or no number. Of a repeated key the last counts."""
     return (
-        f"(SELECT CASE WHEN {_IS_NUMBER} THEN value END FROM json_each({source}) "
+        f"(SELECT CASE WHEN type IN ('integer', 'real') THEN value END FROM json_each({source}) "
         f"WHERE key = {bind(name)} ORDER BY id DESC LIMIT 1)"
     )
 
@@ -154,30 +154,32 @@ def _test(operator: str, value: Any, value2: Any, bind: Bindings) -> str:
     if operator == "contains":
         return _contains(value, bind)
     if operator == "between":
-        return f"{_type_of(value)} AND value BETWEEN {bind(value)} AND {bind(value2)}"
+        return f"{_compares('>=', value, bind)} AND actual <= {bind(value2)}"
+    return _compares(COMPARISONS[operator], value, bind)
+
+
+def _compares(sign: str, value: Any, bind: Bindings, kind: str = "kind", actual: str = "actual") -> str:
     if isinstance(value, bool):
-        return f"type = '{'true' if value else 'false'}'"
-    return f"{_type_of(value)} AND value {COMPARISONS[operator]} {bind(value)}"
+        return f"{kind} = '{'true' if value else 'false'}'"
+    kinds = "'text'" if isinstance(value, str) else "'integer', 'real'"
+    return f"{kind} IN ({kinds}) AND {actual} {sign} {bind(value)}"
 
 
 def _contains(value: Any, bind: Bindings) -> str:
-    items = "json_each(CASE WHEN type = 'array' THEN value ELSE '[]' END)"
-    test = f"EXISTS (SELECT 1 FROM (SELECT type, value FROM {items}) WHERE {_test('eq', value, None, bind)})"
-    return f"({_IS_TEXT} AND instr(value, {bind(value)}) > 0 OR {test})" if isinstance(value, str) else test
+    # The columns of the items keep their own names: SQLite would mix up two columns named alike.
+    items = "json_each(CASE WHEN kind = 'array' THEN actual ELSE '[]' END)"
+    found = f"EXISTS (SELECT 1 FROM {items} WHERE {_compares('=', value, bind, 'type', 'value')})"
+    return f"({_IS_TEXT} AND instr(actual, {bind(value)}) > 0 OR {found})" if isinstance(value, str) else found
 
 
 def _is_one_of(values: list[Any], bind: Bindings) -> str:
-    tests = [f"type = '{'true' if value else 'false'}'" for value in values if isinstance(value, bool)]
+    tests = [f"kind = '{'true' if value else 'false'}'" for value in values if isinstance(value, bool)]
     for kind, condition in (("text", _IS_TEXT), ("number", _IS_NUMBER)):
         some = [value for value in values if _kind(value) == kind]
         if some:
             array = bind(msgspec.json.encode(some).decode())
-            tests.append(f"{condition} AND value IN (SELECT value FROM json_each({array}))")
+            tests.append(f"{condition} AND actual IN (SELECT value FROM json_each({array}))")
     return f"({' OR '.join(tests) or '0'})"
-
-
-def _type_of(value: object) -> str:
-    return _IS_TEXT if isinstance(value, str) else _IS_NUMBER
 
 
 def _kind(value: object) -> str:

@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-OPPOSITES = {"neq": "eq", "not_in": "in", "not_between": "between", "does_not_contain": "contains", "is_not_set": "is_set"}
+OPPOSITES = {
+    "neq": "eq",
+    "not_in": "in",
+    "not_between": "between",
+    "does_not_contain": "contains",
+    "is_not_set": "is_set",
+}
 
 MISSING = object()
 
@@ -130,7 +136,10 @@ def suits(operator: str, actual: Any, value: Any, value2: Any) -> bool:
         case "ends_with":
             return isinstance(actual, str) and actual.endswith(value)
         case "matches_regex":
-            return isinstance(actual, str) and re.search(value, actual, re.ASCII) is not None
+            return (
+                isinstance(actual, str)
+                and re.search(value, actual, 0 if value.startswith("(?i)") else re.ASCII) is not None
+            )
         case "between":
             return same_kind(actual, value) and value <= actual <= value2
         case _:
