@@ -84,8 +84,11 @@ def test_a_hold_pauses_and_says_so_once(make: MakeRig, status: int) -> None:
     assert rig.clock.monotonic() == 0.0, "flush waits for nothing that no retry cures"
     assert not rig.client.flush()
     assert len(rig.server.requests) == 1, "a paused client sends nothing"
-    for _ in range(5):
-        rig.clock.advance(30.0)
+    for count in range(1, 6):
+        rig.clock.advance(29.9)
+        assert not rig.client.flush()
+        assert len(rig.server.requests) == count, "not before the back-off is over"
+        rig.clock.advance(0.1)
         assert not rig.client.flush()
     assert len(rig.server.requests) == 6, "one probe per back-off"
     assert len({(idempotency_key(each), each.body, each.path) for each in rig.server.requests}) == 1
@@ -335,9 +338,9 @@ def test_retries_do_not_amplify_an_outage(make: MakeRig, every: int) -> None:
     healthy = 0
     while rig.clock.monotonic() < 7200:
         rig.track("a")
-        rig.client.flush(0.0)
+        rig.client.flush(4.9)
         healthy += 1
-        rig.clock.advance(5.0)
+        rig.clock.advance(max(0.0, 5.0 * healthy - rig.clock.monotonic()))
     assert len(rig.server.requests) <= 10 + 1.1 * healthy
     spaced = 7200 / 30
     if every >= 100:

@@ -119,6 +119,7 @@ def test_a_jump_of_the_wall_clock_leaves_no_stale_token_in_use(make: MakeRig, ju
     send(rig, current, "a")
     rig.clock.jump_wall(jump)
     assert send(rig, current, "a")
+    assert len(rig.server.mints()) == (2 if jump > 0 else 1), "a suspended machine's monotonic clock stands still"
     rig.clock.advance(841)
     before = len(rig.server.mints())
     assert send(rig, current, "a")
@@ -278,6 +279,16 @@ def test_get_user_that_raises_is_a_counted_drop(make: MakeRig) -> None:
     rig.client.flush()
     assert rig.client.stats().dropped == {"invalid": 1}
     assert "example.org" not in str(rig.errors[0])
+
+
+def test_of_several_signatures_of_a_user_the_newest_is_sent(make: MakeRig) -> None:
+    auth = Auth()
+    stamps = iter([1, 2])
+    rig = make(auth, key=PUBLIC, clock=auth.clock, get_user=lambda: {"user_id": "a", "user_id_ts": next(stamps)})
+    rig.track("a", "a")
+    assert rig.client.flush()
+    (mint,) = rig.server.mints()
+    assert msgspec.json.decode(mint.body) == {"user_id": "a", "user_id_ts": 2}
 
 
 def test_a_reset_forgets_all_tokens(make: MakeRig) -> None:
