@@ -6,6 +6,7 @@ import http.client
 from collections.abc import Iterator
 
 import pytest
+from api_client import Api
 from local_service import Clock, Service
 
 from segops.core import Request, Response
@@ -37,3 +38,13 @@ def service(request: pytest.FixtureRequest, segops: LocalSegOps, clock: Clock) -
 
         yield Service(segops, clock, send)
         connection.close()
+
+
+@pytest.fixture
+def api(segops: LocalSegOps, clock: Clock) -> Api:
+    return Api(Service(segops, clock, segops.handle))
+
+
+@pytest.fixture
+def both(service: Service) -> Api:
+    return Api(service)

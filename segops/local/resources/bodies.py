@@ -61,7 +61,10 @@ def read_json(call: Call) -> Any:
     Raises:
         Refusal: 400; it is not JSON, or nested too deeply.
     """
-    value = parse(call.body, _any)
+    try:
+        value = parse(call.body, _any)
+    except msgspec.ValidationError as error:  # a number beyond what a float can hold
+        raise refuse(400, f"JSON parse error - {error}") from None
     if _is_deeper(value, MAX_DEPTH):
         raise refuse(400, "JSON parse error - nested too deeply")
     return value

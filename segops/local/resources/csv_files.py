@@ -23,8 +23,9 @@ SKIP = "skip"
 """What a column is mapped to that is not imported."""
 
 _SAMPLE = 200
-_SKU = frozenset({"sku", "id", "product_id", "item_id", "article", "code"})
-_NAME = frozenset({"name", "title", "product", "product_name"})
+# The best name of a column comes first.
+_SKU = ("sku", "product_id", "item_id", "article", "code", "id")
+_NAME = ("name", "product_name", "title", "product")
 _PRICES = frozenset({"price", "cost", "amount", "msrp"})
 _PRICE = re.compile(r"([A-Z]{3})?\s*[$€£]?\s*(-?\d+(?:\.\d+)?)\s*([A-Z]{3})?")
 _TRUE = frozenset({"true", "yes", "1", "y"})
@@ -81,15 +82,16 @@ def suggest_mapping(headers: list[str], confirmed: Mapping[str, str]) -> dict[st
         headers: The columns.
         confirmed: What columns were confirmed to be before; this wins.
     """
-    mapping: dict[str, str] = {}
-    for header in headers:
-        slug = re.sub(r"\W+", "_", header.casefold()).strip("_") or SKIP
-        target = confirmed.get(header) or ("sku" if slug in _SKU else "name" if slug in _NAME else slug)
-        # Of several columns, the first is the SKU or the name; the others stay fields of their own.
-        mapping[header] = SKIP if target in mapping.values() and target == slug else target
-        if list(mapping.values()).count(target) > 1 and target != SKIP:
-            mapping[header] = slug if slug not in {"sku", "name"} and slug != target else SKIP
-    return mapping
+    slugs = {header: re.sub(r"\W+", "_", header.casefold()).strip("_") for header in headers}
+    mapping = {header: confirmed[header] for header in headers if header in confirmed}
+    for target, names in (("sku", _SKU), ("name", _NAME)):
+        candidates = [header for name in names for header, slug in slugs.items() if slug == name]
+        if candidates and target not in mapping.values():
+            mapping.setdefault(candidates[0], target)
+    for header, slug in slugs.items():
+        if header not in mapping:
+            mapping[header] = SKIP if slug in {"", "sku", "name", *mapping.values()} else slug
+    return {header: mapping[header] for header in headers}
 
 
 def suggest_schema(table: Table, mapping: Mapping[str, str]) -> ProductSchema:

@@ -19,8 +19,9 @@ BRAND = "Your brand"
 MASK = "***"
 
 _SLUG = Annotated[str, msgspec.Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
-_FIELDS = {"tenant_slug": Field(_SLUG), "brand_name": Field(Name), "shopify_webhook_secret": Field(Text)}
-_DEFAULTS = {"tenant_slug": SLUG, "brand_name": BRAND, "shopify_webhook_secret": ""}
+_SHOPIFY = "shopify_webhook_secret"
+_FIELDS = {"tenant_slug": Field(_SLUG), "brand_name": Field(Name), _SHOPIFY: Field(Text)}
+_DEFAULTS = {"tenant_slug": SLUG, "brand_name": BRAND, _SHOPIFY: ""}
 
 
 def tenant_slug(database: Database) -> str:
@@ -41,6 +42,8 @@ def get_settings(call: Call) -> Answer:
 def put_settings(call: Call) -> Answer:
     """Change some settings of the tenant: its slug, the name of its brand, the webhook secret of its Shopify shop."""
     values = read_fields(call, _FIELDS, partial=True)
+    if values.get(_SHOPIFY) == MASK:  # sent back as it was shown
+        del values[_SHOPIFY]
     with call.database.transaction() as connection:
         connection.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", values.items())
     return Answer(200, _shown(call.database))
@@ -48,4 +51,4 @@ def put_settings(call: Call) -> Answer:
 
 def _shown(database: Database) -> dict[str, str]:
     values = {name: setting(database, name) for name in _FIELDS}
-    return {**values, "shopify_webhook_secret": MASK if values["shopify_webhook_secret"] else ""}
+    return {**values, _SHOPIFY: MASK if values[_SHOPIFY] else ""}
