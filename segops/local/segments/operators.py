@@ -132,7 +132,8 @@ def property_test(source: str, name: str, wanted: Wanted, bind: Bindings) -> str
     """
     positive = POSITIVE.get(wanted.operator, wanted.operator)
     members = f"SELECT type AS kind, value AS actual FROM json_each({source}) WHERE key = {bind(name)}"
-    found = f"EXISTS (SELECT 1 FROM ({members} ORDER BY id DESC LIMIT 1) WHERE {_test(positive, wanted.value, wanted.value2, bind)})"
+    test = _test(positive, wanted.value, wanted.value2, bind)
+    found = f"EXISTS (SELECT 1 FROM ({members} ORDER BY id DESC LIMIT 1) WHERE {test})"
     return found if positive == wanted.operator else f"NOT {found}"
 
 

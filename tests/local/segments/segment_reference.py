@@ -65,7 +65,7 @@ class World:
 
     def monetary(self, node: dict[str, Any], _: str, history: list[Happening]) -> bool:
         values = [event.payload.get(node.get("property", "total")) for event in self.such(node, history)]
-        numbers = [value for value in values if is_number(value)]
+        numbers: list[Any] = [value for value in values if is_number(value)]
         metric = node.get("metric", "sum")
         if metric == "sum":
             return compare(node["operator"], round(math.fsum(numbers), 6), round(node["value"], 6))
@@ -92,7 +92,7 @@ class World:
         return all(step in remaining for step in wanted)
 
     def segment_membership(self, node: dict[str, Any], user: str, _: list[Happening]) -> bool:
-        return (user in self.segments.get(node["segment_id"], set())) == (node["operator"] == "in")
+        return bool((user in self.segments.get(node["segment_id"], set())) == (node["operator"] == "in"))
 
     def such(self, node: dict[str, Any], history: list[Happening]) -> list[Happening]:
         wanted = node.get("event_type")
@@ -114,10 +114,10 @@ def same_kind(a: object, b: object) -> bool:
 
 def compare(operator: str, a: Any, b: Any) -> bool:
     outcomes = {"eq": a == b, "neq": a != b, "gt": a > b, "gte": a >= b, "lt": a < b, "lte": a <= b}
-    return outcomes[operator]
+    return bool(outcomes[operator])
 
 
-def suits(operator: str, actual: Any, value: Any, value2: Any) -> bool:
+def suits(operator: str, actual: Any, value: Any, value2: Any) -> bool:  # noqa: PLR0911 - one for each operator
     if operator in OPPOSITES:
         return not suits(OPPOSITES[operator], actual, value, value2)
     match operator:

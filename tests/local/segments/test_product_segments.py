@@ -11,6 +11,8 @@ from segment_reference import MISSING, OPPOSITES, Happening, suits
 
 PATH = "/api/product-segments/"
 
+INSERT = "INSERT INTO products (sku, name, data, source, created_at, updated_at) VALUES (?, ?, ?, 'api', '', '')"
+
 PRODUCTS: dict[str, dict[str, Any]] = {
     "A": {"color": "red", "size": 1, "sale": True, "tags": ["new", 1], "price": {"amount": 9.5, "currency": "EUR"}},
     "B": {"color": "dark red", "size": 2.5, "sale": False, "tags": [], "price": 20, "url": "https://b.example"},
@@ -24,10 +26,7 @@ def desk() -> Desk:
     desk = Desk()
     with desk.segops._database.transaction() as connection:
         for sku, data in PRODUCTS.items():
-            connection.execute(
-                "INSERT INTO products (sku, name, data, source, created_at, updated_at) VALUES (?, ?, ?, 'api', '', '')",
-                (sku, f"Product {sku[0]}", json.dumps(data)),
-            )
+            connection.execute(INSERT, (sku, f"Product {sku[0]}", json.dumps(data)))
     return desk
 
 
@@ -112,10 +111,7 @@ def test_what_the_members_of_a_segment_did() -> None:
     desk = Desk()
     with desk.segops._database.transaction() as connection:
         for sku in ("A", "12", "C"):
-            connection.execute(
-                "INSERT INTO products (sku, name, data, source, created_at, updated_at) VALUES (?, '', '{}', 'csv', '', '')",
-                (sku,),
-            )
+            connection.execute(INSERT, (sku, "", "{}"))
     desk.track(
         Happening("u", "order_completed", desk.now, {"product_id": "A"}),
         Happening("u", "order_completed", desk.now, {"product_id": 12}),

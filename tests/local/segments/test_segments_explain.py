@@ -31,92 +31,91 @@ def desk() -> Desk:
     return desk
 
 
-@pytest.mark.parametrize(
-    ("condition", "label", "actual", "threshold", "matches"),
-    [
-        (COUNT, "count(order_placed) ≥ 2 in 30 days", 2, 2, True),
-        (
-            {"type": "recency", "event_type": "page_viewed", "operator": "gt", "window_days": 3},
-            "days since page_viewed > 3",
-            4,
-            3,
-            True,
-        ),
-        (
-            {"type": "recency", "event_type": "never", "operator": "lt", "window_days": 3.5},
-            "days since never < 3.5",
-            None,
-            3.5,
-            False,
-        ),
-        (
-            {"type": "monetary", "operator": "gte", "value": 250, "event_type": "order_placed"},
-            "sum(order_placed.total) ≥ 250",
-            260.5,
-            250,
-            True,
-        ),
-        ({"type": "monetary", "operator": "lte", "value": 1.5}, "sum(total) ≤ 1.5", 260.5, 1.5, False),
-        ({"type": "monetary", "operator": "neq", "value": 1, "metric": "max"}, "max(total) ≠ 1", 160.5, 1, True),
-        ({**EVENT, "operator": "eq", "value": 160.5}, "order_placed.total = 160.5", 160.5, 160.5, True),
-        (
-            {**EVENT, "property": "tags", "operator": "is_not_set"},
-            "order_placed.tags is not set",
-            ["a", {"b": None}],
-            None,
-            False,
-        ),
-        (
-            {**EVENT, "operator": "between", "value": 1, "value2": 9},
-            "order_placed.total between 1 and 9",
-            160.5,
-            [1, 9],
-            False,
-        ),
-        (
-            {**EVENT, "operator": "not_between", "value": "a", "value2": "b"},
-            'order_placed.total not between "a" and "b"',
-            160.5,
-            ["a", "b"],
-            True,
-        ),
-        ({**EVENT, "event_type": "never", "operator": "lt", "value": 1}, "never.total < 1", None, 1, False),
-        ({**TRAIT, "operator": "in", "value": ["pro"]}, 'user.plan in ["pro"]', "pro", ["pro"], True),
-        ({**TRAIT, "operator": "matches_regex", "value": "^p"}, 'user.plan matches "^p"', "pro", "^p", True),
-        ({**TRAIT, "property": "age", "operator": "is_set"}, "user.age is set", None, None, False),
-        (
-            {"type": "event_sequence", "events": ["page_viewed", "order_placed", "page_viewed"], "window_days": 7},
-            "page_viewed → order_placed → page_viewed in 7 days",
-            2,
-            3,
-            False,
-        ),
-        (
-            {"type": "event_sequence", "events": ["order_placed"], "window_days": 7, "strict": True},
-            "strictly order_placed in 7 days",
-            1,
-            1,
-            True,
-        ),
-        (
-            {"type": "event_sequence", "events": ["order_placed", "page_viewed"], "window_days": 7, "strict": True},
-            "strictly order_placed → page_viewed in 7 days",
-            1,
-            2,
-            False,
-        ),
-        (
-            {"type": "event_sequence", "events": ["never", "order_placed"], "window_days": 7},
-            "never → order_placed in 7 days",
-            0,
-            2,
-            False,
-        ),
-    ],
-)
-def test_a_condition_is_explained(
-    desk: Desk, condition: dict[str, Any], label: str, actual: Any, threshold: Any, matches: bool
-) -> None:
+EXPLAINED: list[tuple[dict[str, Any], str, Any, Any, bool]] = [
+    (COUNT, "count(order_placed) ≥ 2 in 30 days", 2, 2, True),
+    (
+        {"type": "recency", "event_type": "page_viewed", "operator": "gt", "window_days": 3},
+        "days since page_viewed > 3",
+        4,
+        3,
+        True,
+    ),
+    (
+        {"type": "recency", "event_type": "never", "operator": "lt", "window_days": 3.5},
+        "days since never < 3.5",
+        None,
+        3.5,
+        False,
+    ),
+    (
+        {"type": "monetary", "operator": "gte", "value": 250, "event_type": "order_placed"},
+        "sum(order_placed.total) ≥ 250",
+        260.5,
+        250,
+        True,
+    ),
+    ({"type": "monetary", "operator": "lte", "value": 1.5}, "sum(total) ≤ 1.5", 260.5, 1.5, False),
+    ({"type": "monetary", "operator": "neq", "value": 1, "metric": "max"}, "max(total) ≠ 1", 160.5, 1, True),
+    ({**EVENT, "operator": "eq", "value": 160.5}, "order_placed.total = 160.5", 160.5, 160.5, True),
+    (
+        {**EVENT, "property": "tags", "operator": "is_not_set"},
+        "order_placed.tags is not set",
+        ["a", {"b": None}],
+        None,
+        False,
+    ),
+    (
+        {**EVENT, "operator": "between", "value": 1, "value2": 9},
+        "order_placed.total between 1 and 9",
+        160.5,
+        [1, 9],
+        False,
+    ),
+    (
+        {**EVENT, "operator": "not_between", "value": "a", "value2": "b"},
+        'order_placed.total not between "a" and "b"',
+        160.5,
+        ["a", "b"],
+        True,
+    ),
+    ({**EVENT, "event_type": "never", "operator": "lt", "value": 1}, "never.total < 1", None, 1, False),
+    ({**TRAIT, "operator": "in", "value": ["pro"]}, 'user.plan in ["pro"]', "pro", ["pro"], True),
+    ({**TRAIT, "operator": "matches_regex", "value": "^p"}, 'user.plan matches "^p"', "pro", "^p", True),
+    ({**TRAIT, "property": "age", "operator": "is_set"}, "user.age is set", None, None, False),
+    (
+        {"type": "event_sequence", "events": ["page_viewed", "order_placed", "page_viewed"], "window_days": 7},
+        "page_viewed → order_placed → page_viewed in 7 days",
+        2,
+        3,
+        False,
+    ),
+    (
+        {"type": "event_sequence", "events": ["order_placed"], "window_days": 7, "strict": True},
+        "strictly order_placed in 7 days",
+        1,
+        1,
+        True,
+    ),
+    (
+        {"type": "event_sequence", "events": ["order_placed", "page_viewed"], "window_days": 7, "strict": True},
+        "strictly order_placed → page_viewed in 7 days",
+        1,
+        2,
+        False,
+    ),
+    (
+        {"type": "event_sequence", "events": ["never", "order_placed"], "window_days": 7},
+        "never → order_placed in 7 days",
+        0,
+        2,
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize("explained", EXPLAINED, ids=lambda explained: explained[1])
+def test_a_condition_is_explained(desk: Desk, explained: tuple[dict[str, Any], str, Any, Any, bool]) -> None:
+    condition, label, actual, threshold, matches = explained
     (row,) = desk.explain(desk.create(group(condition)), "u")
     shown = msgspec.json.decode(msgspec.json.encode(row))
     assert shown == {

@@ -14,7 +14,7 @@ from segment_reference import Happening
 NOW = datetime.fromtimestamp(START, timezone.utc)
 DAY = timedelta(days=1)
 
-TYPES = ["order_placed", "page_viewed", "context_identified", "ünïcode'\"; --"]
+TYPES = ["context_identified", "ünïcode'\"; --"]
 KEYS = ['a"b', "$.x", "total"]
 USERS = ["u1", "u2", "anon_d1", "anon_d2", "ü'; DROP TABLE events"]
 ALIASES = {"anon_d1": "u1"}
@@ -25,14 +25,14 @@ scalars = st.one_of(texts, numbers, st.booleans())
 values = st.one_of(scalars, scalars, st.none(), st.lists(st.one_of(scalars, st.none()), max_size=3), st.just({"a": 1}))
 payloads = st.dictionaries(st.sampled_from(KEYS), values, max_size=4)
 moments = st.one_of(
-    st.integers(-400, 10).map(lambda hours: NOW + timedelta(hours=hours)),
-    st.integers(-12, 1).map(lambda days: NOW + days * DAY),
+    st.integers(-80, 10).map(lambda hours: NOW + timedelta(hours=hours)),
+    st.integers(-4, 1).map(lambda days: NOW + days * DAY),
 )
 events = st.lists(
     st.builds(Happening, st.sampled_from(USERS), st.sampled_from(TYPES), moments, payloads), min_size=1, max_size=12
 )
 
-days = st.sampled_from([0.5, 1, 1.5, 2, 3, 7, 10])
+days = st.sampled_from([0.5, 1, 1.5, 2, 3])
 comparisons = st.sampled_from(["eq", "neq", "gt", "gte", "lt", "lte"])
 types = st.sampled_from([*TYPES, "unseen"])
 keys = st.sampled_from([*KEYS, "unseen"])
@@ -126,10 +126,9 @@ def test_members_and_explanations_are_those_of_an_independent_evaluation(
     happened: list[Happening], wanted: list[dict[str, Any]]
 ) -> None:
     desk = Desk()
-    other = {"type": "event_count", "event_type": "order_placed", "operator": "gte", "value": 1}
+    other = {"type": "event_count", "event_type": TYPES[0], "operator": "gte", "value": 1}
     assert desk.create({"logic": "AND", "conditions": [other]}) == 1
     desk.track(*happened)
-    desk.segops._database.query("SELECT 1")
     with desk.segops._database.transaction() as connection:
         connection.execute("INSERT OR IGNORE INTO aliases VALUES ('anon_d1', 'u1', '')")
     desk.compute(1)

@@ -76,7 +76,7 @@ def test_it_finds_what_python_finds(pattern: str, text: str) -> None:
         ("", "", True),
     ],
 )
-def test_what_the_dialect_decides(pattern: str, text: str, expected: bool) -> None:
+def test_what_the_dialect_decides(pattern: str, text: str, expected: object) -> None:
     assert found(pattern, text) == expected
 
 
