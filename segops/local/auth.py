@@ -13,14 +13,15 @@ from segops.local import keys, tokens
 from segops.local.answers import refuse
 from segops.local.database import Database
 
-CallerKind = Literal["secret", "public", "session"]
+CallerKind = Literal["secret", "public", "session", "user", "stranger"]
 
 _CHALLENGE = {"www-authenticate": "ApiKey"}
 
 _WRONG_KIND: dict[CallerKind, str] = {
-    "secret": "A secret key cannot do this: use a public key (pk_).",
+    "secret": "A secret key cannot do this: use a public key (pk_) for a session, a login token for keys.",
     "public": "A public key can only open a session: exchange it for a session token at /api/auth/session/.",
     "session": "A session token can only send events.",
+    "user": "A login token cannot do this: use an API key.",
 }
 
 
@@ -28,9 +29,9 @@ class Caller(msgspec.Struct, frozen=True):
     """A caller whose credential is good.
 
     Attributes:
-        kind: What the credential is.
-        key: The key, or the one that minted the token.
-        uid: The identity that a session token is locked to.
+        kind: What the credential is; "user" for the token of a login.
+        key: The key, or the one that minted the token; nothing can be done with the one of a user or a stranger.
+        uid: The identity that a session token is locked to, or the e-mail address of a user.
     """
 
     kind: CallerKind
@@ -40,6 +41,10 @@ class Caller(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         """Show no personal data."""
         return f"Caller({self.kind!r})"
+
+
+STRANGER = Caller("stranger", keys.ApiKey(0, "public", "", "", require_signature=False, origins=()))
+"""Whoever calls an endpoint that looks at no key."""
 
 
 def authenticate(database: Database, authorization: str, now: float, admitted: frozenset[CallerKind]) -> Caller:
@@ -54,6 +59,8 @@ def authenticate(database: Database, authorization: str, now: float, admitted: f
     Raises:
         Refusal: 401 if the credential is missing, unknown, revoked, forged or expired; 403 if it may not do this.
     """
+    if "stranger" in admitted:
+        return STRANGER
     scheme, _, credential = authorization.strip().partition(" ")
     credential = credential.strip()
     if scheme.lower() == "apikey" and credential:
@@ -69,12 +76,12 @@ def authenticate(database: Database, authorization: str, now: float, admitted: f
 
 def token_secret(database: Database) -> str:
     """Return the secret that signs session tokens; it is made on first use."""
-    rows = database.query("SELECT value FROM settings WHERE name = 'token_secret'")
-    if rows:
-        return str(rows[0][0])
-    with database.transaction() as connection:
-        connection.execute("INSERT OR IGNORE INTO settings VALUES ('token_secret', ?)", (tokens.new_secret(),))
-    return token_secret(database)
+    return database.setting("token_secret", tokens.new_secret)
+
+
+def login_secret(database: Database, use: Literal["access", "refresh"]) -> str:
+    """Return the secret that signs the tokens of a login; it is made on first use."""
+    return database.setting(f"{use}_secret", tokens.new_secret)
 
 
 def forget_token_secret(database: Database) -> None:
@@ -95,10 +102,19 @@ def _by_key(database: Database, credential: str) -> Caller:
 def _by_token(database: Database, credential: str, now: float) -> Caller:
     claims = tokens.read(token_secret(database), credential)
     if claims is None:
-        raise refuse(401, "Invalid session token.", _CHALLENGE)
+        return _by_login(database, credential, now)
     if now >= claims.exp:
         raise refuse(401, "The session token has expired.", _CHALLENGE)
     found = keys.find(database, "id", claims.key)
     if not found:
         raise refuse(401, "The key of this session token was revoked.", _CHALLENGE)
     return Caller("session", found[0], claims.uid)
+
+
+def _by_login(database: Database, credential: str, now: float) -> Caller:
+    claims = tokens.read(login_secret(database, "access"), credential)
+    if claims is None:
+        raise refuse(401, "Invalid session token.", _CHALLENGE)
+    if now >= claims.exp:
+        raise refuse(401, "The login token has expired.", _CHALLENGE)
+    return Caller("user", STRANGER.key, claims.uid)

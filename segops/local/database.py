@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -54,6 +54,14 @@ class Database:
         with self._lock:
             return self._connected().execute(sql, values).fetchall()
 
+    def setting(self, name: str, default: Callable[[], str]) -> str:
+        """Return a setting; on first use it is given its default."""
+        if not (rows := self.query("SELECT value FROM settings WHERE name = ?", (name,))):
+            with self.transaction() as connection:  # another process may be faster
+                connection.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (name, default()))
+            rows = self.query("SELECT value FROM settings WHERE name = ?", (name,))
+        return str(rows[0][0])
+
     def close(self) -> None:
         """Give back the file; the next use opens it again. A database in memory stays as long as this object."""
         with self._lock:
@@ -82,6 +90,7 @@ def _connect(path: str) -> sqlite3.Connection:
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.create_function("casefold", 1, str.casefold, deterministic=True)
     try:
         _prepare(connection)
         connection.execute("PRAGMA journal_mode=TRUNCATE")

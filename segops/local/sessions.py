@@ -10,7 +10,7 @@ import hmac
 
 import msgspec
 
-from segops.local import times, tokens
+from segops.local import aliases, times, tokens
 from segops.local.answers import Answer, refuse
 from segops.local.auth import token_secret
 from segops.local.call import Call
@@ -65,8 +65,5 @@ def _check_signature(identity: _Identity, secret: str, now: float) -> None:
 
 
 def _link(call: Call, anonymous_id: str, user_id: str) -> None:
-    with call.database.transaction() as connection:  # the first identification wins
-        connection.execute(
-            "INSERT OR IGNORE INTO aliases (alias, user_id, created_at) VALUES (?, ?, ?)",
-            (f"anon_{anonymous_id}", user_id, times.from_unix(call.now)),
-        )
+    with call.database.transaction() as connection:
+        aliases.link(connection, aliases.PREFIX + anonymous_id, user_id, times.from_unix(call.now))
