@@ -24,7 +24,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         delivered: Events that the server took.
         dropped: Events given up, by reason; reasons that did not occur are absent.
         pending: Events waiting or on their way.
-        pending_bytes: Bytes of those, encoded.
+        pending_bytes: Bytes of memory that those take.
         coerced: Values inside events that lost something when they were encoded, such as NaN.
         retries: Requests that were sent again.
         last_error: The latest error in words, None if there was none.

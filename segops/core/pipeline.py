@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from segops.core.buffer import Buffer
+from segops.core.buffer import OWNER_BYTES, Buffer
 from segops.core.delivery import Delivery
 from segops.core.hookspecs import Observer
 from segops.core.http import Transport
@@ -51,7 +51,7 @@ class Pipeline:
     def __init__(self, plan: Blueprint) -> None:
         self.closing = threading.Lock()
         self.known_losses = 0
-        self.buffer = Buffer(plan.limits)
+        self.buffer = Buffer(plan.limits, OWNER_BYTES if plan.key and plan.key.is_public else 0)
         self.ledger = Ledger(self.buffer)
         self.reporter = Reporter(self.ledger, plan.on_error, plan.observers, plan.clock)
         self.delivery = Delivery(

@@ -88,26 +88,28 @@ class ThreadWorker:
         self._signal = threading.Lock()
         self._signal.acquire()
         self._deadline = float("inf")
-        self._fallback: InlineWorker | None = None
+        self._inline = InlineWorker(
+            delivery=delivery, reporter=reporter, ledger=ledger, buffer=buffer, timing=timing, clock=clock
+        )
+        self._has_told = False
+        buffer.arm(1)
 
     def wake(self) -> None:
-        """Wake the thread, or start it."""
+        """Wake the thread, or start it; if none can be started, do its work here, and try again next time."""
         self._buffer.arm(NEVER)
-        if self._fallback is not None:
-            self._buffer.arm(self._timing.threshold)
-            self._fallback.wake()
-        elif self._thread is None:
-            self._start()
-        else:
+        if self._thread is not None:
             self._raise_signal()
+        elif not self._start():
+            self._buffer.arm(self._timing.threshold)
+            self._inline.wake()
 
     def flush(self, timeout: float) -> bool:
         """Have the thread send all that waits, and wait for it."""
         position = self._ledger.end()
         self._delivery.flush_to(position)
         self.wake()
-        if self._fallback is not None:
-            return self._fallback.flush(timeout)
+        if self._thread is None:
+            return self._inline.flush(timeout)
         with self._delivery.progress:
             patience = min(timeout, threading.TIMEOUT_MAX)
             self._delivery.progress.wait_for(lambda: self._delivery.outcome(position) is not None, patience)
@@ -125,37 +127,30 @@ class ThreadWorker:
         if self._starting.acquire(timeout=patience):  # another thread may be about to start it: it cannot be joined yet
             self._starting.release()
         thread = self._thread
-        if self._fallback is not None:
-            self._fallback.close(timeout)
-        elif thread is not None and thread.ident not in (None, threading.get_ident()):
+        if thread is None:
+            self._inline.close(timeout)
+        elif thread.ident not in (None, threading.get_ident()):
             thread.join(patience)
 
-    def _start(self) -> None:
+    def _start(self) -> bool:
+        """Start the thread and say whether there is one, or will be: another caller may be at it."""
         if not self._starting.acquire(blocking=False):
-            return
+            return True
         try:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="segops", daemon=True)
                 self._thread = thread
                 thread.start()
-        except RuntimeError as error:  # no threads here, or none any more: the interpreter is exiting
+        except RuntimeError as error:  # there are none here, or no more of them, or the interpreter is exiting
             self._thread = None
-            self._fall_back(error)
+            if not self._has_told:
+                self._has_told = True
+                what = f"no thread could be started ({error}): events are sent by the caller meanwhile"
+                self._reporter.error(SegOpsError(what))
+            return False
         finally:
             self._starting.release()
-
-    def _fall_back(self, error: RuntimeError) -> None:
-        self._fallback = InlineWorker(
-            delivery=self._delivery,
-            reporter=self._reporter,
-            ledger=self._ledger,
-            buffer=self._buffer,
-            timing=self._timing,
-            clock=self._clock,
-        )
-        self._reporter.error(
-            SegOpsError(f"no thread could be started ({error}): events are sent by the caller instead")
-        )
+        return True
 
     def _raise_signal(self) -> None:
         try:

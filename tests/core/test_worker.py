@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import logging
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -347,3 +349,34 @@ def test_a_black_hole_holds_up_nobody_who_tracks(clients: list[SegOpsClient]) ->
         assert wait_until(lambda: client.stats().retries > 0)
         assert client.stats().pending == 501
         client.shutdown(0.1)
+
+
+NO_THREAD_FOR_A_WHILE = """
+import resource, threading
+from segops import SegOpsClient
+
+errors = []
+client = SegOpsClient("memory:", batch_size=3, on_error=errors.append)
+resource.setrlimit(resource.RLIMIT_AS, (2**31, resource.RLIM_INFINITY))
+threading.stack_size(2**32 - 2**16)  # more than there is: the system itself refuses the thread
+
+for number in range(7):
+    client.track(user_id="u-1", event_type="order_placed", payload={"n": number})
+assert client.stats().delivered == 6, client.stats()
+assert threading.active_count() == 1
+assert ["no thread" in str(error) for error in errors] == [True], errors
+
+threading.stack_size(0)
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert client.flush(10)
+assert threading.active_count() == 2
+assert [event["payload"]["n"] for event in client.transport.events] == list(range(7))
+assert client.shutdown()
+"""
+
+
+def test_the_caller_delivers_while_no_thread_can_be_started_and_a_thread_once_it_can() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_THREAD_FOR_A_WHILE], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
