@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from segops.local import times
-from segops.local.answers import Answer
+from segops.local.answers import Answer, invalid
 from segops.local.call import Call
 from segops.local.resources.bodies import Field, Name, Text, read_fields
 from segops.local.resources.crud import Resource, Row, number
@@ -23,8 +23,13 @@ _NEWEST = 50
 _QUERY_TEXT = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"\S")]
 
 
-def _distinct(_call: Call, values: Row, _old: Row | None) -> Row:
+def _check(_call: Call, values: Row, _old: Row | None) -> Row:
     lists: Row = {name: list(dict.fromkeys(values[name])) for name in ("providers", "tags") if name in values}
+    if values.get("last_run_at"):
+        try:
+            lists["last_run_at"] = times.from_text(values["last_run_at"])
+        except ValueError as error:
+            raise invalid({"last_run_at": [str(error)]}) from None
     return {**values, **lists}
 
 
@@ -37,10 +42,10 @@ queries = Resource(
         "providers": Field(list[Provider], [], json=True),
         "is_active": Field(bool, default=True),
         "schedule": Field(Literal["hourly", "daily", "weekly"], "daily"),
-        "last_run_at": Field(str, read_only=True),
+        "last_run_at": Field(str | None, None),
     },
     unique="query_text",
-    check=_distinct,
+    check=_check,
     children={"ai_results": "query"},
     bare=True,
 )

@@ -32,6 +32,8 @@ def _check(call: Call, values: Row, old: Row | None) -> Row:
         raise invalid({"query": [f"There is no AI query {query}."]})
     if old is None:
         values = {**values, "builder_status": "pending", "intro_copy": "", "product_skus": []}
+    elif "published" in values and old["builder_status"] != "pending":
+        values = {**values, "builder_status": "published" if values["published"] else "built"}
     if values.get("title") == "":
         values = {**values, "title": question(call, {**(old or {}), **values})}
     return values

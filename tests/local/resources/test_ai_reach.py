@@ -42,6 +42,8 @@ def test_a_query_lives_and_dies(both: Api) -> None:
     }
     assert both("PATCH", f"{P}1/", {"is_active": False, "schedule": "weekly"})["is_active"] is False
     assert both("GET", P)["results"][0]["schedule"] == "weekly"
+    ran = both("PATCH", f"{P}1/", {"last_run_at": "2025-05-01T10:00:00+02:00"})
+    assert ran["last_run_at"] == "2025-05-01T08:00:00.000000Z"
     assert both.status("POST", P, {"query_text": "best shoes"})[0] == 400
     assert both.status("DELETE", f"{P}1/") == (204, None)
 
@@ -55,6 +57,7 @@ def test_a_query_lives_and_dies(both: Api) -> None:
         ({"query_text": "a", "providers": ["bing"]}, "providers"),
         ({"query_text": "a", "schedule": "never"}, "schedule"),
         ({"query_text": "a", "tags": "x"}, "tags"),
+        ({"query_text": "a", "last_run_at": "soon"}, "last_run_at"),
         ({"query_text": "a", "is_active": 1}, "is_active"),
     ],
 )

@@ -70,6 +70,9 @@ def test_build_regenerate_publish(both: Api) -> None:
     published = both("POST", f"{P}1/publish/")
     assert (published["builder_status"], published["published"]) == ("published", True)
     assert both("POST", f"{P}1/build/")["builder_status"] == "published"
+    assert both("PATCH", f"{P}1/", {"published": False})["builder_status"] == "built"
+    assert both("PATCH", f"{P}1/", {"published": True})["builder_status"] == "published"
+    assert both("PATCH", f"{P}1/", {"title": "New"})["builder_status"] == "published"
     both("POST", P, {"slug": "empty", "query": "nothing fits"})
     assert "no product" in both("POST", f"{P}2/publish/")["intro_copy"]
     for action in ("build", "regenerate", "publish", "export"):

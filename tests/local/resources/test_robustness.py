@@ -250,6 +250,14 @@ def test_a_wrong_method_is_told_the_right_ones(both: Api) -> None:
     assert both.ask("GET", "/pim/products/1/").status == 404
 
 
+def test_an_empty_answer_has_no_length_and_the_connection_goes_on(both: Api) -> None:
+    both("POST", "/schemas/", {"event_type": "e"})
+    response = both.ask("DELETE", "/schemas/1/")
+    assert (response.status, response.body) == (204, b"")
+    assert "content-length" not in response.headers
+    assert both("GET", "/schemas/")["count"] == 0
+
+
 def test_a_body_above_10_mb_is_refused(both: Api) -> None:
     body = b'{"products":[' + b" " * (10 * 1024 * 1024) + b"]}"
     assert both.status("POST", "/pim/products/bulk/", body)[0] == 413
