@@ -39,6 +39,7 @@ class Pipeline:
     """The way of an event from the buffer to the ledger. Nothing flows back.
 
     Attributes:
+        has_owners: Whether each event must be sent under the session of its own user.
         buffer: Where encoded events wait.
         ledger: Where they are counted.
         reporter: Where the host hears of them.
@@ -51,7 +52,8 @@ class Pipeline:
     def __init__(self, plan: Blueprint) -> None:
         self.closing = threading.Lock()
         self.known_losses = 0
-        self.buffer = Buffer(plan.limits, OWNER_BYTES if plan.key and plan.key.is_public else 0)
+        self.has_owners = plan.key is not None and plan.key.is_public
+        self.buffer = Buffer(plan.limits, OWNER_BYTES if self.has_owners else 0)
         self.ledger = Ledger(self.buffer)
         self.reporter = Reporter(self.ledger, plan.on_error, plan.observers, plan.clock)
         self.delivery = Delivery(

@@ -24,6 +24,9 @@ class Reporter:
 
     Each error is passed to `on_error`; the log gets one line per kind of error and minute. Errors beyond the
     newest thousand that wait to be told are only counted; the counts given to observers stay exact.
+
+    Attributes:
+        teller: The thread that is inside `tell`, None if there is none.
     """
 
     def __init__(self, ledger: Ledger, on_error: OnError | None, observers: Sequence[Observer], clock: Clock) -> None:
@@ -36,7 +39,7 @@ class Reporter:
         self._told: dict[DropReason, int] = {}
         self._logged: dict[str, tuple[float, int]] = {}
         self._telling = threading.Lock()
-        self._teller: int | None = None
+        self.teller: int | None = None
 
     def error(self, error: Exception) -> bool:
         """Note an error and say whether it is the first that waits to be told; takes no lock.
@@ -61,13 +64,13 @@ class Reporter:
 
     def is_telling(self) -> bool:
         """Tell whether this very thread is inside `tell`, so that whatever it tracks came from our own report."""
-        return self._teller is not None and self._teller == threading.get_ident()
+        return self.teller is not None and self.teller == threading.get_ident()
 
     def tell(self) -> None:
         """Pass on all that was noted. Whatever the host's code raises stays here."""
         if not self._telling.acquire(blocking=False):
             return
-        self._teller = threading.get_ident()
+        self.teller = threading.get_ident()
         try:
             while self._errors:
                 self._tell_error(self._errors.popleft())
@@ -76,7 +79,7 @@ class Reporter:
                 self._observe(notice)
             self._tell_drops()
         finally:
-            self._teller = None
+            self.teller = None
             self._telling.release()
 
     def _tell_error(self, error: Exception) -> None:

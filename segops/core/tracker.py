@@ -184,14 +184,11 @@ class Tracker:
         except (UnicodeEncodeError, TypeError):
             encoded = self._encode(event)
         if len(encoded) > self._max_event_bytes:
-            raise SegOpsEventError(
-                f"the event takes {len(encoded)} bytes, more than {self._max_event_bytes}: send less of it",
-                reason="too_large",
-            )
+            raise _too_large(encoded, self._max_event_bytes)
         pipeline = self._pipeline
-        if pipeline.delivery.sessions is not None:
+        if pipeline.has_owners:
             encoded = self._owned(encoded)
-        if pipeline.reporter.is_telling():
+        if pipeline.reporter.teller is not None and pipeline.reporter.is_telling():
             pipeline.ledger.refuse("plugin")
             return
         buffer = pipeline.buffer
@@ -249,6 +246,10 @@ def _traits(context: object) -> tuple[Any, Any]:
 
 def _not_one_of(value: object, what: str) -> SegOpsEventError:
     return SegOpsEventError(f"a {type(value).__name__} is neither {what} nor a mapping: pass one, or keywords")
+
+
+def _too_large(encoded: bytes, limit: int) -> SegOpsEventError:
+    return SegOpsEventError(f"the event takes {len(encoded)} bytes, more than {limit}: send less", reason="too_large")
 
 
 def _no_room(pipeline: Pipeline) -> SegOpsEventError:
