@@ -56,7 +56,7 @@ COMPARISONS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte":
 _NO_OPERAND = {"is_set": "kind <> 'null'", "is_true": "kind = 'true'", "is_false": "kind = 'false'"}
 _TEXT_ONLY = {
     "starts_with": "substr(actual, 1, length({0})) = {0}",
-    "ends_with": "length(actual) >= length({0}) AND substr(actual, length(actual) - length({0}) + 1) = {0}",
+    "ends_with": "substr(actual, length(actual) - length({0}) + 1) = {0}",
     "matches_regex": "actual REGEXP {0}",
 }
 _IS_NUMBER = "kind IN ('integer', 'real')"

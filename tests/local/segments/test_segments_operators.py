@@ -98,3 +98,18 @@ def test_numbers_beyond_what_sqlite_adds_up_exactly() -> None:
     assert desk.send("POST", "/api/ingestion/track/", body).status == 202
     condition = {"type": "monetary", "operator": "gte", "value": 2**64}
     assert desk.preview(group(condition)) == ["max", "rich"]
+
+
+def test_events_of_the_same_time_are_in_order_of_arrival() -> None:
+    desk = Desk()
+    desk.track(Happening("ab", "a", desk.now, {"p": 1}), Happening("ab", "b", desk.now), Happening("ab", "c", desk.now))
+    desk.track(Happening("ba", "b", desk.now), Happening("ba", "a", desk.now, {"p": 1}))
+    desk.track(Happening("ba", "a", desk.now, {"p": 2}))
+    for strict in (False, True):
+        sequence = {"type": "event_sequence", "events": ["a", "b"], "window_days": 1, "strict": strict}
+        assert desk.preview(group(sequence)) == ["ab"]
+    skipping = {"type": "event_sequence", "events": ["a", "c"], "window_days": 1}
+    assert desk.preview(group(skipping)) == ["ab"]
+    assert desk.preview(group({**skipping, "strict": True})) == []
+    latest = {"type": "event_property", "event_type": "a", "property": "p", "operator": "eq", "value": 2}
+    assert desk.preview(group(latest)) == ["ba"]
