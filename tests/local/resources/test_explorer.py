@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -131,8 +133,21 @@ def test_the_sandbox_stores_nothing(both: Api) -> None:
 def test_the_sandbox_refuses_what_ingestion_refuses(api: Api) -> None:
     api("POST", "/schemas/", {"event_type": "order_placed", "properties": {"total": "number"}})
     assert api.status("POST", "/explorer/sandbox/publish/", event(1, payload={"total": "x"}))[0] == 400
-    deep = b'{"user_id":"u","event_type":"e","payload":' + b'{"a":' * 1500 + b"1" + b"}" * 1500 + b"}"
+
+
+@pytest.fixture
+def deep_recursion() -> Iterator[None]:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    yield
+    sys.setrecursionlimit(limit)
+
+
+@pytest.mark.usefixtures("deep_recursion")
+def test_the_sandbox_refuses_what_sqlite_cannot_read_back(api: Api) -> None:
+    deep = b'{"user_id":"u","event_type":"e","payload":' + b'{"a":' * 3000 + b"1" + b"}" * 3000 + b"}"
     assert api.status("POST", "/explorer/sandbox/publish/", deep)[0] == 400
+    assert api("GET", P)["count"] == 0
 
 
 def test_an_alias_is_recorded_once(both: Api) -> None:
