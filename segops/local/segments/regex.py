@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 
-from segops.local.segments.regex_syntax import WORD, Program, read_pattern
+from segops.local.segments.regex_program import Program
+from segops.local.segments.regex_syntax import WORD, read_pattern
 
 _SIZE_KEPT = 200_000
 _CHECK_EVERY = 1024

@@ -1,18 +1,14 @@
-"""The syntax of regular expressions: from a pattern to its program, by Thompson's construction."""
+"""The syntax of regular expressions: from a pattern to its program."""
 
 from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable
 
-import msgspec
+from segops.local.segments.regex_program import Builder, Node, Program, Test, all_of, any_of, jump, read, repeated
 
 MAX_PATTERN = 1000
 """The longest pattern, in characters."""
-
-MAX_STATES = 1000
-"""The most states of a program; each repetition that is counted out takes its own."""
 
 WORD = frozenset(string.ascii_letters + string.digits + "_")
 """The characters of words."""
@@ -24,42 +20,6 @@ _CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v"}
 _CLASSES = {"d": _DIGIT, "w": WORD, "s": _SPACE}
 _SIMPLE_COUNTS = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 _COUNT = re.compile(r"\{(\d{1,4})(,(\d{0,4}))?\}")
-
-Test = Callable[[str], bool]
-Condition = Callable[[str, str], bool]
-
-
-class Program(msgspec.Struct, frozen=True):
-    """What a pattern becomes; it starts in state 0.
-
-    Attributes:
-        reads: For each state, the characters it takes (as a test) and where they lead.
-        jumps: For each state, where it leads without a character; always, or if a condition holds on what is before
-            ("start", "word" or "other") and on the following character (empty at the end).
-        final: The state at which the pattern is found.
-    """
-
-    reads: list[list[tuple[Test, int]]]
-    jumps: list[list[tuple[Condition | None, int]]]
-    final: int
-
-
-Node = Callable[["_Builder", int], int]
-"""Adds its states and edges from a state on, and returns the state at its end."""
-
-
-class _Builder:
-    def __init__(self) -> None:
-        self.reads: list[list[tuple[Test, int]]] = []
-        self.jumps: list[list[tuple[Condition | None, int]]] = []
-        self.new()
-
-    def new(self) -> int:
-        if len(self.reads) >= MAX_STATES:
-            raise ValueError("The regular expression is too large")
-        self.reads.append([])
-        self.jumps.append([])
-        return len(self.reads) - 1
 
 
 def read_pattern(pattern: str) -> Program:
@@ -74,7 +34,7 @@ def read_pattern(pattern: str) -> Program:
     node = reader.alternatives(0)
     if reader.left:
         raise reader.error("there is no group to close")
-    builder = _Builder()
+    builder = Builder()
     return Program(builder.reads, builder.jumps, node(builder, 0))
 
 
@@ -97,13 +57,13 @@ class _Reader:
         branches = [self._sequence(depth)]
         while self._take("|"):
             branches.append(self._sequence(depth))
-        return branches[0] if len(branches) == 1 else _any_of(branches)
+        return branches[0] if len(branches) == 1 else any_of(branches)
 
     def _sequence(self, depth: int) -> Node:
         parts: list[Node] = []
         while self.left and self.left[0] not in "|)":
             parts.append(self._quantified(depth))
-        return _all_of(parts)
+        return all_of(parts)
 
     def _quantified(self, depth: int) -> Node:
         if self.left[0] in "^$" or self.left[:2] in ("\\b", "\\B"):
@@ -118,7 +78,7 @@ class _Reader:
         self._take("?")  # lazy or not, the same texts match
         if self._count() is not None:
             raise self.error("a repetition cannot be repeated")
-        return _repeated(node, *count)
+        return repeated(node, *count)
 
     def _count(self) -> tuple[int, int | None] | None:
         found = _COUNT.match(self.left)
@@ -136,12 +96,12 @@ class _Reader:
 
     def _assertion(self) -> Node:
         if self._take("^"):
-            return _jump(lambda before, _: before == "start")
+            return jump(lambda before, _: before == "start")
         if self._take("$"):
-            return _jump(lambda _, following: not following)
+            return jump(lambda _, following: not following)
         wanted = self.left[:2] == "\\b"
         self._at += 2
-        return _jump(lambda before, following: ((before == "word") != (following in WORD)) == wanted)
+        return jump(lambda before, following: ((before == "word") != (following in WORD)) == wanted)
 
     def _atom(self, depth: int) -> Node:
         if self.left[:1] in _SIMPLE_COUNTS or _COUNT.match(self.left):
@@ -149,10 +109,10 @@ class _Reader:
         if self._take("("):
             return self._group(depth)
         if self._take("["):
-            return _read(self._class())
+            return read(self._class())
         if self._take("."):
-            return _read(lambda character: character != "\n")
-        return _read(self._one())
+            return read(lambda character: character != "\n")
+        return read(self._one())
 
     def _group(self, depth: int) -> Node:
         named = re.match(r"\?P<\w+>", self.left)
@@ -229,62 +189,3 @@ class _Reader:
             self._at += len(text)
             return True
         return False
-
-
-def _read(test: Test) -> Node:
-    def build(builder: _Builder, start: int) -> int:
-        end = builder.new()
-        builder.reads[start].append((test, end))
-        return end
-
-    return build
-
-
-def _jump(condition: Condition) -> Node:
-    def build(builder: _Builder, start: int) -> int:
-        end = builder.new()
-        builder.jumps[start].append((condition, end))
-        return end
-
-    return build
-
-
-def _all_of(parts: list[Node]) -> Node:
-    def build(builder: _Builder, start: int) -> int:
-        for part in parts:
-            start = part(builder, start)
-        return start
-
-    return build
-
-
-def _any_of(branches: list[Node]) -> Node:
-    def build(builder: _Builder, start: int) -> int:
-        end = builder.new()
-        for branch in branches:
-            first = builder.new()
-            builder.jumps[start].append((None, first))
-            builder.jumps[branch(builder, first)].append((None, end))
-        return end
-
-    return build
-
-
-def _repeated(node: Node, least: int, most: int | None) -> Node:
-    def build(builder: _Builder, start: int) -> int:
-        for _ in range(least):
-            start = node(builder, start)
-        end = builder.new()
-        if most is None:
-            again = builder.new()
-            builder.jumps[start].append((None, again))
-            builder.jumps[node(builder, again)].append((None, again))
-            builder.jumps[again].append((None, end))
-            return end
-        for _ in range(most - least):
-            builder.jumps[start].append((None, end))
-            start = node(builder, start)
-        builder.jumps[start].append((None, end))
-        return end
-
-    return build
