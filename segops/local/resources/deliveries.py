@@ -81,7 +81,7 @@ def _post(hook: _Hook, payload: bytes) -> tuple[int | None, str | None]:
     if hook.secret:
         digest = hmac.new(hook.secret.encode(), payload, hashlib.sha256).hexdigest()
         headers[_SIGNATURE] = f"sha256={digest}"
-    with urllib3.PoolManager(retries=False) as pool:
+    with urllib3.PoolManager(retries=False) as pool:  # and so no redirects
         try:
             answer = pool.request(
                 "POST",
@@ -89,7 +89,6 @@ def _post(hook: _Hook, payload: bytes) -> tuple[int | None, str | None]:
                 body=payload,
                 headers=headers,
                 timeout=urllib3.Timeout(total=TIMEOUT),
-                redirect=False,
                 preload_content=False,  # nobody reads the answer
             )
             answer.release_conn()

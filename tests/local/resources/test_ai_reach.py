@@ -152,6 +152,18 @@ def test_the_figures_fit_the_results(both: Api) -> None:
     assert all(each["wins"] + each["losses"] <= 3 for each in narrowed)
 
 
+def test_the_same_place_is_a_tie(api: Api) -> None:
+    api("POST", C, {"name": "Twin", "brand_aliases": ["your BRAND"]})
+    api("PUT", "/settings/", {"brand_name": "YOUR brand"})
+    for number in range(1, 9):
+        api("POST", P, {"query_text": f"question {number}"})
+        api("POST", f"{P}{number}/run/")
+    (rate,) = api("GET", "/ai-reach/win-rate/")
+    assert rate["ties"] > 0
+    assert rate["wins"] == 0
+    assert rate["win_rate"] == 0
+
+
 def test_a_competitor_lives_and_dies(both: Api) -> None:
     assert both("POST", C, {"name": "Acme", "domain": "acme.example"})["brand_aliases"] == []
     assert both.status("POST", C, {"name": "Acme"})[0] == 400

@@ -264,6 +264,13 @@ def test_a_body_above_10_mb_is_refused(both: Api) -> None:
     assert both("GET", "/pim/products/")["count"] == 0
 
 
+def test_64_levels_are_enough(both: Api) -> None:
+    for depth, status in ((64, 200), (65, 400)):
+        inner = b"[" * (depth - 4) + b"]" * (depth - 4)
+        body = b'{"products":[{"sku":"A","data":' + b'{"a":' + inner + b"}}]}"
+        assert both.status("POST", "/pim/products/bulk/", body)[0] == status
+
+
 def test_unknown_fields_are_ignored(api: Api) -> None:
     made = api("POST", "/schemas/", {"event_type": "e", "id": 50, "created_at": "x", "ghost": 1})
     assert (made["id"], "ghost" in made) == (1, False)
