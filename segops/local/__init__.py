@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from segops.local.answers import MAX_BODY
+    from segops.local.faults import Fault, Faults, parse_fault
+    from segops.local.inspection import Filter, Inspection, Position, SeenEvent, SkippedEvent
     from segops.local.journal import RequestRecord
     from segops.local.keys import ApiKey
     from segops.local.readback import StoredEvent, Summary
@@ -18,23 +21,41 @@ if TYPE_CHECKING:
     from segops.local.transport import LocalTransport
 
 __all__ = [
+    "MAX_BODY",
     "ApiKey",
+    "Fault",
+    "Faults",
+    "Filter",
+    "Inspection",
     "LocalSegOps",
     "LocalServer",
     "LocalTransport",
+    "Position",
     "RequestRecord",
+    "SeenEvent",
+    "SkippedEvent",
     "StoredEvent",
     "Summary",
+    "parse_fault",
 ]
 
 _HOMES = {
+    "MAX_BODY": "answers",
     "ApiKey": "keys",
+    "Fault": "faults",
+    "Faults": "faults",
+    "Filter": "inspection",
+    "Inspection": "inspection",
     "LocalSegOps": "service",
     "LocalServer": "server",
     "LocalTransport": "transport",
+    "Position": "inspection",
     "RequestRecord": "journal",
+    "SeenEvent": "inspection",
+    "SkippedEvent": "inspection",
     "StoredEvent": "readback",
     "Summary": "readback",
+    "parse_fault": "faults",
 }
 
 

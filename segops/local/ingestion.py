@@ -5,35 +5,37 @@ Source: wire-protocol.md, sections 2 and 11 (points 4 and 5).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterable
 from typing import Annotated
 
 import msgspec
 
-from segops.local import times
+from segops.local import aliases, times
 from segops.local.answers import Answer, Refusal, invalid, refuse
 from segops.local.call import Call
 from segops.local.parsing import parse
+from segops.local.schema_check import Schemas, SchemaViolationError, check_payload, registered
+from segops.local.skips import Skip, record
 
 MAX_EVENTS = 500
 """The most events of one batch."""
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
-Row = tuple[str, str, str, str, str, "str | None"]
+Row = tuple[str, str, str, str, str, "str | None", int]
 
+_TOO_DEEP = "Nested too deeply."
 _EMPTY = msgspec.Raw(b"{}")
 
 # A skipped row is one whose payload SQLite could not read back.
 _INSERT = """
-    INSERT OR IGNORE INTO events (user_id, event_type, occurred_at, received_at, payload, anonymous_id)
-    VALUES (?, ?, ?, ?, ?, ?)
+    INSERT OR IGNORE INTO events (user_id, event_type, occurred_at, received_at, payload, anonymous_id, key_id)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 
-# The first identification wins: an alias that exists is left as it is.
-_LINK = """
-    INSERT OR IGNORE INTO aliases (alias, user_id, created_at)
-    SELECT 'anon_' || anonymous_id, user_id, received_at FROM events
-    WHERE id > ? AND anonymous_id IS NOT NULL ORDER BY id
+_IDENTIFIED = """
+    SELECT anonymous_id, user_id, received_at FROM events
+    WHERE id > ? AND anonymous_id IS NOT NULL GROUP BY 1, 2 ORDER BY min(id)
 """
 
 
@@ -70,12 +72,36 @@ _optional_text = msgspec.json.Decoder(str | None)
 def track(call: Call) -> Answer:
     """Store one event; 202, or 400 with what is wrong with each field."""
     try:
-        row = _row(parse(call.body, _event), call.caller.uid, times.from_unix(call.now))
+        row = _row(parse(call.body, _event), call, registered(call.database))
+    except (msgspec.ValidationError, ValueError) as error:
+        refusal = _complaint(call.body, error)
+        _store(call, [], [Skip(msgspec.json.encode(refusal.answer.body).decode(), call.body.decode())])
+        raise refusal from None
+    if not _store(call, [row], []):
+        raise invalid({"payload": [_TOO_DEEP]})
+    return Answer(202, {"queued": True}, count=1)
+
+
+def read_event(call: Call) -> Row:
+    """Return the event that the body is, ready for `insert`.
+
+    Raises:
+        Refusal: 400, with what is wrong with each field.
+    """
+    try:
+        return _row(parse(call.body, _event), call, registered(call.database))
     except (msgspec.ValidationError, ValueError) as error:
         raise _complaint(call.body, error) from None
-    if not _store(call, [row]):
-        raise invalid({"payload": ["Nested too deeply."]})
-    return Answer(202, {"queued": True}, count=1)
+
+
+def insert(connection: sqlite3.Connection, rows: list[Row]) -> int:
+    """Store events, and who they say that their visitors are; return how many could be stored."""
+    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+    stored = connection.executemany(_INSERT, rows).rowcount if rows else 0
+    if any(row[5] for row in rows):
+        for anonymous_id, user_id, at in connection.execute(_IDENTIFIED, (last,)).fetchall():
+            aliases.link(connection, aliases.PREFIX + anonymous_id, user_id, at)
+    return stored
 
 
 def track_batch(call: Call) -> Answer:
@@ -87,9 +113,9 @@ def track_batch(call: Call) -> Answer:
         events = _loose_events(call.body)
     if len(events) > MAX_EVENTS:
         raise invalid({"events": [f"Ensure this field has no more than {MAX_EVENTS} elements."]})
-    received_at = times.from_unix(call.now)
-    rows = [row for event in events if (row := _valid_row(event, call.caller.uid, received_at))]
-    queued = _store(call, rows)
+    refused = [Skip("A scripted fault refused it.", _body(event)) for event in events[: call.refuse]]
+    rows, skips = _sorted(events[call.refuse :], call)
+    queued = _store(call, rows, refused + skips)
     skipped = len(events) - queued
     return Answer(202, {"queued": queued, "skipped": skipped}, count=queued, skipped=skipped)
 
@@ -101,21 +127,34 @@ def _loose_events(body: bytes) -> list[msgspec.Raw]:
         raise invalid({"events": [str(error)]}) from None
 
 
-def _valid_row(event: NewEvent | msgspec.Raw, uid: str | None, received_at: str) -> Row | None:
-    try:
-        return _row(event if isinstance(event, NewEvent) else _event.decode(event), uid, received_at)
-    except (msgspec.ValidationError, ValueError):
-        return None
+def _sorted(events: Iterable[NewEvent | msgspec.Raw], call: Call) -> tuple[list[Row], list[Skip]]:
+    rows, skips = [], []
+    schemas = registered(call.database)
+    for event in events:
+        try:
+            rows.append(_row(event if isinstance(event, NewEvent) else _event.decode(event), call, schemas))
+        except (msgspec.ValidationError, ValueError) as error:
+            skips.append(Skip(str(error), _body(event)))
+    return rows, skips
 
 
-def _row(event: NewEvent, uid: str | None, received_at: str) -> Row:
+def _body(event: NewEvent | msgspec.Raw) -> str:
+    return msgspec.json.encode(event).decode()
+
+
+def _row(event: NewEvent, call: Call, schemas: Schemas) -> Row:
+    received_at = times.from_unix(call.now)
+    payload = _payload(event.payload)
+    if event.event_type in schemas:
+        check_payload(payload, schemas[event.event_type])
     return (
-        uid or event.user_id,
+        call.caller.uid or event.user_id,
         event.event_type,
         received_at if event.occurred_at is None else times.from_text(event.occurred_at),
         received_at,
-        _payload(event.payload),
+        payload,
         event.anonymous_id or None,
+        call.caller.key.id,
     )
 
 
@@ -133,13 +172,18 @@ def _time(raw: msgspec.Raw) -> str | None:
     return None if text is None else times.from_text(text)
 
 
-def _store(call: Call, rows: list[Row]) -> int:
+def _store(call: Call, rows: list[Row], skips: list[Skip]) -> int:
     with call.database.transaction() as connection:
-        (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
-        stored = connection.executemany(_INSERT, rows).rowcount if rows else 0
-        if any(row[5] for row in rows):
-            connection.execute(_LINK, (last,))
+        stored = insert(connection, rows)
+        if stored < len(rows):
+            skips += [Skip(_TOO_DEEP, row[4]) for row in rows if not _is_readable(connection, row[4])]
+        if skips:
+            record(connection, skips, times.from_unix(call.now), call.caller.key.id)
     return stored
+
+
+def _is_readable(connection: sqlite3.Connection, payload: str) -> bool:
+    return bool(connection.execute("SELECT json_valid(?)", (payload,)).fetchone()[0])
 
 
 _CHECKS: dict[str, Callable[[msgspec.Raw], object]] = {
@@ -156,6 +200,8 @@ def _complaint(body: bytes, first: Exception) -> Refusal:
         members = parse(body, _members)
     except msgspec.ValidationError as error:
         return refuse(400, str(error))
+    if isinstance(first, SchemaViolationError):
+        return invalid({"payload": [str(first)]})
     errors = {name: ["This field is required."] for name in ("user_id", "event_type") if name not in members}
     for name, check in _CHECKS.items():
         if name in members and (complaint := _error(check, members[name])):

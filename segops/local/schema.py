@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from segops.local import skips
+from segops.local.resources.tables import RESOURCE_TABLES
+from segops.local.segments import tables as segments
+
 APPLICATION_ID = 0x5E60B5
 """Marks a file as ours (`PRAGMA application_id`)."""
 
-VERSION = 1
+VERSION = 2
 """The format of the tables (`PRAGMA user_version`)."""
 
 TABLES = (
@@ -13,6 +17,7 @@ TABLES = (
     """
     CREATE TABLE api_keys (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL DEFAULT '',
         kind TEXT NOT NULL CHECK (kind IN ('secret', 'public')),
         key TEXT NOT NULL UNIQUE,
         signing_secret TEXT NOT NULL,
@@ -31,15 +36,41 @@ TABLES = (
         received_at TEXT NOT NULL,
         payload TEXT NOT NULL CHECK (json_valid(payload)),
         anonymous_id TEXT,
-        bot_class TEXT NOT NULL DEFAULT 'human'
+        bot_class TEXT NOT NULL DEFAULT 'human',
+        key_id INTEGER
     )
     """,
     # An id that stands for nobody yet is no identification: such an edge would block, or mix up, the real one.
     """
     CREATE TABLE aliases (
         alias TEXT PRIMARY KEY,
-        user_id TEXT NOT NULL CHECK (user_id NOT IN ('', 'anonymous', alias, substr(alias, 6))),
+        user_id TEXT NOT NULL CHECK (user_id NOT IN ('', 'anonymous', alias)),
         created_at TEXT NOT NULL
     )
     """,
+    """
+    CREATE TABLE products (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        sku TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        data TEXT NOT NULL CHECK (json_valid(data)),
+        source TEXT NOT NULL CHECK (source IN ('csv', 'api')),
+        ai_readability_score REAL,
+        created_at TEXT NOT NULL,
+        updated_at TEXT NOT NULL
+    )
+    """,
+    # Every event with the person whose it is; edges are flat, so one step is enough.
+    """
+    CREATE VIEW activity AS
+    SELECT
+        events.id, coalesce(aliases.user_id, events.user_id) AS user_id, events.event_type, events.occurred_at,
+        events.received_at, events.payload, events.user_id AS sent_user_id, events.anonymous_id
+    FROM events LEFT JOIN aliases ON aliases.alias = events.user_id
+    """,
+    "CREATE INDEX events_by_user ON events (user_id)",
+    "CREATE INDEX aliases_by_user ON aliases (user_id)",
+    *skips.TABLES,
+    *segments.TABLES,
+    *RESOURCE_TABLES,
 )

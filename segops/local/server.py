@@ -6,6 +6,7 @@ import http.server
 import logging
 import socket
 import socketserver
+import struct
 import sys
 import threading
 from contextlib import suppress
@@ -139,6 +140,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path = self.requestline.split()[1]  # self.path has lost one of two leading slashes
         try:
             return self.server.local.handle(Request(self.command, path, dict(self.headers), body))
+        except ConnectionResetError:  # a scripted fault; the server then drops the connection
+            _reset(self.connection)
+            raise
         except Exception:  # noqa: BLE001 - the edge: a fault of ours must not take the server down
             _log.exception("the local SegOps failed to answer a request")
             return refuse(500, "Internal server error.").answer.response()
@@ -174,7 +178,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         lines = [
             f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
             f"date: {self.date_time_string()}",
-            f"content-length: {len(response.body)}",
+            *([f"content-length: {len(response.body)}"] if response.status != HTTPStatus.NO_CONTENT else []),
             *(f"{name}: {value}" for name, value in response.headers.items()),
             *(["connection: close"] if self.close_connection else []),
         ]
@@ -183,3 +187,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - name of the base class
         """Keep quiet: the journal holds what was asked."""
+
+
+def _reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import unquote, urlsplit
 
-from segops.core import Request, Response, SegOpsConfigError, Transport
+from segops.core import Request, Response, SegOpsConfigError, SegOpsTimeoutError, SegOpsTransportError, Transport
 from segops.local.service import LocalSegOps
 
 
@@ -38,9 +39,21 @@ class LocalTransport(Transport):
             raise SegOpsConfigError(f"{url!r} is no local SegOps: write local: or local:///absolute/path/segops.db")
         return cls(LocalSegOps(unquote(parts.path)) if parts.path else None, url=url)
 
-    def send(self, request: Request, *, timeout: float) -> Response:  # noqa: ARG002 - nothing here waits for a network
-        """Answer the request from the database."""
-        return self.segops.handle(request)
+    def send(self, request: Request, *, timeout: float) -> Response:
+        """Answer the request from the database; only a scripted fault can make that slow or fail.
+
+        Raises:
+            SegOpsTimeoutError: A fault delayed the answer for longer than `timeout`.
+            SegOpsTransportError: A fault reset the connection.
+        """
+        end = time.monotonic() + timeout
+        try:
+            response = self.segops.handle(request)
+        except ConnectionResetError as error:
+            raise SegOpsTransportError(f"{self.url}: {error}") from error
+        if time.monotonic() > end:
+            raise SegOpsTimeoutError(f"{self.url} did not answer within {timeout:g} s")
+        return response
 
     def close(self) -> None:
         """Give back the file; what is stored, also in memory, can still be read back through `segops`."""
