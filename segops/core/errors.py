@@ -2,10 +2,12 @@
 
     SegOpsError
     ├── SegOpsConfigError          an option, key or URL is wrong; raised at construction; also a ValueError
+    ├── SegOpsArgumentError        an argument of an admin call is wrong; nothing was sent; also a ValueError
     ├── SegOpsPluginError          a plugin cannot be loaded, or failed
     ├── SegOpsEventError           events were dropped; says the reason and how many
     │   └── SegOpsEncodingError    the payload holds something that has no JSON form
     ├── SegOpsWebhookError         a received webhook is not genuine, or not one that can be read
+    ├── SegOpsJobError             long work that the server had taken on failed
     ├── SegOpsTransportError       no answer came: refused, reset, DNS, TLS, proxy
     │   └── SegOpsTimeoutError     no answer came in time
     └── SegOpsApiError             the server answered, but not with success
@@ -16,7 +18,8 @@
         ├── SegOpsNotFoundError          404, 405
         ├── SegOpsPayloadTooLargeError   413
         ├── SegOpsRateLimitError         429
-        └── SegOpsServerError            5xx
+        ├── SegOpsServerError            5xx
+        └── SegOpsResponseError          2xx, but the body is not what the endpoint is documented to send
 
 No message, attribute or repr of these holds a key, a token, a signature or a payload.
 """
@@ -24,7 +27,7 @@ No message, attribute or repr of these holds a key, a token, a signature or a pa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 DropReason = Literal["queue_full", "too_large", "invalid", "rejected", "undeliverable", "closed", "plugin", "corrupt"]
 """Why an event was dropped: a closed set."""
@@ -40,6 +43,10 @@ class SegOpsError(Exception):
 
 class SegOpsConfigError(SegOpsError, ValueError):
     """An option, a key or a URL is wrong."""
+
+
+class SegOpsArgumentError(SegOpsError, ValueError):
+    """An argument of an admin call is wrong; nothing was sent."""
 
 
 class SegOpsPluginError(SegOpsError):
@@ -68,8 +75,30 @@ class SegOpsWebhookError(SegOpsError):
     """A received webhook is not genuine, or not one that can be read."""
 
 
+class SegOpsJobError(SegOpsError):
+    """Long work that the server had taken on failed.
+
+    Attributes:
+        job: What the server last said about it, as decoded JSON.
+    """
+
+    def __init__(self, message: str, *, job: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.job = dict(job or {})
+
+
 class SegOpsTransportError(SegOpsError):
-    """No answer came: connection refused or reset, DNS, TLS or proxy failure."""
+    """No answer came: connection refused or reset, DNS, TLS or proxy failure.
+
+    Attributes:
+        method: The HTTP method of an admin call; otherwise empty.
+        path: The path of an admin call, without its query; otherwise empty.
+        attempts: How often the call was tried.
+    """
+
+    method: str = ""
+    path: str = ""
+    attempts: int = 1
 
 
 class SegOpsTimeoutError(SegOpsTransportError):
@@ -83,7 +112,14 @@ class SegOpsApiError(SegOpsError):
         status: The HTTP status.
         body: The answer's body as text, as the server sent it.
         headers: The answer's headers, names in lower case.
+        method: The HTTP method of an admin call; otherwise empty.
+        path: The path of an admin call, without its query; otherwise empty.
+        attempts: How often the call was tried.
     """
+
+    method: str = ""
+    path: str = ""
+    attempts: int = 1
 
     def __init__(self, message: str, *, status: int, body: str = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -122,6 +158,10 @@ class SegOpsRateLimitError(SegOpsApiError):
 
 class SegOpsServerError(SegOpsApiError):
     """5xx: the server failed."""
+
+
+class SegOpsResponseError(SegOpsApiError):
+    """2xx, but the body is not what the endpoint is documented to send."""
 
 
 _BY_STATUS: dict[int, type[SegOpsApiError]] = {

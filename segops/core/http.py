@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from segops.core.errors import SegOpsTransportError
+
 BATCH_PATH = "/api/ingestion/track/batch/"
 SINGLE_PATH = "/api/ingestion/track/"
 SESSION_PATH = "/api/auth/session/"
@@ -56,6 +58,14 @@ class Response(msgspec.Struct, frozen=True):
         return f"Response({self.status}, {len(self.body)} bytes)"
 
 
+Accept = Callable[[Response], "Callable[[bytes], object] | None"]
+"""Decides where the body of a streamed answer goes.
+
+It is given the answer without its body as soon as the headers are there, and returns the function that takes the body
+piece by piece; or None to have it in the answer, as `send` does.
+"""
+
+
 class Transport(abc.ABC):
     """Takes a request somewhere and brings the answer back.
 
@@ -83,6 +93,39 @@ class Transport(abc.ABC):
             SegOpsTimeoutError: No complete answer came in time.
             SegOpsTransportError: No answer came.
         """
+
+    def stream(self, request: Request, accept: Accept, *, timeout: float, idle: float | None = None) -> Response:
+        """Send one request and hand the body of the answer on in pieces, for answers of any size.
+
+        A function is handed in, rather than an open answer handed out: the connection cannot be left open or read on
+        another thread, and a transport stays one call deep. The price is that the pieces cannot be pulled one by one.
+        What `accept` and its function raise ends the exchange and is raised here.
+
+        A transport need not override this: as it is, it sends with `send` and hands on the body in one piece, so that
+        answers can be no larger than `send` reads.
+
+        Args:
+            request: What to send.
+            accept: Decides where the body goes, by the status and the headers of the answer.
+            timeout: Seconds that the whole exchange may take.
+            idle: Seconds that may pass without a byte. Default: as long as `timeout`.
+
+        Returns:
+            The answer; its body is empty if it was handed on.
+
+        Raises:
+            SegOpsTimeoutError: No complete answer came in time.
+            SegOpsTransportError: No complete answer came, or it is larger than this transport reads.
+        """
+        response = self.send(request, timeout=timeout if idle is None else min(timeout, idle))
+        head = Response(response.status, response.headers)
+        write = accept(head)
+        if write is None:
+            return response
+        if response.truncated:
+            raise SegOpsTransportError(f"{self.url} answered {request!r} with more than this transport reads")
+        write(response.body)
+        return head
 
     def close(self) -> None:  # noqa: B027 - most transports hold nothing
         """Give back connections and files; a later `send` may open them again."""

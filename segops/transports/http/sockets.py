@@ -8,6 +8,7 @@ ssl create on their own, such as the one inside a TLS tunnel.
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import threading
@@ -42,11 +43,21 @@ class Exchange(threading.local):
 
     received = 0
     _deadline = 0.0
+    _idle = math.inf
+    _silent_until = 0.0
 
-    def start(self, timeout: float) -> None:
-        """Begin an exchange that may take `timeout` seconds."""
-        self._deadline = monotonic() + timeout
+    def start(self, timeout: float, idle: float = math.inf) -> None:
+        """Begin an exchange that may take `timeout` seconds, of which at most `idle` in a row without a byte."""
+        now = monotonic()
+        self._deadline = now + timeout
+        self._idle = idle
+        self._silent_until = now + idle
         self.received = 0
+
+    def arrived(self, count: int) -> None:
+        """Note that `count` bytes were received."""
+        self.received += count
+        self._silent_until = monotonic() + self._idle
 
     def left(self) -> float:
         """Return the seconds that are left.
@@ -54,7 +65,7 @@ class Exchange(threading.local):
         Raises:
             TimeoutError: None are.
         """
-        seconds = self._deadline - monotonic()
+        seconds = min(self._deadline, self._silent_until) - monotonic()
         if seconds <= 0:
             raise TimeoutError("the deadline of the exchange has passed")
         return seconds
@@ -74,14 +85,14 @@ class TimedSocket(socket.socket):
         """Receive within what is left."""
         self.settimeout(exchange.left())
         data = super().recv(buflen, flags)
-        exchange.received += len(data)
+        exchange.arrived(len(data))
         return data
 
     def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
         """Receive within what is left."""
         self.settimeout(exchange.left())
         count = super().recv_into(buffer, nbytes or memoryview(buffer).nbytes, flags)
-        exchange.received += count
+        exchange.arrived(count)
         return count
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:

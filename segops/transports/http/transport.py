@@ -7,6 +7,7 @@ exchange, and cost 70 µs of CPU per request, more than encoding the events in i
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import ssl
@@ -21,6 +22,7 @@ from urllib3.util import Url
 
 from segops import __version__
 from segops.core import (
+    Accept,
     Request,
     Response,
     SegOpsConfigError,
@@ -29,7 +31,7 @@ from segops.core import (
     Transport,
 )
 from segops.transports.http.addresses import find_proxy, parse_base
-from segops.transports.http.answers import read_answer
+from segops.transports.http.answers import Stopped, read_answer
 from segops.transports.http.sockets import PlainConnection, TimedTLSSocket, TLSConnection, exchange
 
 _Connection = PlainConnection | TLSConnection
@@ -101,12 +103,29 @@ class HttpTransport(Transport):
             SegOpsTransportError: No complete answer came: the cause says why.
             SegOpsConfigError: The request cannot be written as HTTP.
         """
+        return self._perform(request, None, timeout, math.inf)
+
+    def stream(self, request: Request, accept: Accept, *, timeout: float, idle: float | None = None) -> Response:
+        """Send one request and hand the body of the answer on as it comes, at most 64 KiB at a time.
+
+        Raises:
+            SegOpsTimeoutError: The answer was not complete after `timeout` seconds, or nothing came for `idle` seconds.
+            SegOpsTransportError: No complete answer came: the cause says why.
+            SegOpsConfigError: The request cannot be written as HTTP.
+        """
+        return self._perform(request, accept, timeout, math.inf if idle is None else idle)
+
+    def _perform(self, request: Request, accept: Accept | None, timeout: float, idle: float) -> Response:
         head = self._head(request)
-        exchange.start(timeout)
+        exchange.start(timeout, idle)
         try:
-            response = self._exchange(request, head)
+            response = self._exchange(request, head, accept)
+        except Stopped as stopped:
+            raise stopped.error from stopped.error.__cause__
         except TimeoutError as error:
-            raise SegOpsTimeoutError(f"{self.url} did not answer {request!r} within {timeout:g} s") from error
+            raise SegOpsTimeoutError(
+                f"{self.url} did not answer {request!r} within {min(timeout, idle):g} s"
+            ) from error
         except (OSError, HTTPException, HTTPError) as error:
             raise SegOpsTransportError(f"{self.url} did not answer {request!r}: {self._reason(error)}") from error
         if response.status == _PROXY_AUTHENTICATION_REQUIRED and self._proxy is not None:
@@ -140,26 +159,26 @@ class HttpTransport(Transport):
             )
         return "\r\n".join([*lines, "\r\n"]).encode()
 
-    def _exchange(self, request: Request, head: bytes) -> Response:
+    def _exchange(self, request: Request, head: bytes, accept: Accept | None) -> Response:
         connection = self._take()
         if connection is not None:
             try:
-                return self._converse(connection, request, head)
+                return self._converse(connection, request, head, accept)
             except (OSError, HTTPException):
                 # The server may close a kept connection just as it is used again. Not one byte of an answer means
                 # that it has most likely not seen the request.
                 if exchange.received:
                     raise
-        return self._converse(self._connect(), request, head)
+        return self._converse(self._connect(), request, head, accept)
 
-    def _converse(self, connection: _Connection, request: Request, head: bytes) -> Response:
+    def _converse(self, connection: _Connection, request: Request, head: bytes, accept: Accept | None) -> Response:
         keep = False
         closings = self._closings
         try:
             _send(connection, head, request.body)
             answer = HTTPResponse(connection.sock, method=request.method)
             try:
-                response = read_answer(answer, self._limit)
+                response = read_answer(answer, self._limit, accept)
                 keep = answer.isclosed() and not answer.will_close
             finally:
                 answer.close()
