@@ -18,11 +18,20 @@ from segops.core import (
     Observer,
     PageView,
     SegOpsApiError,
+    SegOpsArgumentError,
+    SegOpsAuthenticationError,
+    SegOpsBadRequestError,
     SegOpsConfigError,
     SegOpsEncodingError,
     SegOpsError,
     SegOpsEventError,
+    SegOpsJobError,
+    SegOpsNotFoundError,
+    SegOpsPermissionError,
     SegOpsPluginError,
+    SegOpsRateLimitError,
+    SegOpsResponseError,
+    SegOpsServerError,
     SegOpsTimeoutError,
     SegOpsTransportError,
     SegOpsWebhookError,
@@ -34,6 +43,8 @@ from segops.core.options import Limits
 from segops.core.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    from segops.admin import SegOpsAdmin
+    from segops.async_admin import AsyncSegOpsAdmin
     from segops.plugins.ai_referrer import AiReferral, AiReferrers, detect_ai_referrer
     from segops.signing import SignedUser, sign_user_id
     from segops.webhooks import WebhookEvent, parse_webhook, verify_webhook
@@ -43,19 +54,30 @@ __version__ = "0.1.0"
 __all__ = [
     "AiReferral",
     "AiReferrers",
+    "AsyncSegOpsAdmin",
     "Context",
     "Event",
     "Limits",
     "Observer",
     "PageView",
     "RetryPolicy",
+    "SegOpsAdmin",
     "SegOpsApiError",
+    "SegOpsArgumentError",
+    "SegOpsAuthenticationError",
+    "SegOpsBadRequestError",
     "SegOpsClient",
     "SegOpsConfigError",
     "SegOpsEncodingError",
     "SegOpsError",
     "SegOpsEventError",
+    "SegOpsJobError",
+    "SegOpsNotFoundError",
+    "SegOpsPermissionError",
     "SegOpsPluginError",
+    "SegOpsRateLimitError",
+    "SegOpsResponseError",
+    "SegOpsServerError",
     "SegOpsTimeoutError",
     "SegOpsTransportError",
     "SegOpsWebhookError",
@@ -72,6 +94,8 @@ __all__ = [
 ]
 
 _LAZY = {
+    "SegOpsAdmin": "admin",
+    "AsyncSegOpsAdmin": "async_admin",
     "AiReferral": "plugins.ai_referrer",
     "AiReferrers": "plugins.ai_referrer",
     "detect_ai_referrer": "plugins.ai_referrer",

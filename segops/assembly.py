@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
-from segops.core.errors import SegOpsPluginError
+from segops.core.errors import SegOpsConfigError, SegOpsPluginError
 from segops.core.hookspecs import Enricher
+from segops.core.http import Transport, TransportFactory
 from segops.core.plugins import Plugin, Plugins
 from segops.environment import read_environment
 
@@ -15,6 +16,7 @@ BUILT_IN_PLUGINS = {
     "transports": "segops.transports",
     "local": "segops.local.plugin",
     "ai_referrer": "segops.plugins.ai_referrer",
+    "admin": "segops.plugins.admin",
     "demo": "segops.plugins.demo",
     "listing": "segops.listing",
 }
@@ -57,6 +59,33 @@ def load_plugins(report: Callable[[Exception], None]) -> Plugins:
         report: Is told about broken plugins, each a `SegOpsPluginError` that names the plugin and where it is from.
     """
     return Plugins(BUILT_IN_PLUGINS, selection=read_environment().plugins, report=report)
+
+
+def open_transport(given: Transport | str, factories: Mapping[str, TransportFactory]) -> Transport:
+    """Return what is given, or the transport for it if it is a URL.
+
+    Args:
+        given: A transport, or the URL of one.
+        factories: What makes transports, by URL scheme.
+
+    Raises:
+        SegOpsConfigError: It is neither, or its scheme is not known.
+        SegOpsPluginError: The plugin that knows the scheme makes no transport.
+    """
+    if isinstance(given, Transport):
+        return given
+    if not isinstance(given, str):
+        raise SegOpsConfigError(
+            f"a {type(given).__name__} is no transport: pass a URL, or an object of a class derived from Transport"
+        )
+    scheme = given.partition(":")[0].lower()
+    if ":" not in given or scheme not in factories:
+        known = ", ".join(f"{name}:" for name in sorted(factories))
+        raise SegOpsConfigError(f"no transport knows the scheme of this URL: it must start with one of {known}")
+    transport = factories[scheme](given)
+    if not isinstance(transport, Transport):
+        raise SegOpsPluginError(f"the plugin that knows {scheme}: made a {type(transport).__name__}, no Transport")
+    return transport
 
 
 def take_inventory() -> Inventory:

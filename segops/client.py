@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from segops.assembly import BUILT_IN_PLUGINS
+from segops.assembly import BUILT_IN_PLUGINS, open_transport
 from segops.core.enrichment import Enrichment
-from segops.core.errors import SegOpsConfigError, SegOpsPluginError, SegOpsTransportError
-from segops.core.http import Request, Response, Transport, TransportFactory
+from segops.core.errors import SegOpsConfigError, SegOpsTransportError
+from segops.core.http import Request, Response, Transport
 from segops.core.ledger import Stats
 from segops.core.lifecycle import unwatch, watch
 from segops.core.log import warn
@@ -91,7 +91,7 @@ class SegOpsClient(Tracker):
         broken: list[Exception] = []
         loaded = Plugins(BUILT_IN_PLUGINS, given=plugins, selection=environment.plugins, report=broken.append)
         where = transport if transport is not None else api_url or environment.api_url
-        self._transport = _Nowhere() if self._is_disabled else _open_transport(where, loaded.transports())
+        self._transport = _Nowhere() if self._is_disabled else open_transport(where, loaded.transports())
         self._key = self._choose_key(api_key, environment)
         self._enrichment = Enrichment(loaded.enrichers(), self._report)
         self._blueprint = Blueprint(
@@ -253,23 +253,6 @@ class SegOpsClient(Tracker):
         if sys.platform == "emscripten" and not key.is_public:
             warn("a secret key is in a browser, where anybody can read it: use a pk_ key")
         return key
-
-
-def _open_transport(given: Transport | str, factories: Mapping[str, TransportFactory]) -> Transport:
-    if isinstance(given, Transport):
-        return given
-    if not isinstance(given, str):
-        raise SegOpsConfigError(
-            f"a {type(given).__name__} is no transport: pass a URL, or an object of a class derived from Transport"
-        )
-    scheme = given.partition(":")[0].lower()
-    if ":" not in given or scheme not in factories:
-        known = ", ".join(f"{name}:" for name in sorted(factories))
-        raise SegOpsConfigError(f"no transport knows the scheme of this URL: it must start with one of {known}")
-    transport = factories[scheme](given)
-    if not isinstance(transport, Transport):
-        raise SegOpsPluginError(f"the plugin that knows {scheme}: made a {type(transport).__name__}, no Transport")
-    return transport
 
 
 class _Nowhere(Transport):

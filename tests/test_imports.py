@@ -23,7 +23,14 @@ import segops
 PACKAGE = Path(segops.__file__).parent
 PROJECT = PACKAGE.parent
 
-FRONT_DOORS = ("segops", "segops.core", "segops.local", "segops.plugins.ai_referrer", "segops.testing")
+FRONT_DOORS = (
+    "segops",
+    "segops.core",
+    "segops.local",
+    "segops.plugins.admin",
+    "segops.plugins.ai_referrer",
+    "segops.testing",
+)
 """Packages with `__all__`: what is in it is public, and nothing else is."""
 
 
@@ -42,14 +49,22 @@ class Rule(NamedTuple):
 
 
 CORE = ("segops.core",)
-PUBLIC = ("segops", "segops.core", "segops.local", "segops.plugins.ai_referrer")
+PUBLIC = ("segops", "segops.core", "segops.local", "segops.plugins.admin", "segops.plugins.ai_referrer")
 
 RULES = {
     # The composition roots know the inside of the core.
     "segops": Rule(
-        doors=("segops.plugins.ai_referrer", "segops.signing", "segops.webhooks"), inside=("segops.client", *CORE)
+        doors=("segops.plugins.ai_referrer", "segops.signing", "segops.webhooks"),
+        inside=("segops.admin", "segops.async_admin", "segops.client", *CORE),
     ),
     "segops.client": Rule(inside=("segops.assembly", "segops.environment", *CORE)),
+    "segops.admin": Rule(
+        doors=("segops.plugins.admin",),
+        inside=("segops.assembly", "segops.environment", *CORE),
+        third_party=("msgspec",),
+    ),
+    "segops.async_admin": Rule(doors=("segops.plugins.admin",), inside=("segops.admin", *CORE)),
+    "segops.derived": Rule(doors=("segops.admin",), inside=("segops.plugins.admin",)),
     "segops.assembly": Rule(inside=("segops.environment", *CORE), third_party=("msgspec",)),
     "segops.environment": Rule(third_party=("msgspec",)),
     "segops.core": Rule(third_party=("msgspec", "pluggy")),
@@ -85,7 +100,9 @@ NOT_LOADED_BY_IMPORT = {
     "http",
     "importlib.metadata",
     "logging",
+    "segops.admin",
     "segops.local.service",
+    "segops.plugins.admin",
     "segops.plugins.ai_referrer",
     "sqlite3",
     "ssl",

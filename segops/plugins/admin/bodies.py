@@ -1,0 +1,143 @@
+"""Bodies: what is sent, and what came back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+from uuid import uuid4
+
+import msgspec
+
+from segops.core import Response, SegOpsArgumentError, SegOpsEncodingError, SegOpsResponseError
+from segops.plugins.admin.records import Record
+
+Upload = str | os.PathLike[str] | bytes | BinaryIO
+"""A file by its name, its content, or an open binary stream."""
+
+_SHOWN = 120
+
+
+def encode(body: Any) -> bytes:
+    """Return a body as JSON.
+
+    Raises:
+        SegOpsEncodingError: It holds something that has no JSON form.
+    """
+    try:
+        return _encoder.encode(body)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise SegOpsEncodingError(f"the body has no JSON form: {error}") from error
+
+
+def _simplify(value: Any) -> Any:
+    if isinstance(value, Record):
+        return value.to_dict()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, str):  # a subclass, such as Django's SafeString
+        return str.__str__(value)
+    raise TypeError(f"a {type(value).__name__} is neither text, a number, a list nor a mapping")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_simplify)
+
+
+def merge(body: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that are given as a mapping and as keywords, as one dict.
+
+    Raises:
+        SegOpsArgumentError: One is given twice, or the first is no mapping.
+    """
+    if body is None:
+        return dict(fields)
+    if isinstance(body, Record):
+        body = body.to_dict()
+    if not isinstance(body, Mapping):
+        raise SegOpsArgumentError(f"the body is a {type(body).__name__}: give a mapping, or the fields as keywords")
+    if twice := sorted(body.keys() & fields.keys()):
+        raise SegOpsArgumentError(f"given twice, in the mapping and as a keyword: {', '.join(twice)}")
+    return {**body, **fields}
+
+
+def decode(what: str, response: Response) -> Any:
+    """Return the JSON of an answer; None if it has no body.
+
+    Args:
+        what: The request, as "GET /api/…"; it opens the message.
+        response: The answer.
+
+    Raises:
+        SegOpsResponseError: The body is no JSON.
+    """
+    if not response.body:
+        return None
+    try:
+        return msgspec.json.decode(response.body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        kind = response.headers.get("content-type", "no content type")
+        raise unexpected(what, response, f"no JSON ({kind}; {error})") from error
+
+
+def unexpected(what: str, response: Response, found: str) -> SegOpsResponseError:
+    """Return the error for a success that does not hold what it should."""
+    text = response.body.decode("utf-8", "replace")
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return SegOpsResponseError(
+        f"{what} was answered with {response.status}, but the body is {found}: {shown!r}. "
+        "Is the base URL that of a SegOps API?",
+        status=response.status,
+        body=text,
+        headers=response.headers,
+    )
+
+
+def multipart(name: str, filename: str, content: bytes, content_type: str) -> tuple[bytes, str]:
+    """Return one file as multipart/form-data (RFC 7578), and the Content-Type of that."""
+    boundary = f"segops-{uuid4().hex}"
+    safe = "".join(f"%{ord(char):02X}" if char in '"\r\n' else char for char in filename)
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{safe}"\r\n'
+        f"Content-Type: {content_type}\r\n\r\n"
+    )
+    body = b"".join([head.encode("utf-8", "replace"), content, f"\r\n--{boundary}--\r\n".encode()])
+    return body, f"multipart/form-data; boundary={boundary}"
+
+
+def read_csv(file: Upload, filename: str | None) -> tuple[bytes, str]:
+    """Return the content and the name of a CSV file.
+
+    Raises:
+        SegOpsArgumentError: It cannot be read, or is certainly no CSV: empty, binary, or not UTF-8.
+    """
+    if isinstance(file, str | os.PathLike):
+        content = _read_file(Path(file))
+        filename = filename or Path(file).name
+    else:
+        content = file if isinstance(file, bytes) else _read_stream(file)
+    name = filename or "products.csv"
+    if not content.strip():
+        raise SegOpsArgumentError(f"{name} is empty: give a CSV file with a header and at least one row")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SegOpsArgumentError(f"{name} is no CSV file in UTF-8 (byte {error.start}): save it as UTF-8") from None
+    if "\0" in text:
+        raise SegOpsArgumentError(f"{name} is no CSV file: it holds NUL bytes, as binary files do")
+    return content, name
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SegOpsArgumentError(f"{path} cannot be read ({reason}): give the name of a CSV file") from error
+
+
+def _read_stream(file: BinaryIO) -> bytes:
+    content = file.read() if hasattr(file, "read") else None
+    if not isinstance(content, bytes):
+        raise SegOpsArgumentError(f"a {type(file).__name__} gives no bytes: give a path, bytes or a binary stream")
+    return content

@@ -1,0 +1,34 @@
+"""What a call carries with it from outside: who wants to see the raw answers, and whether it was given up."""
+
+from __future__ import annotations
+
+import threading
+from contextvars import ContextVar
+
+from segops.core import Clock, Response, SegOpsError
+
+witnesses: ContextVar[list[Response] | None] = ContextVar("segops_admin_witnesses", default=None)
+"""Takes the answers of the calls that are made in this context."""
+
+given_up: ContextVar[threading.Event | None] = ContextVar("segops_admin_given_up", default=None)
+"""Is set when nobody waits for this context any more, because an asyncio task was cancelled."""
+
+
+class GivenUp(SegOpsError):  # noqa: N818 - nothing went wrong
+    """Nobody waits for this call any more."""
+
+
+def check_given_up() -> None:
+    """Raise GivenUp if nobody waits any more."""
+    event = given_up.get()
+    if event is not None and event.is_set():
+        raise GivenUp("the task that made this call was cancelled")
+
+
+def pause(clock: Clock, seconds: float) -> None:
+    """Wait, but not on when nobody waits for the outcome."""
+    event = given_up.get()
+    if event is None:
+        clock.sleep(seconds)
+    elif event.wait(seconds):
+        check_given_up()

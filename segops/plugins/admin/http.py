@@ -1,0 +1,251 @@
+"""The HTTP calls of the admin SDK: one loop tries, reads the answer, waits and tries again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+from uuid import uuid4
+
+import msgspec
+
+from segops.core import (
+    Backoff,
+    Clock,
+    Request,
+    Response,
+    RetryPolicy,
+    SegOpsApiError,
+    SegOpsRateLimitError,
+    SegOpsRedirectError,
+    SegOpsResponseError,
+    SegOpsServerError,
+    SegOpsTransportError,
+    Transport,
+    api_error,
+    retry_after,
+)
+from segops.plugins.admin.bodies import decode, encode
+from segops.plugins.admin.calling import check_given_up, pause, witnesses
+from segops.plugins.admin.options import Options
+from segops.plugins.admin.paths import check_path, with_query
+from segops.plugins.admin.sinks import Memory, Sink
+
+UNSET = msgspec.UNSET
+"""Stands for "no body": None is a body, the JSON null."""
+
+MUTATIONS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+_SUCCESS = 2
+_MAX_REDIRECTS = 5
+
+
+class Http:
+    """Makes calls for which there is no method yet, and those of all methods; for any number of threads.
+
+    Args:
+        transport: What requests are handed to.
+        authorization: The value of the Authorization header, if there is one.
+        options: How calls are made.
+        policy: How long to wait between attempts.
+        clock: The clocks.
+        open_other: Opens a transport to another server, for files that are stored elsewhere.
+
+    Source: admin-sdk.md, "Escape hatch"; wire-protocol.md, sections 1.3 to 1.10 and 5.2.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        authorization: str | None,
+        options: Options,
+        policy: RetryPolicy,
+        clock: Clock,
+        open_other: Callable[[str], Transport],
+    ) -> None:
+        self.transport = transport
+        self.options = options
+        self.clock = clock
+        self._authorization = authorization
+        self._policy = policy
+        self._open_other = open_other
+
+    def __repr__(self) -> str:
+        """Show no key."""
+        return f"<Http {self.transport.url or type(self.transport).__name__}>"
+
+    def with_options(self, options: Options) -> Http:
+        """Return the same with other options, over the same transport."""
+        return Http(
+            self.transport,
+            authorization=self._authorization,
+            options=options,
+            policy=self._policy,
+            clock=self.clock,
+            open_other=self._open_other,
+        )
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = UNSET,
+        headers: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
+        """Make a call and return the decoded JSON; the text if the answer is something else; None if it is empty.
+
+        Args:
+            method: The HTTP method.
+            path: The percent-encoded path, relative to the base URL: "/segments/".
+            query: Parameters for the query. None is left out, a list is repeated.
+            body: The body: anything that has a JSON form, or bytes to be sent as they are.
+            headers: More headers.
+            idempotency_key: For a mutation: the key to send in place of a random one.
+
+        Raises:
+            SegOpsArgumentError: The path or the query is wrong; nothing was sent.
+            SegOpsApiError: The server refused, or sent something else than the JSON that it says it sends.
+            SegOpsTransportError: No answer came.
+        """
+        response = self.send(method, path, query=query, body=body, headers=headers, idempotency_key=idempotency_key)
+        kind = response.headers.get("content-type", "")
+        if kind and "json" not in kind:
+            return response.body.decode("utf-8", "replace") or None
+        return decode(_describe(method.upper(), check_path(path)), response)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Any = UNSET,
+        headers: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Response:
+        """Do what `request` does, but return the answer as it is: status, headers and body."""
+        method = method.upper()
+        sent = {"Accept": "application/json", **self.options.headers, **(headers or {})}
+        if self._authorization is not None:
+            sent["Authorization"] = self._authorization
+        if method in MUTATIONS:
+            sent["Idempotency-Key"] = idempotency_key or self.options.idempotency_key or str(uuid4())
+        content = b""
+        if body is not UNSET:
+            content = body if isinstance(body, bytes) else encode(body)
+            sent.setdefault("Content-Type", "application/octet-stream" if body is content else "application/json")
+        request = Request(method, with_query(check_path(path), query or {}), sent, content)
+        memory = Memory()
+        head = self._perform(self.transport, request, memory, deadline=self.options.deadline)
+        response = Response(head.status, head.headers, memory.body())
+        _note(response)
+        return response
+
+    def fetch(self, url: str, sink: Sink, *, timeout: float) -> None:
+        """Hand the file at `url` to a sink, following redirects.
+
+        The key is only sent to the server that it belongs to: stored files live on other servers, and their URLs are
+        permission enough. From an https server nothing is fetched in the clear.
+
+        Args:
+            url: A path, or the URL of this server or of another one.
+            sink: Takes the file.
+            timeout: Seconds that it may take in all; a silence of `options.timeout` is as bad.
+
+        Raises:
+            SegOpsResponseError: The server says that the file is where it cannot be fetched from.
+        """
+        end = self.clock.monotonic() + timeout
+        for _ in range(_MAX_REDIRECTS):
+            with self._reach(url) as (transport, request):
+                try:
+                    head = self._perform(transport, request, sink, deadline=end - self.clock.monotonic(), is_file=True)
+                except SegOpsRedirectError as error:
+                    url = urljoin(url, error.headers.get("location", ""))
+                    continue
+            _note(head)
+            return
+        raise SegOpsResponseError(f"the file was moved more than {_MAX_REDIRECTS} times", status=302)
+
+    @contextmanager
+    def _reach(self, url: str) -> Iterator[tuple[Transport, Request]]:
+        """Find the transport and the request for the URL of a file."""
+        own, other = urlsplit(self.transport.url), urlsplit(url)
+        target = f"{other.path or '/'}{'?' if other.query else ''}{other.query}"
+        if not other.netloc or _origin(url) == _origin(self.transport.url):
+            path = target.removeprefix(own.path) if other.netloc else target
+            headers = {} if self._authorization is None else {"Authorization": self._authorization}
+            yield self.transport, Request("GET", check_path(path), headers)
+            return
+        if other.scheme not in {own.scheme, "https"} or own.scheme not in {"http", "https"}:
+            raise SegOpsResponseError(
+                f"the server says that the file is at {other.scheme}://{other.hostname}, where it is not fetched from",
+                status=200,
+            )
+        transport = self._open_other(f"{other.scheme}://{other.netloc}")
+        try:
+            yield transport, Request("GET", target)
+        finally:
+            transport.close()
+
+    def _perform(
+        self, transport: Transport, request: Request, sink: Sink, *, deadline: float, is_file: bool = False
+    ) -> Response:
+        """Try until it succeeds, cannot succeed, or the time or the retries are used up."""
+        end = self.clock.monotonic() + deadline
+        backoff = Backoff(self._policy, self.clock)
+        attempt = 0
+        while True:
+            check_given_up()
+            attempt += 1
+            left = max(end - self.clock.monotonic(), 0.001)
+            response, failure = self._try(transport, request, sink, left, is_file=is_file)
+            if failure is None:
+                return response
+            failure.method, failure.path, failure.attempts = request.method, request.path.partition("?")[0], attempt
+            delay = backoff.failed(retry_after(response.headers, self.clock.time()))
+            is_last = attempt > self.options.max_retries or self.clock.monotonic() + delay >= end
+            if is_last or not _is_passing(failure) or not sink.can_restart():
+                raise failure
+            pause(self.clock, delay)
+
+    def _try(
+        self, transport: Transport, request: Request, sink: Sink, left: float, *, is_file: bool
+    ) -> tuple[Response, SegOpsApiError | SegOpsTransportError | None]:
+        """Make one attempt and return the answer, and what is wrong with it."""
+        timeout, idle = (left, self.options.timeout) if is_file else (min(left, self.options.timeout), None)
+        try:
+            response = transport.stream(request, sink.accept, timeout=timeout, idle=idle)
+        except SegOpsTransportError as error:
+            return Response(0), error
+        if response.status // 100 == _SUCCESS:
+            return response, None
+        body = response.body or (sink.body() if isinstance(sink, Memory) else b"")
+        what = _describe(request.method, request.path)
+        if transport.offline:
+            what = f"{transport.url} only takes events, give the URL of a SegOps or local: — {what}"
+        return response, api_error(what, response.status, body, response.headers)
+
+
+def _is_passing(failure: Exception) -> bool:
+    return isinstance(failure, SegOpsTransportError | SegOpsRateLimitError | SegOpsServerError)
+
+
+def _describe(method: str, path: str) -> str:
+    return f"{method} {path.partition('?')[0]}"
+
+
+def _note(response: Response) -> None:
+    seen = witnesses.get()
+    if seen is not None:
+        seen.append(response)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

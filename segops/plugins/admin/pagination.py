@@ -1,0 +1,182 @@
+"""Lists: one page at a time, or all items one by one.
+
+Links of the server are never followed. Only the number or the cursor of the next page is taken from them, and asked
+for at the endpoint that was asked before; so a link cannot lead elsewhere, and filters stay as the caller gave them.
+
+Source: wire-protocol.md, section 1.8; fault-matrix.md, row 63.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, Literal, TypeVar, overload
+
+import msgspec
+
+from segops.core import Response, SegOpsNotFoundError
+from segops.plugins.admin.bodies import decode, unexpected
+from segops.plugins.admin.paths import query_of
+from segops.plugins.admin.records import Record
+
+R = TypeVar("R", bound=Record)
+
+Pagination = Literal["page", "cursor", "limit", "array"]
+"""How an endpoint is asked for a page: `page` and `page_size`; `limit` and `cursor`; `limit` alone; not at all."""
+
+SIZE_NAMES: Mapping[Pagination, str] = {"page": "page_size", "cursor": "limit", "limit": "limit"}
+"""What the size of a page is called on the wire."""
+
+_FIRST_CHOICE = "results"
+
+Query = Mapping[str, Any]
+
+
+class Page(Generic[R]):
+    """A part of a list: a sequence of its items that knows its neighbour.
+
+    Attributes:
+        count: How many items there are in all, as far as the server says; otherwise how many are here.
+        next: The link to the next page as the server sent it, or its cursor; None at the end.
+        previous: The link to the previous page, or None.
+        results: The items.
+        response: The answer: status, headers and body.
+    """
+
+    def __init__(self, fetch: Fetch, kind: type[R], query: Query) -> None:
+        self._fetch = fetch
+        self._kind = kind
+        self._query = query
+        self.response = fetch.send(query)
+        body = decode(fetch.what, self.response)
+        items = _find_items(body)
+        if items is None or not all(isinstance(item, dict) for item in items):
+            raise unexpected(fetch.what, self.response, "no list of objects")
+        envelope: dict[str, Any] = body if isinstance(body, dict) else {}
+        count = envelope.get("count")
+        self._following = _following(envelope, query)
+        self.results: list[R] = list(map(kind, items))
+        self.count: int = count if isinstance(count, int) else len(items)
+        self.next: str | None = envelope.get("next_cursor") or envelope.get("next")
+        self.previous: str | None = envelope.get("previous")
+
+    def __repr__(self) -> str:
+        """Show how many items there are, but none of them."""
+        return f"<Page of {len(self.results)} {self._kind.__name__}, {self.count} in all>"
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self.results)
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[R]: ...
+    def __getitem__(self, index: int | slice) -> R | list[R]:
+        return self.results[index]
+
+    def to_dict(self) -> Any:
+        """Return exactly what the server sent."""
+        return decode(self._fetch.what, self.response)
+
+    def next_page(self) -> Page[R] | None:
+        """Fetch the next page; None after the last one.
+
+        Raises:
+            SegOpsApiError: The server refused.
+            SegOpsTransportError: No answer came.
+        """
+        if self._following is None:
+            return None
+        return Page(self._fetch, self._kind, {**self._query, **self._following})
+
+    def walk(self) -> Items[R]:
+        """Return the items from here to the end of the list; further pages are fetched when they are reached."""
+        return Items(lambda: self)
+
+
+class Fetch(msgspec.Struct, frozen=True):
+    """How pages of one list are asked for.
+
+    Attributes:
+        send: Asks with these parameters.
+        what: The request, as "GET /api/…".
+    """
+
+    send: Callable[[Query], Response]
+    what: str
+
+
+class Items(Iterator[R], Generic[R]):
+    """The items of a list, one by one; each page is fetched when it is reached, and only then.
+
+    It ends when the server says so, and also when it sends the same page again: a list whose links go round in a
+    circle ends after each page was given once.
+    """
+
+    def __init__(self, first: Callable[[], Page[R]]) -> None:
+        self._pages = _walk(first)
+        self._items: Iterator[R] = iter(())
+
+    def __iter__(self) -> Items[R]:
+        return self
+
+    def __next__(self) -> R:
+        for item in self._items:
+            return item
+        while True:
+            page = next(self._pages)
+            self._items = iter(page.results)
+            for item in self._items:
+                return item
+
+    def pages(self) -> Iterator[Page[R]]:
+        """Return the pages instead; what was taken from this iterator so far is not given again."""
+        return self._pages
+
+
+def _walk(first: Callable[[], Page[R]]) -> Iterator[Page[R]]:
+    page: Page[R] | None = first()
+    seen: set[int] = set()
+    while page is not None:
+        mark = hash(page.response.body)
+        if mark in seen:
+            return
+        seen.add(mark)
+        yield page
+        try:
+            page = page.next_page()
+        except SegOpsNotFoundError as error:
+            if "invalid page" not in error.body.lower():
+                raise
+            return  # the list became shorter meanwhile
+
+
+def _find_items(body: Any) -> list[Any] | None:
+    """Return the array of an answer: itself, its "results", or the only array in it."""
+    if isinstance(body, list):
+        return body
+    if not isinstance(body, dict):
+        return None
+    if isinstance(body.get(_FIRST_CHOICE), list):
+        return list(body[_FIRST_CHOICE])
+    arrays = [value for value in body.values() if isinstance(value, list)]
+    return arrays[0] if len(arrays) == 1 else None
+
+
+def _following(envelope: Mapping[str, Any], query: Query) -> dict[str, Any] | None:
+    """Return the parameters that ask for the next page; None if there is none."""
+    link = envelope.get("next")
+    cursor = envelope.get("next_cursor")
+    if cursor and "page" not in query:
+        return {"cursor": cursor}
+    if not isinstance(link, str) or not link:
+        return None
+    asked = query_of(link)
+    if "cursor" in asked and "page" not in query:
+        return {"cursor": asked["cursor"]}
+    if "page" in asked:
+        return {"page": asked["page"]}
+    page = str(query.get("page", 1))
+    return {"page": int(page) + 1} if page.isdecimal() else None

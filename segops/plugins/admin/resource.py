@@ -1,0 +1,289 @@
+"""What namespaces are made of: methods that declare the endpoint that they call.
+
+    class Points(Resource):
+        path = "/loyalty/points/"
+
+        @endpoint("GET", "{collection}{user_id}/")
+        def balance(self, call: Call, user_id: Id) -> Balance:
+            '''Read how many points a user has.'''
+            return call.one(Balance, user_id=user_id)
+
+    admin.resource(Points).balance("user-123")
+
+The decorator hands the method its endpoint as `call`, which its callers do not see. The command line, the reference
+documentation and the asyncio variant are made from the same declarations; see `segops.plugins.admin.table`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+
+import msgspec
+
+from segops.core import Response
+from segops.plugins.admin.bodies import decode, merge, unexpected
+from segops.plugins.admin.http import UNSET, Http
+from segops.plugins.admin.pagination import SIZE_NAMES, Fetch, Items, Page, Pagination
+from segops.plugins.admin.paths import PREFIX, Id, fill
+from segops.plugins.admin.records import R, Receipt
+from segops.plugins.admin.sinks import Sink
+
+S = TypeVar("S", bound="Resource")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+Fields = Mapping[str, Any]
+"""A body or filters, with the names of the product documentation."""
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """What a method declares.
+
+    Attributes:
+        method: The HTTP method; empty if the method only makes use of others.
+        path: The path template, relative to the base URL; "{collection}" stands for the path of the resource.
+        verb: The word on the command line.
+        pagination: How pages are asked for, if it answers with a list.
+        uses: The methods that a composed method makes use of.
+    """
+
+    method: str = ""
+    path: str = ""
+    verb: str
+    pagination: Pagination | None = None
+    uses: tuple[str, ...] = ()
+
+
+class Resource:
+    """A namespace of the API.
+
+    Attributes:
+        path: The path of the collection, relative to the base URL, such as "/segments/".
+        unlisted: Methods that the documentation of the SDK promises, but for which that of the API has no endpoint.
+        http: Makes the calls.
+    """
+
+    path: str = ""
+    unlisted: frozenset[str] = frozenset()
+
+    def __init__(self, http: Http) -> None:
+        self.http = http
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.http!r}>"
+
+
+class Call:
+    """An endpoint, ready to be called for a resource."""
+
+    def __init__(self, resource: Resource, endpoint: Endpoint) -> None:
+        self._resource = resource
+        self._endpoint = endpoint
+
+    def send(self, *, body: Any = UNSET, query: Fields | None = None, at: Mapping[str, Id] | None = None) -> Response:
+        """Call it and return the answer as it is.
+
+        Args:
+            body: The body; left out if it is not given.
+            query: The parameters of the query.
+            at: What the placeholders of the path stand for.
+        """
+        headers = {}
+        if isinstance(body, tuple):
+            body, headers["Content-Type"] = body
+        return self._resource.http.send(
+            self._endpoint.method, self._path(at or {}), query=query, body=body, headers=headers
+        )
+
+    def json(self, *, body: Any = UNSET, query: Fields | None = None, **at: Id) -> Any:
+        """Call it and return the decoded answer; None if it is empty."""
+        return decode(self._what(at), self.send(body=body, query=query, at=at))
+
+    def one(self, kind: type[R], *, body: Any = UNSET, query: Fields | None = None, **at: Id) -> R:
+        """Call it and return the object that it answers with.
+
+        Raises:
+            SegOpsResponseError: The answer is no object.
+        """
+        response = self.send(body=body, query=query, at=at)
+        data = decode(self._what(at), response)
+        if not isinstance(data, dict):
+            raise unexpected(self._what(at), response, "empty" if data is None else "no object")
+        return kind(data)
+
+    def done(self, *, body: Any = UNSET, query: Fields | None = None, **at: Id) -> Receipt:
+        """Call it and return what the server says it does; nothing said is an empty receipt."""
+        data = self.json(body=body, query=query, **at)
+        return Receipt(data if isinstance(data, dict) else {} if data is None else {"status": data})
+
+    def page(self, kind: type[R], params: Fields | None = None, filters: Fields | None = None, **at: Id) -> Page[R]:
+        """Call it and return the page that it answers with.
+
+        Args:
+            kind: What is listed.
+            params: The parameters of the query as a mapping.
+            filters: The parameters of the query as keywords; None counts as not given.
+            at: What the placeholders of the path stand for.
+        """
+        given = {name: value for name, value in (filters or {}).items() if value is not None}
+        query = self._named(merge(params, given))
+        return Page(Fetch(lambda query: self.send(query=query, at=at), self._what(at)), kind, query)
+
+    def fetch(self, url: str | None, sink: Sink, *, timeout: float, **at: Id) -> None:
+        """Hand a file to a sink.
+
+        Args:
+            url: Where the server said that it is; None for the path of this endpoint.
+            sink: Takes it.
+            timeout: Seconds that it may take in all.
+            at: What the placeholders of the path stand for.
+        """
+        self._resource.http.fetch(url or f"{PREFIX}{self._path(at)}", sink, timeout=timeout)
+
+    def _named(self, query: dict[str, Any]) -> dict[str, Any]:
+        size = SIZE_NAMES.get(self._endpoint.pagination or "array", "page_size")
+        if "page_size" in query and size not in query:
+            query[size] = query.pop("page_size")
+        return query
+
+    def _path(self, at: Mapping[str, Id]) -> str:
+        return fill(self._endpoint.path.replace("{collection}", self._resource.path), at)
+
+    def _what(self, at: Mapping[str, Id]) -> str:
+        return f"{self._endpoint.method} {PREFIX}{self._path(at)}"
+
+
+def endpoint(
+    method: str, path: str, *, verb: str | None = None, pagination: Pagination | None = None
+) -> Callable[[Callable[Concatenate[S, Call, P], T]], Callable[Concatenate[S, P], T]]:
+    """Declare the endpoint that a method calls, and hand it to the method as its first argument.
+
+    Args:
+        method: The HTTP method.
+        path: The path template, relative to the base URL: "{collection}" is the path of the resource, other names in
+            braces are arguments of the method.
+        verb: The word on the command line. Default: the name of the method, with hyphens.
+        pagination: How pages are asked for, if it answers with a list.
+    """
+
+    def declare(function: Callable[Concatenate[S, Call, P], T]) -> Callable[Concatenate[S, P], T]:
+        declared = Endpoint(
+            method=method, path=path, verb=verb or function.__name__.replace("_", "-"), pagination=pagination
+        )
+
+        @functools.wraps(function)
+        def calling(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            return function(self, Call(self, declared), *args, **kwargs)
+
+        signature = inspect.signature(function)
+        seen = [parameter for name, parameter in signature.parameters.items() if name != "call"]
+        vars(calling).update(__signature__=signature.replace(parameters=seen), endpoint=declared)
+        return calling
+
+    return declare
+
+
+def composed(
+    *uses: str, verb: str | None = None, pagination: Pagination | None = None
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Declare a method that makes use of other methods of the same resource.
+
+    Args:
+        uses: The names of those methods.
+        verb: The word on the command line. Default: the name of the method, with hyphens.
+        pagination: How pages are asked for, if it gives the items of a list.
+    """
+
+    def declare(function: Callable[P, T]) -> Callable[P, T]:
+        vars(function)["endpoint"] = Endpoint(
+            verb=verb or function.__name__.replace("_", "-"), uses=uses, pagination=pagination
+        )
+        return function
+
+    return declare
+
+
+class Crud(Resource, Generic[R]):
+    """The methods that every resource shares.
+
+    Attributes:
+        record: What it holds.
+
+    Source: admin-sdk.md, "Resources"; wire-protocol.md, section 6.
+    """
+
+    record: type[R]
+
+    @endpoint("GET", "{collection}", pagination="page")
+    def list(
+        self,
+        call: Call,
+        params: Fields | None = None,
+        /,
+        *,
+        page: int | None = None,
+        page_size: int | None = None,
+        **filters: Any,
+    ) -> Page[R]:
+        """List one page.
+
+        Args:
+            params: The parameters as a mapping.
+            page: The number of the page, from 1.
+            page_size: How many items it may have; the server has its own limit.
+            filters: More parameters.
+        """
+        return call.page(self.record, params, {"page": page, "page_size": page_size, **filters})
+
+    @composed("list", pagination="page")
+    def iterate(self, params: Fields | None = None, /, *, page_size: int | None = None, **filters: Any) -> Items[R]:
+        """Go through all items; each page is fetched when it is reached.
+
+        Args:
+            params: The parameters as a mapping; `page` says where to begin.
+            page_size: How many items to fetch at a time; the server has its own limit.
+            filters: More parameters.
+        """
+        return Items(lambda: self.list(params, page_size=page_size, **filters))
+
+    @endpoint("GET", "{collection}{id}/")
+    def get(self, call: Call, id: Id) -> R:
+        """Read one.
+
+        Args:
+            id: Its id.
+        """
+        return call.one(self.record, id=id)
+
+    @endpoint("POST", "{collection}")
+    def create(self, call: Call, body: Fields | None = None, /, **fields: Any) -> R:
+        """Create one and return it as it was stored.
+
+        Args:
+            body: The fields as a mapping.
+            fields: The fields as keywords.
+        """
+        return call.one(self.record, body=merge(body, fields))
+
+    @endpoint("PATCH", "{collection}{id}/")
+    def update(self, call: Call, id: Id, body: Fields | None = None, /, **fields: Any) -> R:
+        """Change some fields of one and return it as it is now.
+
+        Args:
+            id: Its id.
+            body: The new values as a mapping.
+            fields: The new values as keywords.
+        """
+        return call.one(self.record, id=id, body=merge(body, fields))
+
+    @endpoint("DELETE", "{collection}{id}/")
+    def delete(self, call: Call, id: Id) -> None:
+        """Delete one.
+
+        Args:
+            id: Its id.
+        """
+        call.send(at={"id": id})

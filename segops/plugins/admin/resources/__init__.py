@@ -1,0 +1,1 @@
+"""The namespaces of the admin SDK, one file each. Source: wire-protocol.md, section 6."""

@@ -1,0 +1,69 @@
+"""Product segments: groups of products.
+
+Source: wire-protocol.md, section 6.2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from segops.plugins.admin.paths import Id
+from segops.plugins.admin.records import Receipt, Record
+from segops.plugins.admin.resource import Call, Crud, composed, endpoint
+from segops.plugins.admin.waiting import wait_until
+
+
+class ProductSegment(Record):
+    """A group of products.
+
+    Attributes:
+        id: Its number.
+        name: Its name.
+        definition: The conditions.
+        computed_count: How many products the last computation found.
+        last_computed_at: When that was, as ISO 8601; None before the first one.
+    """
+
+    __slots__ = ()
+    id: int
+    name: str
+    definition: dict[str, Any]
+    computed_count: int
+    last_computed_at: str | None
+
+
+class ProductSegments(Crud[ProductSegment]):
+    """Groups of products: define and compute them."""
+
+    path = "/product-segments/"
+    record = ProductSegment
+
+    @endpoint("POST", "{collection}{id}/compute/")
+    def recompute(self, call: Call, id: Id) -> Receipt:
+        """Queue the computation of the products; it does not wait for the outcome.
+
+        Args:
+            id: The product segment.
+        """
+        return call.done(id=id)
+
+    @composed("get", "recompute")
+    def recompute_and_wait(self, id: Id, *, timeout: float = 300.0) -> ProductSegment:
+        """Compute the products and return the product segment when that is done.
+
+        Args:
+            id: The product segment.
+            timeout: Seconds to wait at most; the computation goes on.
+
+        Raises:
+            SegOpsTimeoutError: It takes longer.
+        """
+        before = self.get(id).get("last_computed_at")
+        self.recompute(id)
+        return wait_until(
+            self.http,
+            lambda: self.get(id),
+            lambda segment: segment.get("last_computed_at") not in {None, before},
+            timeout=timeout,
+            what="the computation of the product segment",
+        )

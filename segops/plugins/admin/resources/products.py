@@ -1,0 +1,262 @@
+"""Products: the catalogue, its schema, its scores, and how it is filled.
+
+Source: wire-protocol.md, section 6.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from segops.plugins.admin.bodies import Upload, merge, multipart, read_csv
+from segops.plugins.admin.bulk import BATCH_SIZE, MAX_BYTES, UpsertReport, upsert
+from segops.plugins.admin.paths import Id
+from segops.plugins.admin.records import Receipt, Record
+from segops.plugins.admin.resource import Call, Crud, Fields, composed, endpoint
+from segops.plugins.admin.waiting import wait_for_job
+
+
+class Product(Record):
+    """A product.
+
+    Attributes:
+        id: Its number.
+        sku: The code that is unique among the products.
+        name: Its name.
+        data: Its attributes.
+        source: "csv" or "api".
+        ai_readability_score: From 0 to 100; None before it was scored.
+        created_at: When it was stored first, as ISO 8601.
+        updated_at: When it was changed last.
+    """
+
+    __slots__ = ()
+    id: int
+    sku: str
+    name: str
+    data: dict[str, Any]
+    source: str
+    ai_readability_score: float | None
+    created_at: str
+    updated_at: str
+
+
+class ProductSchema(Record):
+    """Which attributes products have.
+
+    Attributes:
+        id: Its number.
+        fields: The attributes, each with `name`, `type`, `required` and `description`.
+        default_currency: Such as "EUR".
+        default_locale: Such as "en-US".
+        created_at: When it was stored first, as ISO 8601.
+        updated_at: When it was changed last.
+    """
+
+    __slots__ = ()
+    id: int
+    fields: list[dict[str, Any]]
+    default_currency: str
+    default_locale: str
+    created_at: str | None
+    updated_at: str | None
+
+
+class ProductScore(Record):
+    """How well assistants can read a product.
+
+    Attributes:
+        id: Its number.
+        score: From 0 to 100.
+        dimension_scores: From 0 to 25 each.
+        recommendations: What would help, each with `dimension`, `action`, `estimated_impact` and `priority`.
+        scored_at: When it was scored, as ISO 8601.
+    """
+
+    __slots__ = ()
+    id: int
+    score: float
+    dimension_scores: dict[str, float]
+    recommendations: list[dict[str, Any]]
+    scored_at: str
+
+
+class ImportJob(Record):
+    """The import of a CSV file.
+
+    Attributes:
+        job_id: Its number.
+        status: "pending", "mapping" (wants to be confirmed), "importing", "done" or "failed".
+        headers: The columns of the file.
+        sample_rows: The first rows.
+        suggested_schema: What the columns seem to hold.
+        suggested_mapping: The field for each column, or "sku", "name" or "skip".
+    """
+
+    __slots__ = ()
+    job_id: int
+    status: str
+    headers: list[str]
+    sample_rows: list[Any]
+    suggested_schema: Any
+    suggested_mapping: dict[str, str]
+
+    @property
+    def number(self) -> int:
+        """The number of the import, whatever the server calls it."""
+        return int(self.get("job_id", self.get("id", 0)))
+
+
+class Products(Crud[Product]):
+    """The catalogue. Lists take `q` (in the name) and `field=value` (an attribute)."""
+
+    path = "/pim/products/"
+    record = Product
+
+    @endpoint("POST", "/pim/products/bulk/")
+    def bulk_upsert(
+        self,
+        call: Call,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        batch_size: int = BATCH_SIZE,
+        max_bytes: int = MAX_BYTES,
+        progress: Callable[[UpsertReport], object] | None = None,
+    ) -> UpsertReport:
+        """Create or update products by their SKU, however many; rows that are not taken are reported, each by itself.
+
+        Args:
+            rows: Mappings with `sku`, `name` and `data`; any iterable, which is read as it is sent.
+            batch_size: How many rows one request has at most.
+            max_bytes: How many bytes of rows one request has at most.
+            progress: Is given the report after each request: what it says is stored, whatever happens then.
+
+        Raises:
+            SegOpsApiError: The server refused for another reason than the rows.
+        """
+        return upsert(
+            lambda body: call.json(body=msgspec.Raw(body)),
+            rows,
+            batch_size=batch_size,
+            max_bytes=max_bytes,
+            progress=progress,
+        )
+
+    @endpoint("POST", "/pim/products/{id}/score/")
+    def score(self, call: Call, id: Id) -> Receipt:
+        """Score one product; it does not wait for the outcome.
+
+        Args:
+            id: The product.
+        """
+        return call.done(id=id)
+
+    @endpoint("GET", "/pim/products/{id}/score/")
+    def get_score(self, call: Call, id: Id) -> ProductScore:
+        """Read the last score of a product.
+
+        Args:
+            id: The product.
+        """
+        return call.one(ProductScore, id=id)
+
+    @endpoint("POST", "/pim/score-all/")
+    def score_all(self, call: Call) -> Receipt:
+        """Score all products; it does not wait for the outcome."""
+        return call.done()
+
+    @endpoint("GET", "/pim/facets/")
+    def facets(self, call: Call) -> Record:
+        """List the values that the attributes have; how they are nested is not documented."""
+        return call.one(Record)
+
+    @endpoint("GET", "/pim/schema/")
+    def schema(self, call: Call) -> ProductSchema:
+        """Read which attributes products have."""
+        return call.one(ProductSchema)
+
+    @endpoint("PUT", "/pim/schema/")
+    def update_schema(self, call: Call, body: Fields | None = None, /, **fields: Any) -> ProductSchema:
+        """Replace which attributes products have.
+
+        Args:
+            body: `fields`, `default_currency` and `default_locale` as a mapping.
+            fields: The same as keywords.
+        """
+        return call.one(ProductSchema, body=merge(body, fields))
+
+    @endpoint("POST", "/pim/import/csv/", verb="import")
+    def import_csv(self, call: Call, file: Upload, /, filename: str | None = None) -> ImportJob:
+        """Upload a CSV file; nothing is imported until `confirm_import`.
+
+        Args:
+            file: The name of the file, its content, or an open binary stream.
+            filename: What to call it. Default: its name, or "products.csv".
+
+        Raises:
+            SegOpsArgumentError: It cannot be read, or is no CSV; nothing was sent.
+        """
+        content, name = read_csv(file, filename)
+        return call.one(ImportJob, body=multipart("file", name, content, "text/csv"))
+
+    @endpoint("GET", "/pim/import/{job_id}/")
+    def import_status(self, call: Call, job_id: Id) -> ImportJob:
+        """Tell how far an import is.
+
+        Args:
+            job_id: The import.
+        """
+        return call.one(ImportJob, job_id=job_id)
+
+    @endpoint("POST", "/pim/import/{job_id}/confirm/")
+    def confirm_import(self, call: Call, job_id: Id, body: Fields | None = None, /, **fields: Any) -> Receipt:
+        """Import an uploaded file.
+
+        Args:
+            job_id: The import.
+            body: `mapping` (a field, "sku", "name" or "skip" for each column) and `schema` as a mapping.
+            fields: The same as keywords.
+        """
+        return call.done(job_id=job_id, body=merge(body, fields))
+
+    @composed("import_csv", "confirm_import", "import_status")
+    def import_and_wait(
+        self,
+        file: Upload,
+        /,
+        *,
+        filename: str | None = None,
+        mapping: Mapping[str, str | None] | None = None,
+        schema: Any = None,
+        timeout: float = 600.0,
+    ) -> ImportJob:
+        """Upload a CSV file, confirm it, and return the import when it is done.
+
+        Args:
+            file: The name of the file, its content, or an open binary stream.
+            filename: What to call it. Default: its name, or "products.csv".
+            mapping: The field for each column. Default: what the server suggests.
+            schema: What the fields hold. Default: what the server suggests.
+            timeout: Seconds to wait at most after the upload; the import goes on.
+
+        Raises:
+            SegOpsArgumentError: The file cannot be read, or is no CSV; nothing was sent.
+            SegOpsJobError: The import failed.
+            SegOpsTimeoutError: It takes longer.
+        """
+        job = self.import_csv(file, filename)
+        confirmation = {
+            "mapping": job.get("suggested_mapping") if mapping is None else mapping,
+            "schema": job.get("suggested_schema") if schema is None else schema,
+            "confirmed": True,
+        }
+        answer = self.confirm_import(job.number, {name: value for name, value in confirmation.items() if value})
+        return wait_for_job(
+            self.http,
+            ImportJob({"job_id": job.number, **answer.to_dict()}),
+            lambda: self.import_status(job.number),
+            timeout=timeout,
+            what="the import",
+        )

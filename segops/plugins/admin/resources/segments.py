@@ -1,0 +1,280 @@
+"""Segments: groups of users.
+
+Source: wire-protocol.md, section 6.1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from segops.plugins.admin.exports import ExportJob, download, export_body, number_of
+from segops.plugins.admin.pagination import Items, Page
+from segops.plugins.admin.paths import Id
+from segops.plugins.admin.records import Receipt, Record
+from segops.plugins.admin.resource import Call, Crud, Fields, composed, endpoint
+from segops.plugins.admin.sinks import Progress, Target, check_target
+from segops.plugins.admin.waiting import wait_for_job, wait_until
+
+
+class Segment(Record):
+    """A group of users.
+
+    Attributes:
+        id: Its number.
+        name: Its name.
+        description: What it is for.
+        definition: The conditions, as {"logic": "AND" or "OR", "conditions": […]}.
+        segment_type: "rule", "ai" or "lookalike".
+        is_active: Whether it is in use.
+        member_count: How many members the last computation found.
+        last_computed_at: When that was, as ISO 8601; None before the first one.
+    """
+
+    __slots__ = ()
+    id: int
+    name: str
+    description: str
+    definition: dict[str, Any]
+    segment_type: str
+    is_active: bool
+    member_count: int
+    last_computed_at: str | None
+
+
+class SegmentPreview(Record):
+    """Whom a definition matches.
+
+    Attributes:
+        matched_users: How many.
+        sample_user_ids: Some of them.
+        sql: How they were found.
+    """
+
+    __slots__ = ()
+    matched_users: int
+    sample_user_ids: list[str]
+    sql: str
+
+
+class SegmentVersion(Record):
+    """A definition that was saved; the fields are not documented."""
+
+    __slots__ = ()
+
+
+class SegmentMember(Record):
+    """A user who is in a segment.
+
+    Attributes:
+        user_id: The user.
+        computed_at: When that was computed.
+    """
+
+    __slots__ = ()
+    user_id: str
+    computed_at: str
+
+
+class Segments(Crud[Segment]):
+    """Groups of users: define them, compute them, read and export their members."""
+
+    path = "/segments/"
+    record = Segment
+
+    @endpoint("POST", "{collection}preview/")
+    def preview(self, call: Call, definition: Fields, /, *, limit: int | None = None) -> SegmentPreview:
+        """Tell whom a definition matches, without saving it.
+
+        Args:
+            definition: The conditions.
+            limit: How many of the users to name.
+        """
+        body: dict[str, Any] = {"definition": definition}
+        return call.one(SegmentPreview, body=body if limit is None else {**body, "limit": limit})
+
+    @endpoint("POST", "{collection}{id}/estimate/")
+    def estimate(self, call: Call, id: Id) -> Receipt:
+        """Estimate how many members a segment has.
+
+        Args:
+            id: The segment.
+        """
+        return call.done(id=id)
+
+    @endpoint("GET", "{collection}{id}/versions/", pagination="array")
+    def versions(self, call: Call, id: Id) -> Page[SegmentVersion]:
+        """List the definitions that were saved.
+
+        Args:
+            id: The segment.
+        """
+        return call.page(SegmentVersion, id=id)
+
+    @endpoint("POST", "{collection}{id}/compute/")
+    def recompute(self, call: Call, id: Id) -> Receipt:
+        """Queue the computation of the members; it does not wait for the outcome.
+
+        Args:
+            id: The segment.
+        """
+        return call.done(id=id)
+
+    @composed("get", "recompute")
+    def recompute_and_wait(self, id: Id, *, timeout: float = 300.0) -> Segment:
+        """Compute the members and return the segment when that is done, with its new `member_count`.
+
+        Done means that `last_computed_at` has changed. A computation that was running before may be the one seen.
+
+        Args:
+            id: The segment.
+            timeout: Seconds to wait at most; the computation goes on.
+
+        Raises:
+            SegOpsTimeoutError: It takes longer.
+        """
+        before = self.get(id).get("last_computed_at")
+        self.recompute(id)
+        return wait_until(
+            self.http,
+            lambda: self.get(id),
+            lambda segment: segment.get("last_computed_at") not in {None, before},
+            timeout=timeout,
+            what="the computation of the segment",
+        )
+
+    @endpoint("GET", "{collection}{id}/members/", pagination="cursor")
+    def members(
+        self,
+        call: Call,
+        id: Id,
+        params: Fields | None = None,
+        /,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        **filters: Any,
+    ) -> Page[SegmentMember]:
+        """List some of the members, as last computed.
+
+        Args:
+            id: The segment.
+            params: The parameters as a mapping.
+            limit: How many to list.
+            cursor: Where to go on: `next` of the page before.
+            filters: More parameters, such as `page`.
+        """
+        return call.page(SegmentMember, params, {"limit": limit, "cursor": cursor, **filters}, id=id)
+
+    @composed("members", pagination="cursor")
+    def iterate_members(
+        self, id: Id, params: Fields | None = None, /, *, page_size: int | None = None, **filters: Any
+    ) -> Items[SegmentMember]:
+        """Go through all members, as last computed; they are fetched as they are reached.
+
+        Args:
+            id: The segment.
+            params: The parameters as a mapping.
+            page_size: How many to fetch at a time.
+            filters: More parameters.
+        """
+        return Items(lambda: self.members(id, params, page_size=page_size, **filters))
+
+    @endpoint("GET", "{collection}membership/")
+    def membership(self, call: Call, user_id: str) -> Record:
+        """Tell which segments a user is in; the fields are not documented.
+
+        Args:
+            user_id: The user.
+        """
+        return call.one(Record, query={"user_id": user_id})
+
+    @endpoint("POST", "{collection}{id}/export/")
+    def export(
+        self, call: Call, id: Id, body: Fields | None = None, /, *, format: str | None = None, **fields: Any
+    ) -> ExportJob:
+        """Start to write the members into a file; it does not wait for the outcome.
+
+        Args:
+            id: The segment.
+            body: The options as a mapping.
+            format: "csv" (the default) or "parquet".
+            fields: More options.
+        """
+        return call.one(ExportJob, id=id, body=export_body(body, format, fields, "csv"))
+
+    @endpoint("GET", "{collection}{id}/export/")
+    def export_status(self, call: Call, id: Id, export: ExportJob | Id) -> ExportJob:
+        """Tell whether the file of an export is there.
+
+        Args:
+            id: The segment.
+            export: The export, or its number.
+        """
+        return call.one(ExportJob, id=id, query={"export_id": number_of(export)})
+
+    @composed("export_status")
+    def wait_for_export(self, id: Id, export: ExportJob | Id, *, timeout: float = 300.0) -> ExportJob:
+        """Wait until the file of an export is there.
+
+        Args:
+            id: The segment.
+            export: The export, or its number.
+            timeout: Seconds to wait at most.
+
+        Raises:
+            SegOpsJobError: The export failed.
+            SegOpsTimeoutError: It takes longer.
+        """
+        first = export if isinstance(export, ExportJob) else self.export_status(id, export)
+        return wait_for_job(
+            self.http, first, lambda: self.export_status(id, export), timeout=timeout, what="the export"
+        )
+
+    @endpoint("GET", "{collection}exports/{export_id}/download/")
+    def download_export(
+        self,
+        call: Call,
+        export: ExportJob | Id,
+        target: Target,
+        *,
+        progress: Progress | None = None,
+        timeout: float = 3600.0,
+    ) -> int:
+        """Download the file of an export and return its size in bytes.
+
+        A file appears under its name only once it is complete, readable by its owner alone: members are personal data.
+
+        Args:
+            export: The export, or its number.
+            target: The name of a file, or an open binary stream.
+            progress: Is told the bytes that there are, and the bytes that there will be or None.
+            timeout: Seconds that it may take.
+        """
+        return download(call, export, target, progress, timeout)
+
+    @composed("export", "export_status", "download_export")
+    def export_to(
+        self,
+        id: Id,
+        target: Target,
+        *,
+        format: str | None = None,
+        progress: Progress | None = None,
+        timeout: float = 300.0,
+    ) -> int:
+        """Export the members into a file: start, wait, download; return the size of the file in bytes.
+
+        Args:
+            id: The segment.
+            target: The name of a file, or an open binary stream.
+            format: "csv" (the default) or "parquet".
+            progress: Is told the bytes that there are, and the bytes that there will be or None.
+            timeout: Seconds to wait for the file to be written; the download has its own limit.
+
+        Raises:
+            SegOpsJobError: The export failed.
+            SegOpsTimeoutError: It takes longer.
+        """
+        check_target(target)
+        done = self.wait_for_export(id, self.export(id, format=format), timeout=timeout)
+        return self.download_export(done, target, progress=progress)

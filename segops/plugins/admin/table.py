@@ -1,0 +1,92 @@
+"""What all namespaces declare, as one table: the source of the command line, the documentation and the stubs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from segops.plugins.admin.http import MUTATIONS
+from segops.plugins.admin.pagination import Pagination
+from segops.plugins.admin.resource import Endpoint, Resource
+
+
+class Method(msgspec.Struct, frozen=True, kw_only=True):
+    """A method of a namespace.
+
+    Attributes:
+        namespace: The name of the namespace, such as "product_segments".
+        name: The name of the method.
+        verb: The word on the command line.
+        http_method: The HTTP method; empty if it makes use of others.
+        path: The path template, relative to the base URL, with the names of arguments in braces.
+        pagination: How pages are asked for, if it gives the items of a list.
+        uses: The names of the methods that it makes use of.
+        is_listed: Whether the documentation of the API names its endpoint.
+        signature: What it takes, without `self`.
+        function: The function in the class.
+    """
+
+    namespace: str
+    name: str
+    verb: str
+    http_method: str
+    path: str
+    pagination: Pagination | None
+    uses: tuple[str, ...]
+    is_listed: bool
+    signature: inspect.Signature
+    function: Callable[..., Any]
+
+    @property
+    def doc(self) -> str:
+        """The docstring, dedented."""
+        return inspect.getdoc(self.function) or ""
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return self.doc.partition("\n")[0]
+
+    @property
+    def is_mutation(self) -> bool:
+        """Whether it changes something, as far as its HTTP method says."""
+        return self.http_method in MUTATIONS
+
+
+def methods_of(resources: Mapping[str, type[Resource]]) -> tuple[Method, ...]:
+    """Return the methods of all namespaces, in the order of the classes, what they inherit first."""
+    return tuple(method for namespace, kind in resources.items() for method in _methods(namespace, kind))
+
+
+def _methods(namespace: str, kind: type[Resource]) -> Iterator[Method]:
+    names = dict.fromkeys(name for base in reversed(kind.__mro__) for name in vars(base))
+    for name in names:
+        function = getattr(kind, name)
+        declared = getattr(function, "endpoint", None)
+        if not isinstance(declared, Endpoint):
+            continue
+        signature = inspect.signature(function)
+        parameters = list(signature.parameters.values())[1:]
+        yield Method(
+            namespace=namespace,
+            name=name,
+            verb=declared.verb,
+            http_method=declared.method,
+            path=declared.path.replace("{collection}", kind.path),
+            pagination=_pagination(kind, declared),
+            uses=declared.uses,
+            is_listed=name not in kind.unlisted,
+            signature=signature.replace(parameters=parameters),
+            function=function,
+        )
+
+
+def _pagination(kind: type[Resource], declared: Endpoint) -> Pagination | None:
+    """Return how pages are asked for: a method that makes use of another one asks as that does."""
+    if declared.pagination is None or not declared.uses:
+        return declared.pagination
+    used: Endpoint = vars(getattr(kind, declared.uses[0]))["endpoint"]
+    return used.pagination

@@ -1,0 +1,64 @@
+"""Wait for long work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from segops.core import SegOpsJobError, SegOpsTimeoutError, check_number
+from segops.plugins.admin.calling import pause
+from segops.plugins.admin.http import Http
+from segops.plugins.admin.records import R, Record
+
+T = TypeVar("T")
+
+FIRST_INTERVAL = 0.25
+LAST_INTERVAL = 5.0
+"""Seconds between two questions: at first, and at last. Source: wire-protocol.md, section 6.1."""
+
+_FINISHED = frozenset({"complete", "completed", "done", "finished", "ready", "success", "succeeded"})
+_FAILED = frozenset({"failed", "error", "expired", "cancelled"})
+
+
+def wait_until(http: Http, read: Callable[[], T], is_done: Callable[[T], bool], *, timeout: float, what: str) -> T:
+    """Read again and again until it is done, ever more slowly, and return what was read last.
+
+    Args:
+        http: Whose clock is used.
+        read: Asks the server.
+        is_done: Looks at the answer.
+        timeout: Seconds to wait at most.
+        what: What is waited for; it opens the message.
+
+    Raises:
+        SegOpsTimeoutError: It is still not done; the work itself goes on.
+    """
+    check_number("timeout", timeout, minimum=0)
+    end = http.clock.monotonic() + timeout
+    interval = FIRST_INTERVAL
+    while not is_done(state := read()):
+        left = end - http.clock.monotonic()
+        if left <= 0:
+            raise SegOpsTimeoutError(f"{what} was not done within {timeout:g} s; it goes on, so ask again later")
+        pause(http.clock, min(interval, left))
+        interval = min(interval * 1.5, LAST_INTERVAL)
+    return state
+
+
+def wait_for_job(http: Http, first: R, read: Callable[[], R], *, timeout: float, what: str) -> R:
+    """Wait until the `status` of a job says that it is finished, and return the job.
+
+    Raises:
+        SegOpsJobError: It failed.
+        SegOpsTimeoutError: It takes too long.
+    """
+    job = first if is_finished(first) else wait_until(http, read, is_finished, timeout=timeout, what=what)
+    if job.get("status") in _FAILED:
+        reason = job.get("error") or job.get("error_message") or job.get("errors") or "the server gives no reason"
+        raise SegOpsJobError(f"{what} ended as {job.get('status')!r}: {reason}", job=job.to_dict())
+    return job
+
+
+def is_finished(job: Record) -> bool:
+    """Return whether a job is over, well or badly."""
+    return job.get("status") in _FINISHED | _FAILED
