@@ -4,16 +4,24 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check lint types bench lock clean
+.PHONY: demo test browser check lint types bench lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/segops demo
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev browser
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+# The page of `segops dev` is tested in Chromium. Where it is missing and cannot be installed, these tests are skipped,
+# unless SEGOPS_TEST_BROWSER=required, as in .ci/run.
+browser:
+	@for name in chromium chromium-browser google-chrome chrome; do command -v $$name >/dev/null && exit 0; done; \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium >/dev/null; } || \
+	  echo "No Chromium, and none could be installed: the tests of the page are skipped." >&2
 
 check: lint types test
 

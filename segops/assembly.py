@@ -18,6 +18,7 @@ BUILT_IN_PLUGINS = {
     "ai_referrer": "segops.plugins.ai_referrer",
     "admin": "segops.plugins.admin",
     "demo": "segops.plugins.demo",
+    "dev": "segops.plugins.dev",
     "listing": "segops.listing",
 }
 """Where the built-in plugins are, by name. Each client imports them: what is costly in them is loaded on use."""

@@ -39,3 +39,18 @@ def read_environment() -> Environment:
         is_disabled=get("SEGOPS_DISABLED", "").strip().lower() not in _FALSE,
         plugins=get("SEGOPS_PLUGINS"),
     )
+
+
+def make_child_environment(**changes: str) -> dict[str, str]:
+    """Return the environment for a child process: this one's, with changes."""
+    return {**os.environ, **changes}
+
+
+def find_runtime_directory() -> str:
+    """Return where a program leaves what its user's other programs look for.
+
+    `XDG_RUNTIME_DIR`, else `segops` in `XDG_CACHE_HOME` or `~/.cache`.
+    """
+    get = os.environ.get
+    home = os.path.expanduser("~")  # noqa: PTH111 - pathlib is slow to load
+    return get("XDG_RUNTIME_DIR") or f"{get('XDG_CACHE_HOME') or f'{home}/.cache'}/segops"

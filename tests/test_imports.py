@@ -80,6 +80,11 @@ RULES = {
     "segops.webhooks": Rule(doors=CORE, third_party=("msgspec",)),
     # Applications: public names only.
     "segops.plugins.demo": Rule(doors=PUBLIC, third_party=("msgspec",)),
+    "segops.plugins.dev": Rule(
+        doors=PUBLIC,
+        inside=("segops.environment", "segops.plugins.demo"),  # the same purchases, sent in the same way
+        third_party=("msgspec", "starlette", "uvicorn"),  # the extra `dev`
+    ),
     "segops.testing": Rule(doors=PUBLIC, third_party=("msgspec", "pytest")),
     "segops.cli": Rule(doors=(*PUBLIC, "segops.assembly")),
     "segops.listing": Rule(doors=(*PUBLIC, "segops.assembly"), third_party=("msgspec",)),

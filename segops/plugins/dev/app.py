@@ -1,0 +1,236 @@
+"""The ASGI application: the API, the page, and what the page reads.
+
+The API looks at keys. The page and everything below /_dev/ need none; they answer only to this machine.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+from starlette.responses import StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from segops import SegOpsConfigError
+from segops.core import Request
+from segops.local import MAX_BODY, Filter, LocalSegOps
+from segops.plugins.dev.discovery import INFO_PATH, Info
+from segops.plugins.dev.feed import Feed
+from segops.plugins.dev.page import load_page
+
+_log = logging.getLogger("segops.dev")
+
+_MOST_ROWS = 500
+_MOST_REQUESTS = 500
+_DISCARDED = 4 * MAX_BODY
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+Endpoint = Callable[[HttpRequest], Awaitable[HttpResponse]]
+
+
+def make_app(
+    local: LocalSegOps,
+    info: Info,
+    *,
+    is_stopping: Callable[[], bool],
+    reset: Callable[[tuple[str, int]], None],
+) -> Starlette:
+    """Return the application.
+
+    Args:
+        local: What answers the API.
+        info: What it says of itself.
+        is_stopping: Whether streams are to end.
+        reset: Resets the connection of a client, by its address.
+    """
+    views = _Views(local, info, is_stopping)
+    routes = {
+        "/": views.page,
+        INFO_PATH: views.show_info,
+        "/_dev/overview": views.overview,
+        "/_dev/events": views.events,
+        "/_dev/events/{id:int}": views.event,
+        "/_dev/skipped": views.skipped,
+        "/_dev/stream": views.stream,
+        "/_dev/requests": views.requests,
+        "/_dev/referrals": views.referrals,
+        "/_dev/segments/{id:int}/history": views.history,
+    }
+    guarded = [Route(path, _for_this_machine(view), methods=["GET"]) for path, view in routes.items()]
+    faults = Route("/_dev/faults", _for_this_machine(views.faults), methods=["GET", "POST", "DELETE"])
+    return Starlette(routes=[*guarded, faults, Mount("/", app=_Api(local, reset))])
+
+
+class _Api:
+    """Hands requests to the local SegOps."""
+
+    def __init__(self, local: LocalSegOps, reset: Callable[[tuple[str, int]], None]) -> None:
+        self._local = local
+        self._reset = reset
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await _read_body(HttpRequest(scope, receive))
+            response = await self._answer(scope, body)
+        except ClientDisconnect:
+            return
+        except ConnectionResetError:  # a scripted fault
+            self._reset(scope["client"])
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return
+        await response(scope, receive, send)
+
+    async def _answer(self, scope: Scope, body: bytes) -> HttpResponse:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        query = scope["query_string"]
+        target = scope["raw_path"] + (b"?" + query if query else b"")
+        request = Request(scope["method"], target.decode("latin-1"), headers, body)
+        try:
+            answer = await run_in_threadpool(self._local.handle, request)
+        except ConnectionResetError:
+            raise
+        except Exception:  # noqa: BLE001 - the edge: a fault of ours must not take the server down
+            _log.exception("the local SegOps failed to answer a request")
+            return _json({"detail": "Internal server error."}, 500)
+        return HttpResponse(answer.body, answer.status, dict(answer.headers))
+
+
+async def _read_body(request: HttpRequest) -> bytes:
+    """Return the body; of one that is too large only so much that its size is refused.
+
+    What the client is still sending then is read and forgotten: closing at once would reset the connection under the
+    answer.
+    """
+    kept, seen = bytearray(), 0
+    async for chunk in request.stream():
+        seen += len(chunk)
+        if len(kept) <= MAX_BODY:
+            kept += chunk
+        if seen > _DISCARDED:
+            break
+    return bytes(kept)
+
+
+class _Views:
+    """What the page reads."""
+
+    def __init__(self, local: LocalSegOps, info: Info, is_stopping: Callable[[], bool]) -> None:
+        self._local = local
+        self._look = local.inspection
+        self._info = info
+        self._is_stopping = is_stopping
+
+    async def page(self, _request: HttpRequest) -> HttpResponse:
+        html, headers = load_page()
+        return HttpResponse(html, headers=dict(headers), media_type="text/html")
+
+    async def show_info(self, _request: HttpRequest) -> HttpResponse:
+        return _json(self._info)
+
+    async def overview(self, _request: HttpRequest) -> HttpResponse:
+        summary, types = await run_in_threadpool(lambda: (self._local.summary(), self._look.event_types()))
+        head = await run_in_threadpool(self._look.position)
+        return _json({**msgspec.structs.asdict(summary), "by_type": types, "position": head})
+
+    async def events(self, request: HttpRequest) -> HttpResponse:
+        """Answer with a page of events, newest first, before `before`, and where the stream goes on."""
+        limit = min(_whole(request, "limit") or 100, _MOST_ROWS)
+        token, head = await run_in_threadpool(lambda: (self._look.token(), self._look.position()))
+        # What arrives from now on is left to the stream, which starts at this position.
+        before = min(_whole(request, "before") or head.event + 1, head.event + 1)
+        events = await run_in_threadpool(self._look.events_before, before, limit, _filter(request))
+        return _json({"events": events, "position": f"{head}.{token}"})
+
+    async def event(self, request: HttpRequest) -> HttpResponse:
+        found = await run_in_threadpool(self._look.event, min(request.path_params["id"], 1 << 62))
+        return _json({"detail": "Not found."}, 404) if found is None else _json(found)
+
+    async def skipped(self, request: HttpRequest) -> HttpResponse:
+        limit = min(_whole(request, "limit") or 100, _MOST_ROWS)
+        return _json(await run_in_threadpool(self._look.skipped, limit))
+
+    async def stream(self, request: HttpRequest) -> HttpResponse:
+        after = request.headers.get("last-event-id") or request.query_params.get("after", "")
+        wanted = _filter(request)
+        feed = Feed(self._look, after, wanted, with_skipped=wanted == Filter())
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(feed.lines(self._is_stopping), media_type="text/event-stream", headers=headers)
+
+    async def requests(self, request: HttpRequest) -> HttpResponse:
+        """Answer with the requests after `after`, oldest first; the last 500 at most."""
+        after = _whole(request, "after")
+        records = self._local.requests()
+        newest = records[-1].id if records else 0
+        new = records[max(len(records) - (newest - after), 0) :] if after < newest else []
+        return _json(new[-_MOST_REQUESTS:])
+
+    async def referrals(self, _request: HttpRequest) -> HttpResponse:
+        return _json(await run_in_threadpool(self._look.referrals))
+
+    async def history(self, request: HttpRequest) -> HttpResponse:
+        segment = min(request.path_params["id"], 1 << 62)
+        return _json(await run_in_threadpool(self._look.segment_history, segment))
+
+    async def faults(self, request: HttpRequest) -> HttpResponse:
+        """List, add (`{"faults": ["POST /x 503 x3"]}`) or clear scripted faults."""
+        script = self._local.faults
+        if request.method == "DELETE":
+            script.clear()
+        if request.method == "POST":
+            try:
+                wanted = msgspec.json.decode(await request.body(), type=_Wanted)
+                script.add(*wanted.faults)
+            except (msgspec.DecodeError, SegOpsConfigError) as error:
+                return _json({"faults": [str(error)]}, 400)
+        return _json({"faults": script.pending()}, 201 if request.method == "POST" else 200)
+
+
+class _Wanted(msgspec.Struct):
+    faults: list[str]
+
+
+def _for_this_machine(endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint, closed to other machines, to other sites, and to names that only pretend to be ours."""
+    return partial(_guard, endpoint)
+
+
+async def _guard(endpoint: Endpoint, request: HttpRequest) -> HttpResponse:
+    if request.client is None or not _is_loopback(request.client.host):
+        return _json({"detail": "Only this machine may look at it: use the API with a key."}, 403)
+    if urlsplit(f"//{request.headers.get('host', '')}").hostname not in _LOCAL_NAMES:
+        return _json({"detail": "Unknown host: use localhost or 127.0.0.1."}, 403)
+    origin = request.headers.get("origin")
+    if origin is not None and origin != f"http://{request.headers['host']}":
+        return _json({"detail": "Other sites may not use it."}, 403)
+    return await endpoint(request)
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.removeprefix("::ffff:")).is_loopback
+
+
+def _filter(request: HttpRequest) -> Filter:
+    query = request.query_params
+    return Filter(query.get("type", ""), query.get("user", ""), query.get("text", ""))
+
+
+def _whole(request: HttpRequest, name: str) -> int:
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else 0  # noqa: PLR2004 - fits in 64 bits
+
+
+def _json(value: Any, status: int = 200) -> HttpResponse:
+    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    return HttpResponse(msgspec.json.encode(value), status, headers, "application/json")

@@ -1,0 +1,176 @@
+"""Does what `segops dev` is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from segops import SegOpsConfigError
+from segops.environment import make_child_environment
+from segops.local import LocalSegOps
+from segops.plugins.dev import discovery
+from segops.plugins.dev.listen import listen
+from segops.plugins.dev.seeding import seed
+from segops.plugins.dev.trigger import trigger
+
+if TYPE_CHECKING:
+    from segops.plugins.dev.server import DevServer
+
+_NOT_FOUND = 127
+_NOT_STARTED = 126
+_BY_SIGNAL = 128
+_TICK = 0.2
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it and return the exit code.
+
+    Raises:
+        SegOpsConfigError: An argument cannot be used, the extra is not installed, or no server runs.
+        SegOpsError: SegOps refuses what it is sent.
+    """
+    actions = {None: _serve, "run": _run_command, "seed": _seed, "listen": _listen, "trigger": _trigger}
+    return actions[arguments.action](arguments)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    with _until_stopped() as is_stopped, _serving(arguments) as server:
+        discovery.announce(server.info)
+        try:
+            _load(arguments, server.info)
+            _print(_describe(server.info, arguments.fault))
+            while not is_stopped.wait(_TICK):
+                pass
+        finally:
+            discovery.withdraw(server.info)
+    print("segops: stopped", file=sys.stderr)  # noqa: T201 - the program speaks to its user
+    return 0
+
+
+def _run_command(arguments: argparse.Namespace) -> int:
+    words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
+    if not words:
+        raise SegOpsConfigError("there is no command to run: write `segops dev run -- COMMAND`")
+    if arguments.join is not None:
+        return _run_child(words, discovery.find_running(arguments.join))
+    with _serving(arguments) as server:
+        _load(arguments, server.info)
+        return _run_child(words, server.info)
+
+
+def _seed(arguments: argparse.Namespace) -> int:
+    _print(seed(arguments.what, discovery.find_running(arguments.join)))
+    return 0
+
+
+def _listen(arguments: argparse.Namespace) -> int:
+    listen(discovery.find_running(arguments.join), arguments.after, arguments.count, as_json=arguments.json)
+    return 0
+
+
+def _trigger(arguments: argparse.Namespace) -> int:
+    info = discovery.find_running(arguments.join) if arguments.event_type else None
+    _print(trigger(arguments.event_type, arguments.user_id, info))
+    return 0
+
+
+@contextmanager
+def _serving(arguments: argparse.Namespace) -> Iterator[DevServer]:
+    try:
+        from segops.plugins.dev.server import DevServer  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise SegOpsConfigError(
+            f"`segops dev` needs {error.name}, which is not installed: pip install 'segops-sdk[dev]'"
+        ) from error
+    with LocalSegOps(*([] if arguments.db is None else [arguments.db])) as local:
+        local.faults.add(*arguments.fault)
+        with DevServer(local, arguments.host, arguments.port) as server:
+            yield server
+
+
+def _load(arguments: argparse.Namespace, info: discovery.Info) -> None:
+    if arguments.seed is not None:
+        print(f"segops: {seed(arguments.seed, info)}", file=sys.stderr)  # noqa: T201 - the program speaks to its user
+
+
+def _describe(info: discovery.Info, faults: list[str]) -> str:
+    lines = [
+        f"SegOps runs on this machine: {info.url}",
+        "",
+        f"  page            {info.url}/",
+        f"  secret key      {info.secret_key}",
+        f"  public key      {info.public_key}",
+        f"  signing secret  {info.signing_secret}",
+        f"  database        {'in memory: gone when it stops' if info.database == ':memory:' else info.database}",
+        *(f"  fault           {fault}" for fault in faults),
+        "",
+        f"  export SEGOPS_API_URL={info.url} SEGOPS_API_KEY={info.secret_key}",
+        "",
+        "Press Ctrl-C to stop.",
+    ]
+    return "\n".join(lines)
+
+
+@contextmanager
+def _until_stopped() -> Iterator[threading.Event]:
+    """Yield what is set by Ctrl-C or SIGTERM, instead of what these would do otherwise."""
+    stopped = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopped.set()
+
+    before = [(number, signal.signal(number, stop)) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        yield stopped
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def _run_child(words: list[str], info: discovery.Info) -> int:
+    environment = make_child_environment(SEGOPS_API_URL=info.url, SEGOPS_API_KEY=info.secret_key)
+    waiting: list[int] = []
+    children: list[subprocess.Popen[bytes]] = []
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        waiting.append(number)
+        _deliver(waiting, children)
+
+    numbers = [signal.SIGTERM, *(number for name in ("SIGHUP", "SIGQUIT") if (number := getattr(signal, name, None)))]
+    before = [(number, signal.signal(number, forward)) for number in numbers]
+    # The terminal sends Ctrl-C to the command as well: it decides what becomes of it, and we wait.
+    before.append((signal.SIGINT, signal.signal(signal.SIGINT, lambda _number, _frame: None)))
+    try:
+        children.append(subprocess.Popen(words, env=environment))  # noqa: S603 - to run it is what was asked for
+        _deliver(waiting, children)
+        code = children[0].wait()
+    except FileNotFoundError:
+        return _complain(f"there is no command {words[0]!r}", _NOT_FOUND)
+    except OSError as error:
+        return _complain(f"cannot run {words[0]!r} ({error.strerror})", _NOT_STARTED)
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+    return code if code >= 0 else _BY_SIGNAL - code
+
+
+def _deliver(waiting: list[int], children: list[subprocess.Popen[bytes]]) -> None:
+    while waiting and children:
+        with suppress(ProcessLookupError):
+            children[0].send_signal(waiting.pop(0))
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"segops: {message}", file=sys.stderr)  # noqa: T201 - the program speaks to its user
+    return code
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - data goes to stdout

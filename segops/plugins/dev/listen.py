@@ -1,0 +1,102 @@
+"""Shows events in the terminal as they arrive; takes up again what a broken connection interrupted."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from segops import SegOpsTransportError
+from segops.plugins.dev.discovery import Info, connect
+
+_STREAM_PATH = "/_dev/stream"
+_SILENCE = 30.0
+_PAUSE = 0.3
+_PATIENCE = 10.0
+_MOST_SHOWN = 100
+
+
+class Message(NamedTuple):
+    """A server-sent event."""
+
+    id: str
+    event: str
+    data: str
+
+
+def listen(info: Info, after: int | None = None, count: int | None = None, *, as_json: bool = False) -> None:
+    """Print each event, until `count` are printed or the user has enough.
+
+    Raises:
+        SegOpsTransportError: The server is gone, and does not come back within 10 s.
+    """
+    left = count
+    for message in _messages(info, "" if after is None else str(after)):
+        if message.event != "batch":
+            print(f"segops: listening to {info.url}", file=sys.stderr)  # noqa: T201 - the program speaks to its user
+            continue
+        for line in _lines(json.loads(message.data), as_json=as_json):
+            if left == 0:
+                return
+            print(line, flush=True)  # noqa: T201 - data goes to stdout
+            left = None if left is None else left - 1
+        if left == 0:
+            return
+
+
+def _messages(info: Info, position: str) -> Iterator[Message]:
+    """Yield messages, over as many connections as it takes."""
+    alive_at = time.monotonic()
+    while True:
+        connection = connect(info.url, timeout=_SILENCE)
+        try:
+            # Without a position the first answer tells it, so that nothing is missed should the connection break.
+            connection.request("GET", f"{_STREAM_PATH}?{urlencode({'after': position})}")
+            for message in _read(connection.getresponse()):
+                alive_at = time.monotonic()
+                position = message.id or position
+                yield message
+        except (OSError, http.client.HTTPException) as error:
+            if time.monotonic() - alive_at > _PATIENCE:
+                raise SegOpsTransportError(f"{info.url} is gone ({type(error).__name__})") from error
+        finally:
+            connection.close()
+        time.sleep(_PAUSE)
+
+
+def _read(answer: http.client.HTTPResponse) -> Iterator[Message]:
+    fields: dict[str, str] = {}
+    for raw in answer:
+        line = raw.decode().rstrip("\n")
+        name, _, value = line.partition(": ")
+        if line:
+            fields[name] = value
+            continue
+        yield Message(fields.get("id", ""), fields.get("event", ""), fields.get("data", ""))
+        fields = {}
+
+
+def _lines(batch: dict[str, list[dict[str, Any]]], *, as_json: bool) -> Iterator[str]:
+    for event in batch.get("events", []):
+        yield json.dumps(event) if as_json else _event_line(event)
+    for skip in batch.get("skipped", []):
+        yield json.dumps({"skipped": skip}) if as_json else _skip_line(skip)
+
+
+def _event_line(event: dict[str, Any]) -> str:
+    mark = f"  (added to {event['added_to']})" if event["added_to"] else ""
+    shown = event["preview"][:_MOST_SHOWN] + ("…" if event["size"] > _MOST_SHOWN else "")
+    return _printable(f"{event['received_at'][11:19]}  {event['event_type']}  {event['user_id']}  {shown}{mark}")
+
+
+def _skip_line(skip: dict[str, Any]) -> str:
+    return _printable(f"{skip['received_at'][11:19]}  skipped: {skip['reason']}  {skip['body'][:_MOST_SHOWN]}")
+
+
+def _printable(text: str) -> str:
+    """Escape what a terminal would obey instead of showing."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

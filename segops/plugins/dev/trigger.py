@@ -1,0 +1,46 @@
+"""Sends one sample event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from segops import PageView, SegOpsClient, SegOpsError
+from segops.core import PAGE_VIEWED
+from segops.plugins.ai_referrer import AI_REFERRAL_SESSION
+from segops.plugins.dev.discovery import Info
+from segops.plugins.dev.samples import SAMPLES, sample
+
+_TIMEOUT = 10.0
+
+
+def trigger(event_type: str | None, user_id: str, info: Info | None) -> str:
+    """Send a sample and return what to tell the user; without a type, list the samples.
+
+    Raises:
+        SegOpsConfigError: There is no such sample.
+        SegOpsError: It was not stored.
+    """
+    if event_type is None or info is None:
+        return "\n".join(SAMPLES)
+    payload = sample(event_type)
+    errors: list[Exception] = []
+    with SegOpsClient(info.url, info.secret_key, on_error=errors.append) as client:
+        if event_type in (PAGE_VIEWED, AI_REFERRAL_SESSION):
+            client.track_page_view(_page_view(user_id, payload))
+        else:
+            client.track(user_id=user_id, event_type=event_type, payload=payload)
+        if not client.flush(_TIMEOUT):
+            raise SegOpsError(f"{event_type} was not stored: {errors[-1] if errors else 'no answer in time'}")
+        sent = client.stats().delivered
+    return f"{event_type} of {user_id} sent" + (f", {sent} events in all" if sent > 1 else "")
+
+
+def _page_view(user_id: str, payload: Mapping[str, Any]) -> PageView:
+    return PageView(
+        user_id=user_id,
+        path=payload["path"],
+        url=payload["url"],
+        referrer=payload["referrer"],
+        title=payload["title"],
+    )
