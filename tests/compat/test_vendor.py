@@ -6,26 +6,15 @@ standard library and the vendor's package, which is taken from the package index
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
+from programs import Program, run
 
 from segops import sign_user_id
 from segops.local import LocalSegOps, LocalServer, StoredEvent
-
-HERE = Path(__file__).parent
-VENDOR = "segops==0.2.2"
-
-Program = tuple[list[str], dict[str, str]]
-"""The interpreter with its options, and the environment."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -35,37 +24,6 @@ class Outcome(msgspec.Struct, frozen=True):
     stored: list[tuple[Any, ...]]
     aliases: dict[str, str]
     paths: set[str]
-
-
-@pytest.fixture(scope="session")
-def vendor(tmp_path_factory: pytest.TempPathFactory) -> Program:
-    folder = tmp_path_factory.mktemp("vendor")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    done = subprocess.run([*pip, "--target", str(folder), VENDOR], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"{VENDOR} cannot be had from the package index: {done.stderr.strip().splitlines()[-1]}")
-    # -S: no site-packages, in which ours is installed
-    return [sys.executable, "-S"], {"PYTHONPATH": str(folder)}
-
-
-@pytest.fixture(scope="session")
-def ours() -> Program:
-    return [sys.executable], {}
-
-
-def run(program: Program, script: str, *arguments: str) -> Any:
-    interpreter, environment = program
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SEGOPS_")}
-    done = subprocess.run(
-        [*interpreter, str(HERE / script), *arguments],
-        env={**inherited, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def call(program: Program) -> Outcome:
