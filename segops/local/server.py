@@ -52,7 +52,7 @@ class LocalServer:
     def __repr__(self) -> str:
         return f"LocalServer({self.url!r})"
 
-    def __enter__(self) -> LocalServer:  # noqa: PYI034 - typing.Self needs Python 3.11
+    def __enter__(self) -> LocalServer:
         return self.start()
 
     def __exit__(self, *_: object) -> None:

@@ -98,7 +98,7 @@ class LocalSegOps:
         """Show no key."""
         return f"LocalSegOps({self.path!r})"
 
-    def __enter__(self) -> LocalSegOps:  # noqa: PYI034 - typing.Self needs Python 3.11
+    def __enter__(self) -> LocalSegOps:
         return self
 
     def __exit__(self, *_: object) -> None:

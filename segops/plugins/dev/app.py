@@ -207,9 +207,11 @@ def _for_this_machine(endpoint: Endpoint) -> Endpoint:
 
 
 async def _guard(endpoint: Endpoint, request: HttpRequest) -> HttpResponse:
-    if request.client is None or not _is_loopback(request.client.host):
+    here = request.scope["server"][0]
+    if request.client is None or not (request.client.host == here or _is_loopback(request.client.host)):
         return _json({"detail": "Only this machine may look at it: use the API with a key."}, 403)
-    if urlsplit(f"//{request.headers.get('host', '')}").hostname not in _LOCAL_NAMES:
+    # A name that somebody else's DNS gave this address would let their page read ours.
+    if urlsplit(f"//{request.headers.get('host', '')}").hostname not in (*_LOCAL_NAMES, here):
         return _json({"detail": "Unknown host: use localhost or 127.0.0.1."}, 403)
     origin = request.headers.get("origin")
     if origin is not None and origin != f"http://{request.headers['host']}":

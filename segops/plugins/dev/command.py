@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from segops import SegOpsConfigError
 from segops.environment import make_child_environment
-from segops.local import LocalSegOps
+from segops.local import LocalSegOps, parse_fault
 from segops.plugins.dev import discovery
 from segops.plugins.dev.listen import listen
 from segops.plugins.dev.seeding import seed
@@ -41,16 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    with _until_stopped() as is_stopped, _serving(arguments) as server:
-        discovery.announce(server.info)
-        try:
-            _load(arguments, server.info)
-            _print(_describe(server.info, arguments.fault))
-            while not is_stopped.wait(_TICK):
-                pass
-        finally:
-            discovery.withdraw(server.info)
-    print("segops: stopped", file=sys.stderr)  # noqa: T201 - the program speaks to its user
+    with _until_stopped() as is_stopped, _serving(arguments) as server, _announced(server.info):
+        _print(_describe(server.info, arguments.fault))
+        while not is_stopped.wait(_TICK):
+            pass
+    _say("stopped")
     return 0
 
 
@@ -61,7 +56,6 @@ def _run_command(arguments: argparse.Namespace) -> int:
     if arguments.join is not None:
         return _run_child(words, discovery.find_running(arguments.join))
     with _serving(arguments) as server:
-        _load(arguments, server.info)
         return _run_child(words, server.info)
 
 
@@ -89,15 +83,28 @@ def _serving(arguments: argparse.Namespace) -> Iterator[DevServer]:
         raise SegOpsConfigError(
             f"`segops dev` needs {error.name}, which is not installed: pip install 'segops-sdk[dev]'"
         ) from error
-    with LocalSegOps(*([] if arguments.db is None else [arguments.db])) as local:
-        local.faults.add(*arguments.fault)
-        with DevServer(local, arguments.host, arguments.port) as server:
-            yield server
+    for line in arguments.fault:
+        parse_fault(line)  # a mistake is told before anything is loaded
+    with (
+        LocalSegOps(*([] if arguments.db is None else [arguments.db])) as local,
+        DevServer(local, arguments.host, arguments.port) as server,
+    ):
+        if arguments.seed is not None:
+            _say(seed(arguments.seed, server.info))
+        local.faults.add(*arguments.fault)  # they are meant for the user's program
+        yield server
 
 
-def _load(arguments: argparse.Namespace, info: discovery.Info) -> None:
-    if arguments.seed is not None:
-        print(f"segops: {seed(arguments.seed, info)}", file=sys.stderr)  # noqa: T201 - the program speaks to its user
+@contextmanager
+def _announced(info: discovery.Info) -> Iterator[None]:
+    try:
+        discovery.announce(info)
+    except OSError as error:
+        _say(f"other commands will not find it without --url {info.url} ({error})")
+    try:
+        yield
+    finally:
+        discovery.withdraw(info)
 
 
 def _describe(info: discovery.Info, faults: list[str]) -> str:
@@ -168,8 +175,12 @@ def _deliver(waiting: list[int], children: list[subprocess.Popen[bytes]]) -> Non
 
 
 def _complain(message: str, code: int) -> int:
-    print(f"segops: {message}", file=sys.stderr)  # noqa: T201 - the program speaks to its user
+    _say(message)
     return code
+
+
+def _say(message: str) -> None:
+    print(f"segops: {message}", file=sys.stderr)  # noqa: T201 - the program speaks to its user
 
 
 def _print(text: str) -> None:

@@ -18,6 +18,7 @@ from segops.plugins.dev.discovery import Info
 _GRACE = 2
 _KEEP_ALIVE = 60
 _LAST_PORT = 65535
+_ON_ALL = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - recognised, not listened on
 
 
 class DevServer:
@@ -37,7 +38,8 @@ class DevServer:
 
     def __init__(self, local: LocalSegOps, host: str = "127.0.0.1", port: int = 0) -> None:
         self._socket = _listen(host, port)
-        shown = f"[{host}]" if ":" in host else host
+        shown = _ON_ALL.get(host, host)
+        shown = f"[{shown}]" if ":" in shown else shown
         self.info = Info(
             url=f"http://{shown}:{self._socket.getsockname()[1]}",
             instance=secrets.token_hex(8),
