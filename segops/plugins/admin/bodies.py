@@ -44,7 +44,7 @@ def _simplify(value: Any) -> Any:
 _encoder = msgspec.json.Encoder(enc_hook=_simplify)
 
 
-def merge(body: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> dict[str, Any]:
+def merge(body: Mapping[str, Any] | Record | None, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that are given as a mapping and as keywords, as one dict.
 
     Raises:

@@ -102,7 +102,7 @@ def _lazily(method: Callable[P, Items[R]]) -> Callable[P, AsyncItems[R]]:
     def start(*args: P.args, **kwargs: P.kwargs) -> AsyncItems[R]:
         return AsyncItems(method(*args, **kwargs))
 
-    return start
+    return _unsigned(start)
 
 
 def _awaited(method: Callable[P, Any]) -> Callable[P, Awaitable[Any]]:
@@ -111,4 +111,10 @@ def _awaited(method: Callable[P, Any]) -> Callable[P, Awaitable[Any]]:
         result = await in_thread(method, *args, **kwargs)
         return AsyncPage(result) if isinstance(result, Page) else result
 
-    return call
+    return _unsigned(call)
+
+
+def _unsigned(function: T) -> T:
+    """Forget the signature that was copied, which has `self`: what is wrapped is bound, and asked for its own."""
+    vars(function).pop("__signature__", None)
+    return function

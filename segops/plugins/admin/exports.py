@@ -5,6 +5,7 @@ Source: wire-protocol.md, sections 6.1, 6.9 and 11 (point 16).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from segops.core import SegOpsArgumentError
@@ -45,7 +46,7 @@ def number_of(export: ExportJob | Id) -> Id:
     return export.number if isinstance(export, ExportJob) else export
 
 
-def export_body(body: Fields | None, form: str | None, fields: Fields, default: str) -> dict[str, Any]:
+def export_body(body: Fields | None, form: str | None, fields: Mapping[str, Any], default: str) -> dict[str, Any]:
     """Return the options of an export, with the format in any case."""
     given = {} if form is None else {"format": form}
     return {"format": default, **merge(body, {**given, **fields})}

@@ -177,8 +177,9 @@ class Http:
         """Find the transport and the request for the URL of a file."""
         own, other = urlsplit(self.transport.url), urlsplit(url)
         target = f"{other.path or '/'}{'?' if other.query else ''}{other.query}"
-        if not other.netloc or _origin(url) == _origin(self.transport.url):
-            path = target.removeprefix(own.path) if other.netloc else target
+        is_path = not (other.scheme or other.netloc)
+        if is_path or _origin(url) == _origin(self.transport.url):
+            path = target if is_path else target.removeprefix(own.path)
             headers = {} if self._authorization is None else {"Authorization": self._authorization}
             yield self.transport, Request("GET", check_path(path), headers)
             return
@@ -210,7 +211,8 @@ class Http:
             failure.method, failure.path, failure.attempts = request.method, request.path.partition("?")[0], attempt
             delay = backoff.failed(retry_after(response.headers, self.clock.time()))
             is_last = attempt > self.options.max_retries or self.clock.monotonic() + delay >= end
-            if is_last or not _is_passing(failure) or not sink.can_restart():
+            is_nowhere = transport.offline and isinstance(failure, SegOpsTransportError)
+            if is_last or is_nowhere or not _is_passing(failure) or not sink.can_restart():
                 raise failure
             pause(self.clock, delay)
 
@@ -227,8 +229,6 @@ class Http:
             return response, None
         body = response.body or (sink.body() if isinstance(sink, Memory) else b"")
         what = _describe(request.method, request.path)
-        if transport.offline:
-            what = f"{transport.url} only takes events, give the URL of a SegOps or local: — {what}"
         return response, api_error(what, response.status, body, response.headers)
 
 

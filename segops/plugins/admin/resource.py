@@ -28,14 +28,14 @@ from segops.plugins.admin.bodies import decode, merge, unexpected
 from segops.plugins.admin.http import UNSET, Http
 from segops.plugins.admin.pagination import SIZE_NAMES, Fetch, Items, Page, Pagination
 from segops.plugins.admin.paths import PREFIX, Id, fill
-from segops.plugins.admin.records import R, Receipt
+from segops.plugins.admin.records import R, Receipt, Record
 from segops.plugins.admin.sinks import Sink
 
 S = TypeVar("S", bound="Resource")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Fields = Mapping[str, Any]
+Fields = Mapping[str, Any] | Record
 """A body or filters, with the names of the product documentation."""
 
 
@@ -83,7 +83,9 @@ class Call:
         self._resource = resource
         self._endpoint = endpoint
 
-    def send(self, *, body: Any = UNSET, query: Fields | None = None, at: Mapping[str, Id] | None = None) -> Response:
+    def send(
+        self, *, body: Any = UNSET, query: Mapping[str, Any] | None = None, at: Mapping[str, Id] | None = None
+    ) -> Response:
         """Call it and return the answer as it is.
 
         Args:
@@ -98,11 +100,11 @@ class Call:
             self._endpoint.method, self._path(at or {}), query=query, body=body, headers=headers
         )
 
-    def json(self, *, body: Any = UNSET, query: Fields | None = None, **at: Id) -> Any:
+    def json(self, *, body: Any = UNSET, query: Mapping[str, Any] | None = None, **at: Id) -> Any:
         """Call it and return the decoded answer; None if it is empty."""
         return decode(self._what(at), self.send(body=body, query=query, at=at))
 
-    def one(self, kind: type[R], *, body: Any = UNSET, query: Fields | None = None, **at: Id) -> R:
+    def one(self, kind: type[R], *, body: Any = UNSET, query: Mapping[str, Any] | None = None, **at: Id) -> R:
         """Call it and return the object that it answers with.
 
         Raises:
@@ -114,12 +116,14 @@ class Call:
             raise unexpected(self._what(at), response, "empty" if data is None else "no object")
         return kind(data)
 
-    def done(self, *, body: Any = UNSET, query: Fields | None = None, **at: Id) -> Receipt:
+    def done(self, *, body: Any = UNSET, query: Mapping[str, Any] | None = None, **at: Id) -> Receipt:
         """Call it and return what the server says it does; nothing said is an empty receipt."""
         data = self.json(body=body, query=query, **at)
         return Receipt(data if isinstance(data, dict) else {} if data is None else {"status": data})
 
-    def page(self, kind: type[R], params: Fields | None = None, filters: Fields | None = None, **at: Id) -> Page[R]:
+    def page(
+        self, kind: type[R], params: Fields | None = None, filters: Mapping[str, Any] | None = None, **at: Id
+    ) -> Page[R]:
         """Call it and return the page that it answers with.
 
         Args:
