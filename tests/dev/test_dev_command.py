@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from dev_rig import SEGOPS, DevProcess, ask
 
-from segops import SegOpsClient
+from segops import SegOpsClient, SegOpsTransportError
 from segops.local import LocalSegOps
+from segops.plugins.dev.listen import listen
+from segops.plugins.dev.server import DevServer
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -343,3 +345,10 @@ def test_listen_takes_up_again_what_broke_off(environment: dict[str, str], tmp_p
             client.track(user_id="u-3", event_type="t")
         seen += [json.loads(line)["id"] for line in listener.communicate(timeout=15)[0].splitlines()]
     assert seen == [1, 2, 3, 4]
+
+
+def test_listen_gives_up_when_nobody_is_there_any_more(local: LocalSegOps) -> None:
+    with DevServer(local) as server:
+        info = server.info
+    with pytest.raises(SegOpsTransportError, match=f"{info.url} is gone"):
+        listen(info, patience=0.2)

@@ -16,7 +16,6 @@ from segops.plugins.dev.discovery import Info, connect
 _STREAM_PATH = "/_dev/stream"
 _SILENCE = 30.0
 _PAUSE = 0.3
-_PATIENCE = 10.0
 _MOST_SHOWN = 100
 
 
@@ -28,14 +27,16 @@ class Message(NamedTuple):
     data: str
 
 
-def listen(info: Info, after: int | None = None, count: int | None = None, *, as_json: bool = False) -> None:
+def listen(
+    info: Info, after: int | None = None, count: int | None = None, *, as_json: bool = False, patience: float = 10.0
+) -> None:
     """Print each event, until `count` are printed or the user has enough.
 
     Raises:
-        SegOpsTransportError: The server is gone, and does not come back within 10 s.
+        SegOpsTransportError: The server is gone, and does not come back within `patience` seconds.
     """
     left = count
-    for message in _messages(info, "" if after is None else str(after)):
+    for message in _messages(info, "" if after is None else str(after), patience):
         if message.event != "batch":
             print(f"segops: listening to {info.url}", file=sys.stderr)  # noqa: T201 - the program speaks to its user
             continue
@@ -48,24 +49,25 @@ def listen(info: Info, after: int | None = None, count: int | None = None, *, as
             return
 
 
-def _messages(info: Info, position: str) -> Iterator[Message]:
+def _messages(info: Info, position: str, patience: float) -> Iterator[Message]:
     """Yield messages, over as many connections as it takes."""
     alive_at = time.monotonic()
-    while True:
+    trouble: Exception | None = None
+    while time.monotonic() - alive_at <= patience:
         connection = connect(info.url, timeout=_SILENCE)
         try:
-            # Without a position the first answer tells it, so that nothing is missed should the connection break.
+            # Without a position the first message tells it, so that nothing is missed should the connection break.
             connection.request("GET", f"{_STREAM_PATH}?{urlencode({'after': position})}")
             for message in _read(connection.getresponse()):
                 alive_at = time.monotonic()
                 position = message.id or position
                 yield message
         except (OSError, http.client.HTTPException) as error:
-            if time.monotonic() - alive_at > _PATIENCE:
-                raise SegOpsTransportError(f"{info.url} is gone ({type(error).__name__})") from error
+            trouble = error
         finally:
             connection.close()
         time.sleep(_PAUSE)
+    raise SegOpsTransportError(f"{info.url} is gone") from trouble
 
 
 def _read(answer: http.client.HTTPResponse) -> Iterator[Message]:
