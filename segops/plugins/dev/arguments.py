@@ -1,0 +1,58 @@
+"""What can be written after `segops dev`."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options, and the actions with theirs."""
+    _add_server_options(parser, port=8000)
+    actions = parser.add_subparsers(
+        title="with a SegOps that runs already", dest="action", metavar="ACTION", required=False
+    )
+    _add_run(actions.add_parser("run", help="run a command with a SegOps of its own", allow_abbrev=False))
+    seed = actions.add_parser("seed", help="load events into the running one", allow_abbrev=False)
+    seed.add_argument("what", metavar="cdnow|FILE", help="the real purchases, or a file of events, one JSON a line")
+    listen = actions.add_parser("listen", help="show events as they arrive", allow_abbrev=False)
+    listen.add_argument("--after", metavar="ID", type=_number, help="start after this event (default: now)")
+    listen.add_argument("--count", metavar="N", type=_number, help="end after so many events")
+    listen.add_argument("--json", action="store_true", help="print each event as a line of JSON")
+    trigger = actions.add_parser("trigger", help="send a sample event", allow_abbrev=False)
+    trigger.add_argument("event_type", nargs="?", metavar="EVENT", help="its type; without it, the samples are listed")
+    trigger.add_argument("--user-id", metavar="ID", default="ada@example.com", help="whose it is (%(default)s)")
+    for action in (seed, listen, trigger):
+        action.add_argument("--url", metavar="URL", dest="join", help="where it runs (default: the one started last)")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    _add_server_options(parser, port=0)
+    parser.add_argument(
+        "--join",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="use one that runs already instead: this, or the last started",
+    )
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the command and its arguments")
+
+
+def _add_server_options(parser: argparse.ArgumentParser, *, port: int) -> None:
+    port_help = "where to listen; 0 for a free port (%(default)s)"
+    parser.add_argument("--port", metavar="N", type=_number, default=port, help=port_help)
+    parser.add_argument("--host", metavar="ADDRESS", default="127.0.0.1", help="the address to listen on (%(default)s)")
+    parser.add_argument("--db", metavar="PATH", help="keep everything in this file (default: in memory)")
+    parser.add_argument("--seed", metavar="cdnow|FILE", help="load events first; see `segops dev seed`")
+    parser.add_argument(
+        "--fault",
+        metavar="FAULT",
+        action="append",
+        default=[],
+        help="misbehave, such as 'POST /api/ingestion/track/batch/ 503 x3'; may be repeated",
+    )
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):  # noqa: PLR2004 - as many digits as fit in 64 bits
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number")
+    return int(text)
