@@ -31,6 +31,7 @@ from segops import (
 from segops.core import Request, Response
 from segops.local import LocalSegOps, LocalTransport
 from segops.plugins.admin import ExportJob, UpsertReport
+from segops.plugins.admin.sinks import Memory
 
 QUICK = RetryPolicy(base=0.001, cap=0.002)
 BUYERS = {"logic": "AND", "conditions": [{"type": "monetary", "operator": "gte", "value": 200}]}
@@ -235,6 +236,36 @@ def test_a_full_disk_is_no_network_error() -> None:
     ):
         admin.segments.download_export(7, Full())
     assert len(server.journal) == 1
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "\0", "/proc/self/members.csv"])
+def test_a_name_that_the_system_refuses_is_an_error_and_no_file(name: str, tmp_path: Path) -> None:
+    admin, transport, _ = scripted()
+    with pytest.raises(SegOpsArgumentError, match="cannot be"):
+        admin.segments.download_export(7, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    assert transport.requests == []
+
+
+def test_a_long_name_is_as_good_as_any(tmp_path: Path) -> None:
+    admin, _, _ = scripted(Response(200, CSV, b"x"))
+    admin.segments.download_export(7, tmp_path / ("🛒" * 60))
+    assert (tmp_path / ("🛒" * 60)).read_bytes() == b"x"
+
+
+def test_a_name_that_is_taken_meanwhile_is_an_error_and_no_file(tmp_path: Path) -> None:
+    admin, _, _ = scripted(Response(200, CSV, b"x"))
+    with pytest.raises(SegOpsArgumentError, match="cannot be written"):
+        admin.segments.download_export(7, tmp_path / "x", progress=lambda *_: (tmp_path / "x").mkdir())
+    assert [each.name for each in tmp_path.iterdir()] == ["x"]
+
+
+def test_an_answer_without_end_is_not_kept_in_memory() -> None:
+    memory = Memory(limit=100)
+    write = memory.accept(Response(200))
+    write(b"x" * 100)
+    with pytest.raises(SegOpsResponseError, match="larger than 100 bytes"):
+        write(b"x")
 
 
 @pytest.mark.parametrize("redirects", [1, 0])

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections import ChainMap
+from datetime import date
+from enum import Enum
+from types import MappingProxyType
+from uuid import UUID
 
 import pytest
-from admin_rig import ok, scripted
+from admin_rig import ok, query, scripted
 
 from segops.plugins.admin import Receipt, Record, Segment, User
 
@@ -62,3 +67,18 @@ def test_a_record_is_a_body_as_well() -> None:
     admin, transport, _ = scripted(ok({}))
     admin.segments.update(1, Segment({"name": "n", "definition": Receipt({"a": 1})}))
     assert transport.requests[0].body == b'{"name":"n","definition":{"a":1}}'
+
+
+def test_bodies_and_filters_take_what_applications_have() -> None:
+    class Safe(str):
+        __slots__ = ()
+
+    class Color(Enum):
+        RED = "red"
+
+    admin, transport, _ = scripted(ok({"id": 1}), ok([]))
+    admin.products.create(MappingProxyType({"name": Safe("n")}), data=ChainMap({"a": UUID(int=7)}), color=Color.RED)
+    admin.products.list(color=Color.RED, since=date(2027, 1, 5), maker=UUID(int=7))
+    made, listed = transport.requests
+    assert made.body == b'{"name":"n","data":{"a":"00000000-0000-0000-0000-000000000007"},"color":"red"}'
+    assert query(listed) == {"color": "red", "since": "2027-01-05", "maker": str(UUID(int=7))}

@@ -140,6 +140,12 @@ def check_target(target: Target) -> None:
             raise SegOpsArgumentError(f"a {type(target).__name__} cannot be written to: give a path or a binary stream")
         return
     path = Path(target)
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        raise SegOpsArgumentError(f"the name of the file cannot be used ({error}): give another one") from error
     if path.is_dir() or not path.name:
         raise SegOpsArgumentError(f"{path} is a directory: give the name of a file")
     if not path.parent.is_dir():
@@ -149,7 +155,7 @@ def check_target(target: Target) -> None:
 def _temporary(path: Path) -> BinaryIO:
     try:
         return tempfile.NamedTemporaryFile(  # type: ignore[return-value]
-            dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part", delete=False
+            dir=path.parent, prefix=".segops-", suffix=".part", delete=False
         )
     except OSError as error:
         raise SegOpsArgumentError(f"{path} cannot be written ({error.strerror}): give another name") from error

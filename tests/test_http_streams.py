@@ -1,0 +1,133 @@
+"""HttpTransport.stream: bodies of any size, handed on as they come."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import time
+from collections.abc import Callable
+from http.client import HTTPException
+from typing import Any
+
+import pytest
+from rig.fault_server import Call, FaultServer, answer, cut, drip, endless_body, hold, raw
+
+from segops.core import Request, Response, SegOpsTimeoutError, SegOpsTransportError
+from segops.transports.http import HttpTransport
+from segops.transports.memory import MemoryTransport
+
+pytest_plugins = ["rig.fixtures"]
+
+Closing = Callable[[HttpTransport], HttpTransport]
+
+GET = Request("GET", "/api/segments/exports/1/download/")
+LONG = 10.0
+CONTENT = os.urandom(4096) * 512
+GZIP = {"Content-Encoding": "gzip"}
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+
+
+def stream(transport: HttpTransport, **options: Any) -> tuple[Response, list[Response], list[bytes]]:
+    heads: list[Response] = []
+    pieces: list[bytes] = []
+
+    def accept(head: Response) -> Callable[[bytes], object]:
+        heads.append(head)
+        return pieces.append
+
+    return transport.stream(GET, accept, **{"timeout": LONG, **options}), heads, pieces
+
+
+def test_a_body_larger_than_the_limit_comes_in_pieces_and_the_connection_is_kept(closing: Closing) -> None:
+    with FaultServer(answer(200, CONTENT), answer(200, b"x"), answer(200, b"")) as server:
+        transport = closing(HttpTransport(server.url, max_response_bytes=1000))
+        response, heads, pieces = stream(transport)
+        assert b"".join(pieces) == CONTENT
+        assert max(map(len, pieces)) <= 65536
+        assert response == heads[0]
+        assert (response.status, response.body, response.truncated) == (200, b"", False)
+        assert response.headers["content-length"] == str(len(CONTENT))
+        assert stream(transport)[2] == [b"x"]
+        assert stream(transport)[2] == []
+    assert server.connections == 1
+
+
+def test_a_body_that_nobody_wants_is_in_the_answer(closing: Closing) -> None:
+    with FaultServer(answer(404, b"why")) as server:
+        response = closing(HttpTransport(server.url)).stream(GET, lambda _: None, timeout=LONG)
+    assert (response.status, response.body) == (404, b"why")
+
+
+def test_a_chunked_body(closing: Closing) -> None:
+    with FaultServer(cut(len(CHUNKED), CHUNKED)) as server:
+        assert b"".join(stream(closing(HttpTransport(server.url)))[2]) == b"hello"
+
+
+@pytest.mark.parametrize("size", [0, 10, 1_000_000])
+def test_a_compressed_body_is_inflated(closing: Closing, size: int) -> None:
+    with FaultServer(answer(200, gzip.compress(b"a" * size), GZIP)) as server:
+        pieces = stream(closing(HttpTransport(server.url)))[2]
+    assert b"".join(pieces) == b"a" * size
+    assert all(len(piece) <= 65536 for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        cut(1000, raw(200, CONTENT)),
+        cut(len(CHUNKED) - 8, CHUNKED),
+        answer(200, gzip.compress(CONTENT)[:-20], GZIP),
+        answer(200, b"not compressed", GZIP),
+    ],
+)
+def test_a_body_that_ends_early_is_an_error(closing: Closing, fault: Any) -> None:
+    with FaultServer(fault) as server, pytest.raises(SegOpsTransportError, match="did not answer"):
+        stream(closing(HttpTransport(server.url)))
+
+
+@pytest.mark.parametrize(("fault", "options"), [(hold(), {"idle": 0.2}), (drip(), {"timeout": 0.3, "idle": 5})])
+def test_silence_and_slowness_both_end(closing: Closing, fault: Any, options: dict[str, float]) -> None:
+    started = time.monotonic()
+    with FaultServer(fault) as server, pytest.raises(SegOpsTimeoutError):
+        stream(closing(HttpTransport(server.url)), **options)
+    assert time.monotonic() - started < LONG
+
+
+def test_a_slow_body_is_not_silent(closing: Closing) -> None:
+    content = b"x" * 20
+    with FaultServer() as server:
+
+        def slow(call: Call) -> None:
+            call.read()
+            call.peer.send(raw(200, content)[: -len(content)])
+            call.drip(content, 0.05)
+
+        server.add(slow)
+        assert b"".join(stream(closing(HttpTransport(server.url)), idle=0.5)[2]) == content
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "disk full"), TimeoutError("mine"), HTTPException("mine"), ValueError("x")]
+)
+def test_what_the_receiver_raises_is_no_failure_of_the_server(closing: Closing, error: Exception) -> None:
+    def refuse(_: object) -> None:
+        raise error
+
+    with FaultServer(answer(200, b"x"), endless_body()) as server:
+        transport = closing(HttpTransport(server.url))
+        for accept in (refuse, lambda _: refuse):
+            with pytest.raises(type(error)) as caught:
+                transport.stream(GET, accept, timeout=LONG)
+            assert caught.value is error
+    assert len(server.journal) == 2
+
+
+def test_other_transports_hand_the_body_on_in_one_piece() -> None:
+    whole, cut_short = Response(200, {"a": "b"}, b"body"), Response(200, {}, b"bo", truncated=True)
+    transport = MemoryTransport(whole, whole, cut_short)
+    pieces: list[bytes] = []
+    assert transport.stream(GET, lambda _: pieces.append, timeout=LONG, idle=1) == Response(200, {"a": "b"})
+    assert pieces == [b"body"]
+    assert transport.stream(GET, lambda _: None, timeout=LONG) == whole
+    with pytest.raises(SegOpsTransportError, match="more than this transport reads"):
+        transport.stream(GET, lambda _: pieces.append, timeout=LONG)
