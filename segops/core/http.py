@@ -69,7 +69,8 @@ piece by piece; or None to have it in the answer, as `send` does.
 class Transport(abc.ABC):
     """Takes a request somewhere and brings the answer back.
 
-    Implementations are called from one thread at a time by a client, but may be shared by several clients.
+    A `SegOpsClient` calls from one thread at a time. A `SegOpsAdmin`, and clients that share a transport, call from any
+    number of threads.
 
     Attributes:
         url: Where it sends, without credentials; empty if that has no meaning.

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from segops.plugins.admin.bulk import UpsertReport
     from segops.plugins.admin.calling import GivenUp, witnesses
     from segops.plugins.admin.concurrency import AsyncItems, AsyncPage, AsyncView, in_thread
-    from segops.plugins.admin.exports import ExportJob
+    from segops.plugins.admin.crud import Crud
+    from segops.plugins.admin.exports import Exporting, ExportJob
     from segops.plugins.admin.http import Http
     from segops.plugins.admin.namespaces import RESOURCES
     from segops.plugins.admin.options import Options
     from segops.plugins.admin.pagination import Items, Page
     from segops.plugins.admin.paths import Id
     from segops.plugins.admin.records import Receipt, Record, documented_fields
-    from segops.plugins.admin.resource import Call, Crud, Endpoint, Fields, Resource, composed, endpoint
+    from segops.plugins.admin.resource import Call, Endpoint, Fields, Resource, composed, endpoint
     from segops.plugins.admin.resources.activations import Activation, Activations
     from segops.plugins.admin.resources.analytics import ActivationHealth, Analytics, Overlap, Overview, SegmentTrend
     from segops.plugins.admin.resources.competitors import Competitor, Competitors
@@ -58,6 +59,7 @@ __all__ = [
     "EventSchema",
     "Explanation",
     "ExportJob",
+    "Exporting",
     "Fields",
     "GivenUp",
     "Http",
@@ -112,14 +114,15 @@ _HOMES = {
     "bulk": ("UpsertReport",),
     "calling": ("GivenUp", "witnesses"),
     "concurrency": ("AsyncItems", "AsyncPage", "AsyncView", "in_thread"),
-    "exports": ("ExportJob",),
+    "crud": ("Crud",),
+    "exports": ("Exporting", "ExportJob"),
     "http": ("Http",),
     "namespaces": ("RESOURCES",),
     "options": ("Options",),
     "pagination": ("Items", "Page"),
     "paths": ("Id",),
     "records": ("Receipt", "Record", "documented_fields"),
-    "resource": ("Call", "Crud", "Endpoint", "Fields", "Resource", "composed", "endpoint"),
+    "resource": ("Call", "Endpoint", "Fields", "Resource", "composed", "endpoint"),
     "resources.activations": ("Activation", "Activations"),
     "resources.analytics": ("ActivationHealth", "Analytics", "Overlap", "Overview", "SegmentTrend"),
     "resources.competitors": ("Competitor", "Competitors"),

@@ -5,15 +5,16 @@ Source: wire-protocol.md, sections 6.1, 6.9 and 11 (point 16).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from segops.core import SegOpsArgumentError
 from segops.plugins.admin.bodies import merge
+from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.paths import Id
-from segops.plugins.admin.records import Record
-from segops.plugins.admin.resource import Call, Fields
-from segops.plugins.admin.sinks import Progress, Target, open_sink
+from segops.plugins.admin.records import R, Record
+from segops.plugins.admin.resource import Call, Fields, composed, endpoint
+from segops.plugins.admin.sinks import Progress, Target, check_target, open_sink
+from segops.plugins.admin.waiting import wait_for_job
 
 
 class ExportJob(Record):
@@ -41,26 +42,114 @@ class ExportJob(Record):
         return int(self.get("export_id", self.get("id", 0)))
 
 
-def number_of(export: ExportJob | Id) -> Id:
-    """Return the number of an export that is given as such or as a job."""
-    return export.number if isinstance(export, ExportJob) else export
+class Exporting(Crud[R]):
+    """What can be exported into a file.
 
-
-def export_body(body: Fields | None, form: str | None, fields: Mapping[str, Any], default: str) -> dict[str, Any]:
-    """Return the options of an export, with the format in any case."""
-    given = {} if form is None else {"format": form}
-    return {"format": default, **merge(body, {**given, **fields})}
-
-
-def download(call: Call, export: ExportJob | Id, target: Target, progress: Progress | None, timeout: float) -> int:
-    """Write the file of an export and return its size in bytes.
-
-    Raises:
-        SegOpsArgumentError: The file cannot be written.
+    Attributes:
+        default_format: The format of the file if none is asked for.
     """
-    url = export.get("download_url") if isinstance(export, ExportJob) else None
-    if url is not None and not isinstance(url, str):
-        raise SegOpsArgumentError("the download_url of this export is no text: read its status again")
-    with open_sink(target, progress) as sink:
-        call.fetch(url, sink, timeout=timeout, export_id=number_of(export))
-        return sink.size
+
+    default_format: str
+
+    @endpoint("POST", "{collection}{id}/export/")
+    def export(
+        self, call: Call, id: Id, body: Fields | None = None, /, *, format: str | None = None, **fields: Any
+    ) -> ExportJob:
+        """Start to write it into a file; it does not wait for the outcome.
+
+        Args:
+            id: What to export.
+            body: The options as a mapping.
+            format: "csv" (the default) or "parquet" for segments; "html" (the default), "tsx" or "json" for pages.
+            fields: More options.
+        """
+        given = {} if format is None else {"format": format}
+        return call.one(ExportJob, id=id, body={"format": self.default_format, **merge(body, {**given, **fields})})
+
+    @endpoint("GET", "{collection}{id}/export/")
+    def export_status(self, call: Call, id: Id, export: ExportJob | Id) -> ExportJob:
+        """Tell whether the file of an export is there.
+
+        The documentation has this endpoint for segments; for pages it is an inference.
+
+        Args:
+            id: What was exported.
+            export: The export, or its number.
+        """
+        return call.one(ExportJob, id=id, query={"export_id": _number(export)})
+
+    @composed("export_status")
+    def wait_for_export(self, id: Id, export: ExportJob | Id, *, timeout: float = 300.0) -> ExportJob:
+        """Wait until the file of an export is there.
+
+        Args:
+            id: What was exported.
+            export: The export, or its number.
+            timeout: Seconds to wait at most.
+
+        Raises:
+            SegOpsJobError: The export failed.
+            SegOpsTimeoutError: It takes longer.
+        """
+        first = export if isinstance(export, ExportJob) else self.export_status(id, export)
+        return wait_for_job(
+            self.http, first, lambda: self.export_status(id, export), timeout=timeout, what="the export"
+        )
+
+    @endpoint("GET", "{exports}{export_id}/download/")
+    def download_export(
+        self,
+        call: Call,
+        export: ExportJob | Id,
+        target: Target,
+        *,
+        progress: Progress | None = None,
+        timeout: float = 3600.0,
+    ) -> int:
+        """Download the file of an export and return its size in bytes.
+
+        A file appears under its name only once it is complete, readable by its owner alone: it may hold personal data.
+
+        Args:
+            export: The export, or its number.
+            target: The name of a file, or an open binary stream.
+            progress: Is told the bytes that there are, and the bytes that there will be or None.
+            timeout: Seconds that it may take.
+        """
+        url = export.get("download_url") if isinstance(export, ExportJob) else None
+        if url is not None and not isinstance(url, str):
+            raise SegOpsArgumentError("the download_url of this export is no text: read its status again")
+        with open_sink(target, progress) as sink:
+            call.fetch(url, sink, timeout=timeout, export_id=_number(export))
+            return sink.size
+
+    @composed("export", "export_status", "download_export")
+    def export_to(
+        self,
+        id: Id,
+        target: Target,
+        *,
+        format: str | None = None,
+        progress: Progress | None = None,
+        timeout: float = 300.0,
+    ) -> int:
+        """Export it into a file: start, wait, download; return the size of the file in bytes.
+
+        Args:
+            id: What to export.
+            target: The name of a file, or an open binary stream.
+            format: "csv" (the default) or "parquet" for segments; "html" (the default), "tsx" or "json" for pages.
+            progress: Is told the bytes that there are, and the bytes that there will be or None.
+            timeout: Seconds to wait for the file to be written; the download has its own limit.
+
+        Raises:
+            SegOpsJobError: The export failed.
+            SegOpsTimeoutError: It takes longer.
+        """
+        check_target(target)
+        done = self.wait_for_export(id, self.export(id, format=format), timeout=timeout)
+        return self.download_export(done, target, progress=progress)
+
+
+def _number(export: ExportJob | Id) -> Id:
+    return export.number if isinstance(export, ExportJob) else export

@@ -19,14 +19,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import msgspec
 
 from segops.core import Response
 from segops.plugins.admin.bodies import decode, merge, unexpected
 from segops.plugins.admin.http import UNSET, Http
-from segops.plugins.admin.pagination import SIZE_NAMES, Fetch, Items, Page, Pagination
+from segops.plugins.admin.pagination import SIZE_NAMES, Fetch, Page, Pagination
 from segops.plugins.admin.paths import PREFIX, Id, fill
 from segops.plugins.admin.records import R, Receipt, Record
 from segops.plugins.admin.sinks import Sink
@@ -44,7 +44,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         method: The HTTP method; empty if the method only makes use of others.
-        path: The path template, relative to the base URL; "{collection}" stands for the path of the resource.
+        path: The path template, relative to the base URL; "{collection}" stands for the path of the resource, and
+            "{exports}" for that of its exported files.
         verb: The word on the command line.
         pagination: How pages are asked for, if it answers with a list.
         uses: The methods that a composed method makes use of.
@@ -62,11 +63,13 @@ class Resource:
 
     Attributes:
         path: The path of the collection, relative to the base URL, such as "/segments/".
+        exports: The path of its exported files, if it has any.
         unlisted: Methods that the documentation of the SDK promises, but for which that of the API has no endpoint.
         http: Makes the calls.
     """
 
     path: str = ""
+    exports: str = ""
     unlisted: frozenset[str] = frozenset()
 
     def __init__(self, http: Http) -> None:
@@ -74,6 +77,11 @@ class Resource:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self.http!r}>"
+
+    @classmethod
+    def expand(cls, template: str) -> str:
+        """Return a path template with the paths of this resource in it."""
+        return template.replace("{collection}", cls.path).replace("{exports}", cls.exports)
 
 
 class Call:
@@ -154,7 +162,7 @@ class Call:
         return query
 
     def _path(self, at: Mapping[str, Id]) -> str:
-        return fill(self._endpoint.path.replace("{collection}", self._resource.path), at)
+        return fill(self._resource.expand(self._endpoint.path), at)
 
     def _what(self, at: Mapping[str, Id]) -> str:
         return f"{self._endpoint.method} {PREFIX}{self._path(at)}"
@@ -208,86 +216,3 @@ def composed(
         return function
 
     return declare
-
-
-class Crud(Resource, Generic[R]):
-    """The methods that every resource shares.
-
-    Attributes:
-        record: What it holds.
-
-    Source: admin-sdk.md, "Resources"; wire-protocol.md, section 6.
-    """
-
-    record: type[R]
-
-    @endpoint("GET", "{collection}", pagination="page")
-    def list(
-        self,
-        call: Call,
-        params: Fields | None = None,
-        /,
-        *,
-        page: int | None = None,
-        page_size: int | None = None,
-        **filters: Any,
-    ) -> Page[R]:
-        """List one page.
-
-        Args:
-            params: The parameters as a mapping.
-            page: The number of the page, from 1.
-            page_size: How many items it may have; the server has its own limit.
-            filters: More parameters.
-        """
-        return call.page(self.record, params, {"page": page, "page_size": page_size, **filters})
-
-    @composed("list", pagination="page")
-    def iterate(self, params: Fields | None = None, /, *, page_size: int | None = None, **filters: Any) -> Items[R]:
-        """Go through all items; each page is fetched when it is reached.
-
-        Args:
-            params: The parameters as a mapping; `page` says where to begin.
-            page_size: How many items to fetch at a time; the server has its own limit.
-            filters: More parameters.
-        """
-        return Items(lambda: self.list(params, page_size=page_size, **filters))
-
-    @endpoint("GET", "{collection}{id}/")
-    def get(self, call: Call, id: Id) -> R:
-        """Read one.
-
-        Args:
-            id: Its id.
-        """
-        return call.one(self.record, id=id)
-
-    @endpoint("POST", "{collection}")
-    def create(self, call: Call, body: Fields | None = None, /, **fields: Any) -> R:
-        """Create one and return it as it was stored.
-
-        Args:
-            body: The fields as a mapping.
-            fields: The fields as keywords.
-        """
-        return call.one(self.record, body=merge(body, fields))
-
-    @endpoint("PATCH", "{collection}{id}/")
-    def update(self, call: Call, id: Id, body: Fields | None = None, /, **fields: Any) -> R:
-        """Change some fields of one and return it as it is now.
-
-        Args:
-            id: Its id.
-            body: The new values as a mapping.
-            fields: The new values as keywords.
-        """
-        return call.one(self.record, id=id, body=merge(body, fields))
-
-    @endpoint("DELETE", "{collection}{id}/")
-    def delete(self, call: Call, id: Id) -> None:
-        """Delete one.
-
-        Args:
-            id: Its id.
-        """
-        call.send(at={"id": id})

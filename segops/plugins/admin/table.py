@@ -75,7 +75,7 @@ def _methods(namespace: str, kind: type[Resource]) -> Iterator[Method]:
             name=name,
             verb=declared.verb,
             http_method=declared.method,
-            path=declared.path.replace("{collection}", kind.path),
+            path=kind.expand(declared.path),
             pagination=_pagination(kind, declared),
             uses=declared.uses,
             is_listed=name not in kind.unlisted,

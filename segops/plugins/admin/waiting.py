@@ -54,7 +54,7 @@ def wait_for_job(http: Http, first: R, read: Callable[[], R], *, timeout: float,
     """
     job = first if is_finished(first) else wait_until(http, read, is_finished, timeout=timeout, what=what)
     if job.get("status") in _FAILED:
-        reason = job.get("error") or job.get("error_message") or job.get("errors") or "the server gives no reason"
+        reason = job.get("error") or job.get("error_message") or "the server gives no reason"
         raise SegOpsJobError(f"{what} ended as {job.get('status')!r}: {reason}", job=job.to_dict())
     return job
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Receipt, Record
-from segops.plugins.admin.resource import Call, Crud, endpoint
+from segops.plugins.admin.resource import Call, endpoint
 
 
 class Activation(Record):

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.pagination import Page
 from segops.plugins.admin.records import Record
-from segops.plugins.admin.resource import Call, Crud, endpoint
+from segops.plugins.admin.resource import Call, endpoint
 
 
 class Overview(Record):

@@ -5,8 +5,8 @@ Source: wire-protocol.md, section 6.8.
 
 from __future__ import annotations
 
+from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.records import Record
-from segops.plugins.admin.resource import Crud
 
 
 class Competitor(Record):

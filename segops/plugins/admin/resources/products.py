@@ -12,9 +12,10 @@ import msgspec
 
 from segops.plugins.admin.bodies import Upload, merge, multipart, read_csv
 from segops.plugins.admin.bulk import BATCH_SIZE, MAX_BYTES, UpsertReport, upsert
+from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Receipt, Record
-from segops.plugins.admin.resource import Call, Crud, Fields, composed, endpoint
+from segops.plugins.admin.resource import Call, Fields, composed, endpoint
 from segops.plugins.admin.waiting import wait_for_job
 
 

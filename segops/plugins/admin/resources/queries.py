@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from segops.plugins.admin.bodies import merge
+from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.pagination import Page
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Receipt, Record
-from segops.plugins.admin.resource import Call, Crud, Fields, endpoint
+from segops.plugins.admin.resource import Call, Fields, endpoint
 
 
 class AiQuery(Record):

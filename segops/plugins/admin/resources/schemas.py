@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.records import Record
-from segops.plugins.admin.resource import Call, Crud, endpoint
+from segops.plugins.admin.resource import Call, endpoint
 
 
 class EventSchema(Record):

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from segops.plugins.admin.exports import ExportJob, download, export_body, number_of
+from segops.plugins.admin.exports import Exporting
 from segops.plugins.admin.pagination import Items, Page
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Receipt, Record
-from segops.plugins.admin.resource import Call, Crud, Fields, composed, endpoint
-from segops.plugins.admin.sinks import Progress, Target, check_target
-from segops.plugins.admin.waiting import wait_for_job, wait_until
+from segops.plugins.admin.resource import Call, Fields, composed, endpoint
+from segops.plugins.admin.waiting import wait_until
 
 
 class Segment(Record):
@@ -75,10 +74,12 @@ class SegmentMember(Record):
     computed_at: str
 
 
-class Segments(Crud[Segment]):
+class Segments(Exporting[Segment]):
     """Groups of users: define them, compute them, read and export their members."""
 
     path = "/segments/"
+    exports = "/segments/exports/"
+    default_format = "csv"
     record = Segment
 
     @endpoint("POST", "{collection}preview/")
@@ -187,94 +188,3 @@ class Segments(Crud[Segment]):
             user_id: The user.
         """
         return call.one(Record, query={"user_id": user_id})
-
-    @endpoint("POST", "{collection}{id}/export/")
-    def export(
-        self, call: Call, id: Id, body: Fields | None = None, /, *, format: str | None = None, **fields: Any
-    ) -> ExportJob:
-        """Start to write the members into a file; it does not wait for the outcome.
-
-        Args:
-            id: The segment.
-            body: The options as a mapping.
-            format: "csv" (the default) or "parquet".
-            fields: More options.
-        """
-        return call.one(ExportJob, id=id, body=export_body(body, format, fields, "csv"))
-
-    @endpoint("GET", "{collection}{id}/export/")
-    def export_status(self, call: Call, id: Id, export: ExportJob | Id) -> ExportJob:
-        """Tell whether the file of an export is there.
-
-        Args:
-            id: The segment.
-            export: The export, or its number.
-        """
-        return call.one(ExportJob, id=id, query={"export_id": number_of(export)})
-
-    @composed("export_status")
-    def wait_for_export(self, id: Id, export: ExportJob | Id, *, timeout: float = 300.0) -> ExportJob:
-        """Wait until the file of an export is there.
-
-        Args:
-            id: The segment.
-            export: The export, or its number.
-            timeout: Seconds to wait at most.
-
-        Raises:
-            SegOpsJobError: The export failed.
-            SegOpsTimeoutError: It takes longer.
-        """
-        first = export if isinstance(export, ExportJob) else self.export_status(id, export)
-        return wait_for_job(
-            self.http, first, lambda: self.export_status(id, export), timeout=timeout, what="the export"
-        )
-
-    @endpoint("GET", "{collection}exports/{export_id}/download/")
-    def download_export(
-        self,
-        call: Call,
-        export: ExportJob | Id,
-        target: Target,
-        *,
-        progress: Progress | None = None,
-        timeout: float = 3600.0,
-    ) -> int:
-        """Download the file of an export and return its size in bytes.
-
-        A file appears under its name only once it is complete, readable by its owner alone: members are personal data.
-
-        Args:
-            export: The export, or its number.
-            target: The name of a file, or an open binary stream.
-            progress: Is told the bytes that there are, and the bytes that there will be or None.
-            timeout: Seconds that it may take.
-        """
-        return download(call, export, target, progress, timeout)
-
-    @composed("export", "export_status", "download_export")
-    def export_to(
-        self,
-        id: Id,
-        target: Target,
-        *,
-        format: str | None = None,
-        progress: Progress | None = None,
-        timeout: float = 300.0,
-    ) -> int:
-        """Export the members into a file: start, wait, download; return the size of the file in bytes.
-
-        Args:
-            id: The segment.
-            target: The name of a file, or an open binary stream.
-            format: "csv" (the default) or "parquet".
-            progress: Is told the bytes that there are, and the bytes that there will be or None.
-            timeout: Seconds to wait for the file to be written; the download has its own limit.
-
-        Raises:
-            SegOpsJobError: The export failed.
-            SegOpsTimeoutError: It takes longer.
-        """
-        check_target(target)
-        done = self.wait_for_export(id, self.export(id, format=format), timeout=timeout)
-        return self.download_export(done, target, progress=progress)

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.pagination import Page
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Record
-from segops.plugins.admin.resource import Call, Crud, Fields, endpoint
+from segops.plugins.admin.resource import Call, Fields, endpoint
 
 
 class User(Record):
