@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from admin_rig import ok, scripted
-from rig.fault_server import FaultServer, answer, cut, drip, hang_up, hold, raw, reset
+from rig.fault_server import FaultServer, answer, cut, drip, endless_body, hang_up, hold, raw, reset
 
 import segops
 from segops import (
@@ -22,6 +22,7 @@ from segops import (
     SegOpsTransportError,
 )
 from segops.core import Response, SegOpsEncodingError, SegOpsPayloadTooLargeError, SegOpsRedirectError
+from segops.plugins.admin.sinks import Memory
 
 QUICK = RetryPolicy(base=0.001, cap=0.002)
 
@@ -186,7 +187,7 @@ def test_a_success_that_holds_no_object_is_an_error_with_its_body(body: bytes) -
         pytest.raises(SegOpsResponseError, match="Is the base URL that of a SegOps API") as caught,
     ):
         admin.segments.get(1)
-    assert caught.value.status == 200
+    assert (caught.value.status, caught.value.method, caught.value.path) == (200, "GET", "/api/segments/1/")
     assert caught.value.body == body.decode("utf-8", "replace")
     assert len(str(caught.value)) < 400
     assert len(server.journal) == 1
@@ -217,6 +218,14 @@ def test_an_answer_beyond_what_the_transport_keeps_is_read_whole() -> None:
         SegOpsAdmin("sk_1", base_url=server.url) as admin,
     ):
         assert len(admin.products.list()) == 3000
+
+
+def test_an_answer_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Memory.__init__, "__defaults__", (100_000,))
+    with FaultServer(endless_body()) as server, SegOpsAdmin("sk_1", base_url=server.url) as admin:
+        with pytest.raises(SegOpsResponseError, match="larger than 100000 bytes") as caught:
+            admin.http.request("GET", "/segments/")
+        assert (caught.value.method, caught.value.path, caught.value.attempts) == ("GET", "/api/segments/", 1)
 
 
 # The escape hatch.

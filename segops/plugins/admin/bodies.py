@@ -84,13 +84,15 @@ def unexpected(what: str, response: Response, found: str) -> SegOpsResponseError
     """Return the error for a success that does not hold what it should."""
     text = response.body.decode("utf-8", "replace")
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-    return SegOpsResponseError(
+    error = SegOpsResponseError(
         f"{what} was answered with {response.status}, but the body is {found}: {shown!r}. "
         "Is the base URL that of a SegOps API?",
         status=response.status,
         body=text,
         headers=response.headers,
     )
+    error.method, _, error.path = what.partition(" ")
+    return error
 
 
 def multipart(name: str, filename: str, content: bytes, content_type: str) -> tuple[bytes, str]:

@@ -223,7 +223,7 @@ class Http:
         timeout, idle = (left, self.options.timeout) if is_file else (min(left, self.options.timeout), None)
         try:
             response = transport.stream(request, sink.accept, timeout=timeout, idle=idle)
-        except SegOpsTransportError as error:
+        except (SegOpsTransportError, SegOpsResponseError) as error:
             return Response(0), error
         if response.status // 100 == _SUCCESS:
             return response, None
