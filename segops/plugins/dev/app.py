@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 from starlette.responses import StreamingResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from segops import SegOpsConfigError
@@ -69,7 +69,10 @@ def make_app(
     }
     guarded = [Route(path, _for_this_machine(view), methods=["GET"]) for path, view in routes.items()]
     faults = Route("/_dev/faults", _for_this_machine(views.faults), methods=["GET", "POST", "DELETE"])
-    return Starlette(routes=[*guarded, faults, Mount("/", app=_Api(local, reset))])
+    app = Starlette(routes=[*guarded, faults])
+    app.router.redirect_slashes = False
+    app.router.default = _Api(local, reset)  # not a Mount, which a path without a leading slash would miss
+    return app
 
 
 class _Api:

@@ -14,6 +14,7 @@ from segops import SegOpsConfigError, __version__
 from segops.local import LocalSegOps
 from segops.plugins.dev.app import make_app
 from segops.plugins.dev.discovery import Info
+from segops.plugins.dev.protocol import JsonErrorProtocol
 
 _GRACE = 2
 _KEEP_ALIVE = 60
@@ -53,7 +54,7 @@ class DevServer:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=JsonErrorProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
