@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from api_client import Api
 from local_service import Clock, Service
+from served import DEV, LOCAL_SERVER, Served, serve, stock
 
 from segops.core import Request, Response
 from segops.local import LocalSegOps, LocalServer
@@ -48,3 +49,22 @@ def api(segops: LocalSegOps, clock: Clock) -> Api:
 @pytest.fixture
 def both(service: Service) -> Api:
     return Api(service)
+
+
+@pytest.fixture(scope="session", params=[DEV, LOCAL_SERVER])
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Serve a database that has one of everything, by one process for all tests."""
+    with serve(request.param, tmp_path_factory.mktemp("served") / "segops.db") as served:
+        stock(served)
+        yield served
+
+
+@pytest.fixture
+def hostile(served: Served) -> Iterator[Served]:
+    """Check after a test that nothing was stored, and that the server still answers and stores."""
+    before = served.counts()
+    yield served
+    assert served.counts() == before
+    assert served.good() == 202
+    assert served.counts() == {**before, "events": before["events"] + 1}
+    assert served.process.poll() is None
