@@ -49,7 +49,7 @@ class Page(Generic[R]):
         self.response = fetch.send(query)
         body = decode(fetch.what, self.response)
         items = _find_items(body)
-        if items is None or not all(isinstance(item, dict) for item in items):
+        if items is None or not {dict}.issuperset(map(type, items)):
             raise unexpected(fetch.what, self.response, "no list of objects")
         envelope: dict[str, Any] = body if isinstance(body, dict) else {}
         count = envelope.get("count")
