@@ -20,6 +20,7 @@ BUILT_IN_PLUGINS = {
     "demo": "segops.plugins.demo",
     "dev": "segops.plugins.dev",
     "listing": "segops.listing",
+    "commands": "segops.commands",
 }
 """Where the built-in plugins are, by name. Each client imports them: what is costly in them is loaded on use."""
 

@@ -1,9 +1,11 @@
 """The `segops` program.
 
-All commands come from the hook `segops_register_commands`, ours as well as a stranger's. Data goes to stdout,
-everything else to stderr; whatever happens, the user sees a message and no traceback.
+Commands come from the hook `segops_register_commands`, ours as well as a stranger's, and from the namespaces of
+`segops_register_resources`. Data goes to stdout, everything else to stderr; whatever happens, the user sees a message
+and no traceback.
 
-Exit codes: 0 ok, 1 SegOps or the work refused, 2 usage, 5 network, 130 interrupted, 141 nobody reads the output.
+Exit codes: 0 ok, 1 SegOps or the work refused, 2 usage, 3 not found, 4 authentication, 5 network, 6 rate limited,
+7 timed out, 130 interrupted, 141 nobody reads the output.
 """
 
 from __future__ import annotations
@@ -20,30 +22,42 @@ from segops.assembly import load_plugins
 from segops.core import (
     Command,
     SegOpsApiError,
+    SegOpsArgumentError,
     SegOpsAuthenticationError,
     SegOpsConfigError,
     SegOpsError,
+    SegOpsNotFoundError,
     SegOpsPermissionError,
     SegOpsRateLimitError,
     SegOpsServerError,
+    SegOpsTimeoutError,
     SegOpsTransportError,
 )
 
 FAILED = 1
 USAGE = 2
+NOT_FOUND = 3
+AUTHENTICATION = 4
 NETWORK = 5
+RATE_LIMITED = 6
+TIMED_OUT = 7
 INTERRUPTED = 130
 NO_READER = 141
 """As the shell reports a program that SIGPIPE ended."""
 
-_HINTS: tuple[tuple[type[SegOpsError], str], ...] = (
-    (SegOpsAuthenticationError, "check the API key: --api-key, or SEGOPS_API_KEY"),
-    (SegOpsPermissionError, "this key may not do that: use another one"),
-    (SegOpsRateLimitError, "wait a minute, then try again"),
-    (SegOpsServerError, "the fault is the server's: try again later"),
-    (SegOpsApiError, "check the URL and the arguments"),
-    (SegOpsTransportError, "check the URL, and that the server runs and can be reached from here"),
+_KINDS: tuple[tuple[type[SegOpsError], int, str], ...] = (
+    (SegOpsConfigError, USAGE, ""),
+    (SegOpsArgumentError, USAGE, ""),
+    (SegOpsAuthenticationError, AUTHENTICATION, "check the API key: SEGOPS_API_KEY, or the option for it"),
+    (SegOpsPermissionError, AUTHENTICATION, "this key may not do that: use another one"),
+    (SegOpsNotFoundError, NOT_FOUND, "check the URL and the arguments"),
+    (SegOpsRateLimitError, RATE_LIMITED, "wait a minute, then try again"),
+    (SegOpsServerError, FAILED, "the fault is the server's: try again later"),
+    (SegOpsApiError, FAILED, "check the URL and the arguments"),
+    (SegOpsTimeoutError, TIMED_OUT, "try again, or allow more time"),
+    (SegOpsTransportError, NETWORK, "check the URL, and that the server runs and can be reached from here"),
 )
+"""The exit code of each kind of error, and what to do about it unless the message says so; the first that fits."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leaving:  # argparse has printed what was asked for, or what is wrong
         return leaving.code if isinstance(leaving.code, int) else FAILED
     except SegOpsError as error:
-        return _fail(_exit_code(error), _explain(error))
+        return _fail(*_explain(error))
     except Exception as error:  # noqa: BLE001 - the edge: a user gets a message, not a traceback
         return _fail(FAILED, _confess(error))
     return code
@@ -77,9 +91,17 @@ def _run(words: list[str]) -> int:
     if words[:1] == ["help"]:
         words = [*words[1:], "--help"]
     broken: list[Exception] = []
-    commands = load_plugins(broken.append).commands()
+    plugins = load_plugins(broken.append)
+    commands = plugins.commands()
     name = next((word for word in words if not word.startswith("-")), None)
-    parser = _parser(commands, name)
+    epilog = "`segops help COMMAND` explains a command."
+    if name not in commands and words[:1] != ["--version"]:
+        from segops.commands.namespaces import list_verbs, namespace_commands  # noqa: PLC0415 - loads the admin SDK
+
+        resources = plugins.resources()
+        commands = namespace_commands(resources) | commands
+        epilog = f"{list_verbs(resources)}\n{epilog}"
+    parser = _parser(commands, name, epilog)
     if name is not None and name not in commands:
         for error in broken:  # one of them might have brought the command
             _warn(str(error))
@@ -91,12 +113,13 @@ def _run(words: list[str]) -> int:
     return commands[name].run(arguments)
 
 
-def _parser(commands: Mapping[str, Command], chosen: str | None) -> argparse.ArgumentParser:
+def _parser(commands: Mapping[str, Command], chosen: str | None, epilog: str) -> argparse.ArgumentParser:
     """Return the parser of the whole program. Only the chosen command adds its arguments: the others cost nothing."""
     parser = argparse.ArgumentParser(
         prog="segops",
-        description="Send events to SegOps, from the command line.",
-        epilog="`segops help COMMAND` explains a command.",
+        description="Send events to SegOps and do what its dashboard does, from the command line.",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"segops {__version__}")
@@ -109,15 +132,12 @@ def _parser(commands: Mapping[str, Command], chosen: str | None) -> argparse.Arg
     return parser
 
 
-def _exit_code(error: SegOpsError) -> int:
-    if isinstance(error, SegOpsConfigError):
-        return USAGE
-    return NETWORK if isinstance(error, SegOpsTransportError) else FAILED
-
-
-def _explain(error: SegOpsError) -> str:
-    hint = next((f"; {hint}" for kind, hint in _HINTS if isinstance(error, kind)), "")
-    return f"{error}{hint}"
+def _explain(error: SegOpsError) -> tuple[int, str]:
+    """Return the exit code of an error and the message for the user."""
+    for kind, code, hint in _KINDS:
+        if isinstance(error, kind):
+            return code, f"{error}; {hint}" if hint else str(error)
+    return FAILED, str(error)
 
 
 def _confess(error: Exception) -> str:

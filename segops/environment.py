@@ -19,12 +19,14 @@ class Environment(msgspec.Struct, frozen=True):
         api_key: `SEGOPS_API_KEY`.
         is_disabled: Whether `SEGOPS_DISABLED` is set to anything but 0, false, no or off.
         plugins: `SEGOPS_PLUGINS`; see `segops.core.plugins`.
+        spool: `SEGOPS_SPOOL`: the file of the disk spool.
     """
 
     api_url: str
     api_key: str | None
     is_disabled: bool
     plugins: str | None
+    spool: str | None
 
     def __repr__(self) -> str:
         return f"Environment({self.api_url!r}, is_disabled={self.is_disabled})"
@@ -38,7 +40,13 @@ def read_environment() -> Environment:
         api_key=get("SEGOPS_API_KEY") or None,
         is_disabled=get("SEGOPS_DISABLED", "").strip().lower() not in _FALSE,
         plugins=get("SEGOPS_PLUGINS"),
+        spool=get("SEGOPS_SPOOL") or None,
     )
+
+
+def allows_colors() -> bool:
+    """Return whether `NO_COLOR` is not set and the terminal is not a dumb one."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def make_child_environment(**changes: str) -> dict[str, str]:

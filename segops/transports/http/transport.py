@@ -95,6 +95,11 @@ class HttpTransport(Transport):
         """Show where it sends; neither credentials nor the proxy's."""
         return f"HttpTransport({self.url!r})"
 
+    @property
+    def proxy(self) -> str | None:
+        """The proxy on the way, without its credentials; None if there is none."""
+        return None if self._proxy is None else str(self._proxy.address)
+
     def send(self, request: Request, *, timeout: float) -> Response:
         """Send one request and return the answer, whatever its status.
 

@@ -1,0 +1,159 @@
+"""Shows results: a table on a terminal, JSON elsewhere, or what was asked for. Only data goes to stdout."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from segops.commands.tables import print_fields, print_rows
+from segops.plugins.admin import Items, Page, Record, documented_fields
+
+FORMATS = ("table", "json", "jsonl", "csv")
+
+
+def add_output_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say how results are shown."""
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "-o",
+        "--output",
+        dest="form",
+        choices=FORMATS,
+        help="how to print it (default: a table on a terminal, JSON otherwise)",
+    )
+    group.add_argument("--fields", dest="chosen", metavar="A,B.C", help="print only these fields")
+
+
+class Output:
+    """Prints results in one form.
+
+    Args:
+        words: What the parser read.
+    """
+
+    def __init__(self, words: argparse.Namespace) -> None:
+        self._form = words.form or ("table" if sys.stdout.isatty() else "json")
+        self._fields = [name.strip() for name in (words.chosen or "").split(",") if name.strip()]
+
+    def show(self, result: Any) -> None:
+        """Print what a method returned; nothing at all is {"ok": true}, so that scripts always find a document."""
+        if isinstance(result, Items):
+            self._show_list(result)
+        elif isinstance(result, Page) and (self._form != "json" or self._fields):
+            self._show_list(result, _links(result))
+        elif isinstance(result, Record | Page):
+            self.show_document(result.to_dict())
+        else:
+            self.show_document({"ok": True} if result is None else msgspec.to_builtins(result))
+
+    def show_document(self, data: Any) -> None:
+        """Print decoded JSON, whatever it is."""
+        items = _items_of(data) if self._form != "json" else None
+        if items is not None:
+            self._show_list(items)
+        elif not isinstance(data, dict):
+            _write_json(data)
+        elif self._form == "table":
+            print_fields(self._pick(data))
+        elif self._form == "csv":
+            self._write_csv([data])
+        elif self._form == "jsonl":
+            _write_line(self._pick(data))
+        else:
+            _write_json(self._pick(data))
+
+    def _show_list(self, items: Iterable[Any], links: Mapping[str, Any] | None = None) -> None:
+        """Print many; one JSON document, or none if they cannot all be read; lines of JSON as they come."""
+        if self._form == "jsonl":
+            for item in items:
+                _write_line(self._pick(_plain(item)))
+            return
+        known = list(items)
+        rows = [_plain(item) for item in known]
+        if self._form == "json":
+            picked = [self._pick(row) for row in rows]
+            _write_json(picked if links is None else {**links, "results": picked})
+        elif self._form == "csv":
+            self._write_csv(rows)
+        else:
+            print_rows([self._pick(row) for row in rows], self._fields or _columns(known, rows))
+            if links is not None and links["next"]:
+                print(f"{len(rows)} of {links['count']}: --all shows the rest", file=sys.stderr)  # noqa: T201 - a note
+
+    def _pick(self, row: Any) -> Any:
+        if not self._fields or not isinstance(row, dict):
+            return row
+        return {name: _dig(row, name) for name in self._fields}
+
+    def _write_csv(self, rows: list[Any]) -> None:
+        dicts = [row if isinstance(row, dict) else {"value": row} for row in rows]
+        columns = self._fields or list(dict.fromkeys(name for row in dicts for name in row))
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([[_cell(value) for value in _values(self._pick(row), columns)] for row in dicts])
+
+
+def _links(page: Page[Any]) -> dict[str, Any]:
+    return {"count": page.count, "next": page.next, "previous": page.previous}
+
+
+def _items_of(data: Any) -> list[Any] | None:
+    """Return the items of a list, also of one in an envelope; None if it is no list."""
+    if isinstance(data, dict) and "results" in data:
+        data = data["results"]
+    return data if isinstance(data, list) else None
+
+
+def _plain(item: Any) -> Any:
+    return item.to_dict() if isinstance(item, Record) else item
+
+
+def _columns(items: list[Any], rows: list[Any]) -> list[str]:
+    """Return the columns of a table: the documented fields that are there, or else all; none that holds more fields.
+
+    Those that are empty in all rows are left out.
+    """
+    dicts = [row for row in rows if isinstance(row, dict)]
+    present = dict.fromkeys(name for row in dicts for name, value in row.items() if value is not None and value != "")
+    documented = documented_fields(type(items[0])) if items and isinstance(items[0], Record) else {}
+    names = [name for name in documented if name in present] or list(present)
+    flat = [name for name in names if not any(isinstance(row.get(name), dict | list) for row in dicts)]
+    return flat or names
+
+
+def _dig(row: Any, path: str) -> Any:
+    """Return the value at a path such as "data.price"; None where there is none."""
+    for name in [path] if isinstance(row, dict) and path in row else path.split("."):
+        if isinstance(row, list) and name.isdecimal() and int(name) < len(row):
+            row = row[int(name)]
+        else:
+            row = row.get(name) if isinstance(row, dict) else None
+    return row
+
+
+def _values(row: Mapping[str, Any], columns: list[str]) -> list[Any]:
+    return [row.get(name) for name in columns]
+
+
+def _cell(value: Any) -> Any:
+    return value if isinstance(value, str) or value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _write_line(value: Any) -> None:
+    sys.stdout.write(f"{_json(value)}\n")
+
+
+def _write_json(value: Any) -> None:
+    sys.stdout.write(f"{_json(value, indent=2)}\n")
+
+
+def _json(value: Any, indent: int | None = None) -> str:
+    """Return JSON that stdout can show: one that is not UTF-8 gets escapes."""
+    is_utf8 = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
+    return json.dumps(value, indent=indent, ensure_ascii=not is_utf8)

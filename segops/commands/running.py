@@ -1,0 +1,112 @@
+"""Runs a method with the words of the command line, and shows what it returns."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from segops import SegOpsArgumentError
+from segops.commands.arguments import shape_of
+from segops.commands.connection import open_admin
+from segops.commands.given import Given, named_flags
+from segops.commands.inputs import STDIN, check_target
+from segops.commands.output import Output
+from segops.commands.progress import Bar
+from segops.commands.waiting import Companions, companions_of
+from segops.plugins.admin import Method, Page, Resource, UpsertReport
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """A file that was written; "-" for stdout."""
+
+    file: str
+    bytes: int
+
+
+def run_method(kind: type[Resource], methods: Mapping[str, Method], words: argparse.Namespace) -> int:
+    """Call the method of the chosen verb and show what it returns.
+
+    Args:
+        kind: The namespace.
+        methods: Its methods by verb.
+        words: What the parser read.
+
+    Raises:
+        SegOpsArgumentError: Something that was given cannot be understood; nothing was sent.
+        SegOpsError: The call failed.
+    """
+    method = methods[words.verb]
+    output = Output(words)
+    given = Given(method, words)
+    if method.http_method == "DELETE" and not is_sure(f"delete {method.path.format_map(given.texts)}", words):
+        return complain("nothing was deleted")
+    if (to := getattr(words, "to", None)) is not None:
+        check_target(to)
+    with open_admin(words) as admin:
+        resource = kind(admin.http)
+        result = _perform(resource, method, companions_of(method, methods), given, words)
+        if isinstance(result, Saved) and result.file == STDIN:
+            return 0
+        output.show(result.walk() if isinstance(result, Page) and words.walks else result)
+    if isinstance(result, UpsertReport) and result.errors:
+        return complain(f"{len(result.errors)} rows were not taken: see `errors` in the report")
+    return 0
+
+
+def _perform(
+    resource: Resource, method: Method, companions: Companions, given: Given, words: argparse.Namespace
+) -> Any:
+    to = getattr(words, "to", None)
+    waits = to is not None or getattr(words, "waits", False)
+    if waits and companions.in_its_place is not None:
+        return _call(resource, companions.in_its_place, Given(companions.in_its_place, words))
+    result = _call(resource, method, given)
+    if not waits or companions.afterwards is None:
+        return result
+    limits = named_flags(shape_of(companions.afterwards), words)
+    job = getattr(resource, companions.afterwards.name)(*given.positional(), result, **limits)
+    if to is None or companions.download is None:
+        return job
+    return _save(to, getattr(resource, companions.download.name), job, sys.stdout.buffer if to == STDIN else to)
+
+
+def _call(resource: Resource, method: Method, given: Given) -> Any:
+    bound: Callable[..., Any] = getattr(resource, method.name)
+    arguments = [*given.positional(), *given.body()]
+    target = given.shape.of_kind("target")
+    if target is not None:
+        return _save(given.texts[target.name], bound, *arguments, **given.named())
+    if given.shape.of_kind("progress") is None:
+        return bound(*arguments, **given.named())
+    with Bar("rows") as bar:
+        return bound(*arguments, **given.named(), progress=lambda report: bar.show(report.created + report.updated))
+
+
+def _save(name: str, download: Callable[..., int], *args: Any, **more: Any) -> Saved:
+    """Download a file, with a progress bar."""
+    with Bar("bytes") as bar:
+        return Saved(name, download(*args, **more, progress=bar.show))
+
+
+def is_sure(what: str, words: argparse.Namespace) -> bool:
+    """Ask whether something may be done that cannot be taken back.
+
+    Raises:
+        SegOpsArgumentError: There is nobody to ask.
+    """
+    if words.is_sure:
+        return True
+    if not sys.stdin.isatty():
+        raise SegOpsArgumentError(f"to {what} without being asked, add --yes")
+    print(f"{what[:1].upper()}{what[1:]}? [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201 - a question
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def complain(message: str) -> int:
+    """Tell the user that something was refused, and return the exit code for it."""
+    print(f"segops: {message}", file=sys.stderr)  # noqa: T201 - the program speaks to its user
+    return 1
