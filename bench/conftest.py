@@ -23,6 +23,10 @@ MakeClient = Callable[..., SegOpsClient]
 _rows = pytest.StashKey[list[Row]]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--largest", type=int, default=100_000, help="how many events the local SegOps grows to")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     rows: list[Row] = []
     config.stash[_rows] = rows

@@ -1,0 +1,127 @@
+"""A `segops dev` in a process of its own, with as many events as wanted, and what is asked of it."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from bench.load import payload
+from segops.core import BATCH_PATH, Request
+from segops.local import LocalSegOps
+
+BATCH = 500
+DAYS = 90
+
+_START = 1_735_689_600  # 2025-01-01, so that all events are past
+_TYPES = ("order_placed", "page_viewed", "product_viewed", "ai_referral_session")
+_EXTRA = {"ai_referral_session": {"source_provider": "chatgpt", "landing_url": "https://shop.example.org/k/7"}}
+
+
+def events(first: int, count: int) -> list[dict[str, Any]]:
+    """Return events of three per user, of four types, spread over 90 days."""
+    made = []
+    for number in range(first, first + count):
+        kind = _TYPES[number % 97 % 4 if number % 97 < 96 else 3]
+        at = time.gmtime(_START + number * 7919 % (DAYS * 86_400))
+        made.append(
+            {
+                "user_id": f"user-{number * 31 % max(1, (first + count) // 3)}",
+                "event_type": kind,
+                "occurred_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", at),
+                "payload": {**payload(number), **_EXTRA.get(kind, {})},
+            }
+        )
+    return made
+
+
+def batches(first: int, count: int) -> list[bytes]:
+    """Return the bodies of requests that store so many events."""
+    encode = msgspec.json.Encoder().encode
+    return [
+        encode({"events": events(start, min(BATCH, first + count - start))})
+        for start in range(first, first + count, BATCH)
+    ]
+
+
+def store(local: LocalSegOps, bodies: list[bytes]) -> float:
+    """Store events in process and return the seconds it took."""
+    headers = {"authorization": f"ApiKey {local.secret_key}"}
+    started = time.perf_counter()
+    for body in bodies:
+        assert local.handle(Request("POST", BATCH_PATH, headers, body)).status == 202
+    return time.perf_counter() - started
+
+
+def fill(path: Path, count: int) -> None:
+    """Make a database of so many events."""
+    with LocalSegOps(path) as local:
+        for first in range(0, count, 50_000):
+            store(local, batches(first, min(50_000, count - first)))
+
+
+class Dev:
+    """A running `segops dev`."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url = url
+        self.key = key
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def ask(self, path: str) -> None:
+        """Read an answer to its end."""
+        self._connection.request("GET", path, headers={"Authorization": f"ApiKey {self.key}"})
+        answer = self._connection.getresponse()
+        data = answer.read()
+        assert answer.status == 200, data
+
+    def p50(self, path: str, calls: int) -> float:
+        """Return the seconds that an answer takes."""
+        taken = []
+        for _ in range(calls):
+            started = time.perf_counter()
+            self.ask(path)
+            taken.append(time.perf_counter() - started)
+        return median(taken)
+
+
+@contextmanager
+def serve(path: Path) -> Iterator[Dev]:
+    """Run `segops dev` with a database."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SEGOPS_")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "segops", "dev", "--port", "0", "--db", str(path)],
+        env={**environment, "XDG_RUNTIME_DIR": str(path.parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = ""
+        for line in process.stdout:
+            said += line
+            if "Ctrl-C" in line:
+                break
+        url, key = re.search(r"http://\S+", said), re.search(r"secret key +(\S+)", said)
+        assert url, said
+        assert key, said
+        dev = Dev(url[0], key[1])
+        try:
+            yield dev
+        finally:
+            dev.close()
+            process.terminate()
