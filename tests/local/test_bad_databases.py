@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import random
 import resource
+import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,18 @@ def test_two_processes_store_all_that_they_accept_exactly_once(tmp_path: Path) -
         assert stored == accepted
         assert answers.count(202) > 60
         assert (one.good(), other.good()) == (202, 202)
+
+
+def test_a_batch_that_fails_at_its_last_event_is_not_stored(tmp_path: Path) -> None:
+    events = [{"user_id": user, "event_type": "batched"} for user in users("batch")]
+    events[-1]["anonymous_id"] = "device"
+    with serve(LOCAL_SERVER, tmp_path / "segops.db") as served:
+        with closing(sqlite3.connect(served.path)) as other:
+            other.execute("CREATE TRIGGER full BEFORE INSERT ON aliases BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+        must_refuse(served.ask("POST", BATCH_PATH, {"events": events}), 503)
+        assert (served.counts()["events"], served.counts()["aliases"]) == (0, 0)
+        assert served.good() == 202
+        assert served.counts()["events"] == 1
 
 
 def test_a_database_that_became_read_only_stores_nothing_and_recovers(folder: Path) -> None:
