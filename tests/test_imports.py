@@ -29,6 +29,7 @@ FRONT_DOORS = (
     "segops.local",
     "segops.plugins.admin",
     "segops.plugins.ai_referrer",
+    "segops.spool",
     "segops.testing",
 )
 """Packages with `__all__`: what is in it is public, and nothing else is."""
@@ -57,7 +58,7 @@ RULES = {
         doors=("segops.plugins.ai_referrer", "segops.signing", "segops.webhooks"),
         inside=("segops.admin", "segops.async_admin", "segops.client", *CORE),
     ),
-    "segops.client": Rule(inside=("segops.assembly", "segops.environment", *CORE)),
+    "segops.client": Rule(doors=("segops.spool",), inside=("segops.assembly", "segops.environment", *CORE)),
     "segops.admin": Rule(
         doors=("segops.plugins.admin",),
         inside=("segops.assembly", "segops.environment", *CORE),
@@ -73,9 +74,15 @@ RULES = {
     "segops.transports": Rule(doors=CORE, third_party=("msgspec",)),
     "segops.transports.http": Rule(doors=("segops", *CORE), third_party=("msgspec", "urllib3")),
     "segops.local": Rule(doors=CORE, third_party=("msgspec",)),
+    "segops.local.resources.deliveries": Rule(  # webhooks go over the network
+        doors=CORE, inside=("segops.local",), third_party=("msgspec", "urllib3")
+    ),
     "segops.plugins": Rule(),
     "segops.plugins.ai_referrer": Rule(doors=CORE, third_party=("msgspec",)),
     "segops.plugins.admin": Rule(doors=CORE, third_party=("msgspec",)),
+    "segops.spool": Rule(doors=CORE, third_party=("msgspec",)),
+    "segops.plugins.spool": Rule(doors=(*PUBLIC, "segops.spool"), third_party=("msgspec",)),
+    "segops.plugins.otel": Rule(doors=CORE, third_party=("opentelemetry",)),
     "segops.signing": Rule(doors=CORE),
     "segops.webhooks": Rule(doors=CORE, third_party=("msgspec",)),
     # Applications: public names only.
@@ -83,10 +90,14 @@ RULES = {
     "segops.plugins.dev": Rule(
         doors=PUBLIC,
         inside=("segops.environment", "segops.plugins.demo"),  # the same purchases, sent in the same way
-        third_party=("msgspec", "starlette", "uvicorn"),  # the extra `dev`
+        third_party=("h11", "msgspec", "starlette", "uvicorn"),  # the extra `dev`; h11 comes with uvicorn
     ),
     "segops.testing": Rule(doors=PUBLIC, third_party=("msgspec", "pytest")),
-    "segops.cli": Rule(doors=(*PUBLIC, "segops.assembly")),
+    "segops.cli": Rule(doors=(*PUBLIC, "segops.assembly"), inside=("segops.commands",)),
+    "segops.commands": Rule(
+        doors=(*PUBLIC, "segops.assembly", "segops.environment"),
+        third_party=("msgspec", "rich"),  # the extra `cli`
+    ),
     "segops.listing": Rule(doors=(*PUBLIC, "segops.assembly"), third_party=("msgspec",)),
     "segops.__main__": Rule(doors=PUBLIC, inside=("segops.cli",)),
 }
@@ -109,6 +120,7 @@ NOT_LOADED_BY_IMPORT = {
     "segops.local.service",
     "segops.plugins.admin",
     "segops.plugins.ai_referrer",
+    "segops.spool",
     "sqlite3",
     "ssl",
     "structlog",

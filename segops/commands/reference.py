@@ -5,6 +5,7 @@ A test fails when it is not up to date.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from segops.plugins.admin import RESOURCES
 
 PAGE = "docs/cli.md"
 BEGIN = "<!-- commands: made by python -m segops.commands.reference -->\n"
+_SHARED = re.compile(r" \[(options|-h|(-o|--fields|--api-url|--api-key-file|--request-timeout|--max-retries) [^\]]*)\]")
+
 END = "<!-- end of commands -->\n"
 
 
@@ -48,7 +51,7 @@ def _section(node: Node) -> str:
 
 def _short(node: Node) -> str:
     """Return the usage without what all have."""
-    return _escape(node.usage.replace(" [options]", "").replace(" [-h]", ""))
+    return _escape(_SHARED.sub("", node.usage))
 
 
 def _escape(text: str) -> str:

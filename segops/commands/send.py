@@ -139,6 +139,7 @@ class Sender:
         """Wait until at most so many events are pending.
 
         Raises:
+            SegOpsConfigError: The SDK is turned off.
             SegOpsApiError: SegOps refuses them, and waiting does not cure that, or too long.
             SegOpsTransportError: SegOps cannot be reached for too long.
         """
@@ -147,6 +148,8 @@ class Sender:
                 self._settled, self._moved_at = stats.accepted - stats.pending, time.monotonic()
             self._give_up()
             self._client.flush(_TICK)
+        if not stats.accepted and self._lines > self._bad_count:
+            raise SegOpsConfigError("the SDK takes no events because SEGOPS_DISABLED is set: unset it")
         return stats
 
     def report(self, name: str, stats: Stats) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def make_zsh(nodes: Sequence[Node]) -> str:
     return _ZSH.format(
         commands=_described({"help": "Explain a command", **{node.name: node.help for node in nodes}}),
         verbs=_cases(((node.name, _zsh_verbs(node)) for node in nodes if node.children), 12),
-        flags=_cases(((pattern, f"names=({' '.join(node.flags)})") for pattern, node in _leaves(nodes)), 8),
+        flags=_cases(((pattern, f"names=({shlex.join(_second(node))})") for pattern, node in _leaves(nodes)), 8),
         values=_cases(((pattern, f"names=({shlex.join(values)})") for pattern, values in _values(nodes)), 8),
     )
 

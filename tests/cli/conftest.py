@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,6 +12,10 @@ import pytest
 from cli_rig import SEGOPS, Run, Strangers, make_environment
 
 from segops.local import LocalSegOps, LocalServer
+
+sys.path.append(str(Path(__file__).parents[1]))  # for `rig`
+
+pytest_plugins = ["rig.fixtures"]
 
 
 @pytest.fixture
@@ -48,3 +53,13 @@ def local() -> Iterator[LocalSegOps]:
 def server(local: LocalSegOps) -> Iterator[LocalServer]:
     with LocalServer(local) as server:
         yield server
+
+
+@pytest.fixture
+def ask(run: Run, local: LocalSegOps, server: LocalServer) -> Run:
+    """Run the program against the SegOps of this test."""
+
+    def run_segops(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return run(*words, **{"SEGOPS_API_URL": server.url, "SEGOPS_API_KEY": local.secret_key, **more})
+
+    return run_segops

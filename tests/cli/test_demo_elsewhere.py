@@ -85,9 +85,9 @@ def test_the_url_may_come_from_the_environment(run: Run, local: LocalSegOps, ser
 
 def test_a_wrong_key(run: Run, local: LocalSegOps, server: LocalServer) -> None:
     done = run("demo", "--api-url", server.url, "--api-key", "sk_test_wrong")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (4, "")
     assert "401" in done.stderr
-    assert "check the API key: --api-key, or SEGOPS_API_KEY" in done.stderr
+    assert "check the API key: SEGOPS_API_KEY, or the option for it" in done.stderr
     assert "sk_test_wrong" not in done.stderr
     assert local.summary().events == 0
 
@@ -124,25 +124,25 @@ def test_no_server_fails_within_seconds(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "message"),
+    ("status", "body", "code", "message"),
     [
-        (202, b'{"queued": 0, "skipped": 500}', "segops: 24 of 24 events were not delivered (rejected 24)"),
-        (404, b"<h1>no such page</h1>", "check the URL and the arguments"),
-        (302, b"", "check the URL and the arguments"),
+        (202, b'{"queued": 0, "skipped": 500}', 1, "segops: 24 of 24 events were not delivered (rejected 24)"),
+        (404, b"<h1>no such page</h1>", 3, "check the URL and the arguments"),
+        (302, b"", 1, "check the URL and the arguments"),
     ],
 )
-def test_a_server_that_does_not_take_events(run: Run, status: int, body: bytes, message: str) -> None:
+def test_a_server_that_does_not_take_events(run: Run, status: int, body: bytes, code: int, message: str) -> None:
     with answering((status, body)) as url:
         done = run("demo", "--limit", "5", "--api-url", url, "--api-key", "sk_test_x")
-    assert done.returncode == 1
+    assert done.returncode == code
     assert message in done.stderr
 
 
-@pytest.mark.parametrize("status", [401, 501])
-def test_a_server_that_turns_away_half_way(run: Run, status: int) -> None:
+@pytest.mark.parametrize(("status", "code"), [(401, 4), (501, 1)])
+def test_a_server_that_turns_away_half_way(run: Run, status: int, code: int) -> None:
     with answering((202, b"{}"), (status, b"no")) as url:
         done = run("demo", "--api-url", url, "--api-key", "sk_test_x")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (code, "")
     assert f"answered with {status}: 'no'" in done.stderr
 
 
