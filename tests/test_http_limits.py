@@ -54,8 +54,8 @@ def fails_in_time(transport: HttpTransport, request: Request = POST) -> SegOpsTi
     started = time.monotonic()
     with pytest.raises(SegOpsTimeoutError) as caught:
         transport.send(request, timeout=SHORT)
-    # Twice the timeout is generous to a slow machine, and still less than what any of these servers would take.
-    assert time.monotonic() - started < 2 * SHORT + 0.5
+    # Two seconds are generous to a busy machine, and still less than what any of these servers would take.
+    assert time.monotonic() - started < SHORT + 2.0
     return caught.value
 
 
@@ -103,7 +103,7 @@ def test_the_deadline_covers_a_slow_tunnel_and_the_handshake_in_it(tls: TLS, clo
         started = time.monotonic()
         with pytest.raises(SegOpsTimeoutError):
             transport.send(POST, timeout=1.0)
-        assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 1.85  # a deadline that began anew with the handshake would be at 1.9
 
 
 def test_the_deadline_covers_the_tls_handshake(tls: TLS, closing: Closing) -> None:

@@ -19,7 +19,7 @@ import pytest
 from rig.fault_server import FaultServer, hold, stall
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 30.0
+LIMIT = 100.0
 HEADER = """
 import os, signal, sys, threading, time
 from segops import SegOpsClient, Limits
@@ -203,7 +203,7 @@ def test_track_in_a_signal_handler(worker: str) -> None:
         track("signal")
         signal.setitimer(signal.ITIMER_REAL, random.uniform(1e-6, 1.5e-3))
     signal.signal(signal.SIGALRM, handler)
-    import faulthandler; faulthandler.dump_traceback_later(20, exit=True)
+    import faulthandler; faulthandler.dump_traceback_later(80, exit=True)
     signal.setitimer(signal.ITIMER_REAL, 0.001)
     mine = 0
     while handled[0] < 1500:
@@ -233,7 +233,7 @@ def test_track_in_a_destructor(worker: str) -> None:
     """Row 45: garbage is collected in the middle of anything, also on the worker's thread."""
     code = f"""
     import gc
-    import faulthandler; faulthandler.dump_traceback_later(20, exit=True)
+    import faulthandler; faulthandler.dump_traceback_later(80, exit=True)
     client = SegOpsClient(sys.argv[1], "sk_test", worker={worker!r}, batch_size=3, flush_interval=0.01)
     died = [0]
     class Dying:

@@ -1,0 +1,8 @@
+"""What every test needs."""
+
+from __future__ import annotations
+
+import signal
+
+# A test run in the background of a shell inherits a SIGINT that is ignored, and so would the programs under test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
