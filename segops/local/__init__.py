@@ -59,8 +59,10 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Load the module of a public name on first use."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+if not TYPE_CHECKING:  # type checkers would take every misspelt name for one that is loaded
+
+    def __getattr__(name: str) -> Any:
+        """Load the module of a public name on first use."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
