@@ -32,6 +32,7 @@ from segops.core import (
     SegOpsRateLimitError,
     SegOpsResponseError,
     SegOpsServerError,
+    SegOpsSpoolError,
     SegOpsTimeoutError,
     SegOpsTransportError,
     SegOpsWebhookError,
@@ -39,6 +40,7 @@ from segops.core import (
     hookimpl,
 )
 from segops.core.ledger import Stats
+from segops.core.lifecycle import close_on_signal
 from segops.core.options import Limits
 from segops.core.retry import RetryPolicy
 
@@ -78,6 +80,7 @@ __all__ = [
     "SegOpsRateLimitError",
     "SegOpsResponseError",
     "SegOpsServerError",
+    "SegOpsSpoolError",
     "SegOpsTimeoutError",
     "SegOpsTransportError",
     "SegOpsWebhookError",
@@ -86,6 +89,7 @@ __all__ = [
     "UserContext",
     "WebhookEvent",
     "__version__",
+    "close_on_signal",
     "detect_ai_referrer",
     "hookimpl",
     "parse_webhook",

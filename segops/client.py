@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from segops.assembly import BUILT_IN_PLUGINS, open_transport
 from segops.core.enrichment import Enrichment
@@ -20,8 +21,11 @@ from segops.core.pipeline import Blueprint, Pipeline, WorkerKind
 from segops.core.plugins import Plugins
 from segops.core.reporting import OnError
 from segops.core.retry import Clock, RetryPolicy
+from segops.core.spooling import OpenSpool
 from segops.core.tracker import GetUser, Tracker
 from segops.environment import Environment, read_environment
+
+SpoolPolicy = Literal["overflow", "always"]
 
 
 class SegOpsClient(Tracker):
@@ -47,6 +51,10 @@ class SegOpsClient(Tracker):
         plugins: More plugins for this client.
         limits: Bounds of memory, batches and time.
         retry: How failed requests are repeated.
+        spool: A file in which events wait that cannot be delivered, that memory has no room for, or that are left at
+            the end; a later process sends them. Its directory must be open to nobody else. Default: `SEGOPS_SPOOL`,
+            else none.
+        spool_policy: "overflow" for that, or "always" to store each batch before it is sent.
         worker: "thread", or "inline" to send on the caller's thread where there are no threads.
         strict: Whether `track()` raises for a bad event, for tests and development.
         clock: The clocks; tests pass another one.
@@ -73,11 +81,14 @@ class SegOpsClient(Tracker):
         plugins: Sequence[object] = (),
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
+        spool: str | os.PathLike[str] | None = None,
+        spool_policy: SpoolPolicy = "overflow",
         worker: WorkerKind = "thread",
         strict: bool = False,
         clock: Clock | None = None,
     ) -> None:
         check_choice("worker", worker, ("thread", "inline"))
+        check_choice("spool_policy", spool_policy, ("overflow", "always"))
         for name, function in (("get_user", get_user), ("on_error", on_error)):
             if function is not None and not callable(function):
                 raise SegOpsConfigError(f"{name} is of type {type(function).__name__}: pass a function")
@@ -104,6 +115,7 @@ class SegOpsClient(Tracker):
             worker=worker,
             on_error=on_error,
             observers=loaded.observers(),
+            open_spool=self._choose_spool(spool if spool is not None else environment.spool, spool_policy),
         )
         self._start_afresh()
         for error in broken:
@@ -241,6 +253,14 @@ class SegOpsClient(Tracker):
             pipeline.reporter.error(SegOpsTransportError(f"closing the transport raised {type(error).__name__}"))
             pipeline.reporter.tell()
         unwatch(self)
+
+    def _choose_spool(self, path: str | os.PathLike[str] | None, policy: SpoolPolicy) -> OpenSpool | None:
+        if path is None or self._is_disabled:
+            return None
+        from segops.spool import plan_spool  # noqa: PLC0415 - loads SQLite, which most programs do not need
+
+        owned = self._key is not None and self._key.is_public
+        return plan_spool(path, limits=self._limits, always=policy == "always", owned=owned)
 
     def _choose_key(self, given: str | None, environment: Environment) -> ApiKey | None:
         text = given if given is not None else self._transport.api_key or environment.api_key

@@ -1,5 +1,7 @@
 """The front door for plugin authors: everything that a plugin may build on."""
 
+from segops.core.batch import Batch
+from segops.core.buffer import Identity, identity
 from segops.core.errors import (
     DROP_REASONS,
     DropReason,
@@ -20,6 +22,7 @@ from segops.core.errors import (
     SegOpsRedirectError,
     SegOpsResponseError,
     SegOpsServerError,
+    SegOpsSpoolError,
     SegOpsTimeoutError,
     SegOpsTransportError,
     SegOpsWebhookError,
@@ -37,8 +40,9 @@ from segops.core.http import (
     Transport,
     TransportFactory,
 )
-from segops.core.options import check_number
+from segops.core.options import Limits, check_number
 from segops.core.retry import Backoff, Clock, RetryPolicy, retry_after
+from segops.core.spooling import Accounts, OpenSpool, Spool
 
 __all__ = [
     "BATCH_PATH",
@@ -48,7 +52,9 @@ __all__ = [
     "SESSION_PATH",
     "SINGLE_PATH",
     "Accept",
+    "Accounts",
     "Backoff",
+    "Batch",
     "Clock",
     "Command",
     "Context",
@@ -56,7 +62,10 @@ __all__ = [
     "Enrich",
     "Enricher",
     "Event",
+    "Identity",
+    "Limits",
     "Observer",
+    "OpenSpool",
     "PageView",
     "Request",
     "Response",
@@ -78,14 +87,17 @@ __all__ = [
     "SegOpsRedirectError",
     "SegOpsResponseError",
     "SegOpsServerError",
+    "SegOpsSpoolError",
     "SegOpsTimeoutError",
     "SegOpsTransportError",
     "SegOpsWebhookError",
+    "Spool",
     "Transport",
     "TransportFactory",
     "UserContext",
     "api_error",
     "check_number",
     "hookimpl",
+    "identity",
     "retry_after",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Mapping
 from enum import Enum
@@ -9,8 +10,9 @@ from enum import Enum
 import msgspec
 
 from segops.core.buffer import OwnedEvent
+from segops.core.errors import SegOpsError
 from segops.core.events import UserContext
-from segops.core.http import BATCH_PATH, SINGLE_PATH, Request, Response
+from segops.core.http import SINGLE_PATH, Request, Response
 
 ENVELOPE_BYTES = len(b'{"events":[]}')
 
@@ -41,38 +43,48 @@ class Batch(msgspec.Struct, eq=False):
     Attributes:
         events: The encoded events.
         start: The position of the first one among all events that were ever taken.
-        key: Names the request to the server, the same each time it is sent.
+        path: The endpoint that it is for.
         owner: Whose session it travels under, None for a secret key.
+        key: Names the request to the server, the same each time it is sent.
+        attempts: How often it was sent in vain.
         held_since: When it failed for the first time, on the monotonic clock.
+        row: Where it is in the spool, None if it is only in memory.
     """
 
     events: list[bytes]
     start: int
-    key: str
+    path: str
     owner: UserContext | None
+    key: str = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
+    attempts: int = 0
     held_since: float | None = None
+    row: int | None = None
 
     def __repr__(self) -> str:
         """Show no personal data."""
         return f"Batch({len(self.events)} events from {self.start})"
 
-    def request(self, path: str) -> Request:
+    def request(self) -> Request:
         """Return the request that carries it: byte for byte the same each time."""
         headers = {"Content-Type": "application/json", "Idempotency-Key": self.key}
-        if path == SINGLE_PATH:
-            return Request("POST", path, headers, bytes(self.events[0]))
-        return Request("POST", BATCH_PATH, headers, b'{"events":[%b]}' % b",".join(self.events))
+        if self.path == SINGLE_PATH:
+            return Request("POST", self.path, headers, bytes(self.events[0]))
+        return Request("POST", self.path, headers, b'{"events":[%b]}' % b",".join(self.events))
 
     def halves(self) -> tuple[Batch, Batch]:
         """Return it cut in two."""
         middle = len(self.events) // 2
-        return Batch.of(self.events[:middle], self.start), Batch.of(self.events[middle:], self.start + middle)
+        first, second = self.events[:middle], self.events[middle:]
+        return (
+            Batch(first, self.start, self.path, self.owner),
+            Batch(second, self.start + middle if self.start >= 0 else self.start, self.path, self.owner),
+        )
 
     @classmethod
-    def of(cls, events: list[bytes], start: int) -> Batch:
+    def of(cls, events: list[bytes], start: int, path: str) -> Batch:
         """Return a batch of events of one owner; of several signatures of that owner the newest counts."""
         owner = events[-1].owner if isinstance(events[-1], OwnedEvent) else None
-        return cls(events, start, str(uuid.uuid4()), owner)
+        return cls(events, start, path, owner)
 
 
 class _Answer(msgspec.Struct):
@@ -88,6 +100,12 @@ def is_response(answer: object) -> bool:
         and isinstance(answer.headers, Mapping)
         and all(isinstance(value, str) for value in answer.headers.values())
     )
+
+
+def is_unsafe(error: SegOpsError) -> bool:
+    """Tell whether the server could not prove who it is: another attempt will not cure that, a human must."""
+    ssl = sys.modules.get("ssl")  # without it no certificate was looked at
+    return ssl is not None and isinstance(error.__cause__, ssl.SSLCertVerificationError)
 
 
 def without_credential(response: Response, request: Request) -> Response:

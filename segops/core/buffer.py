@@ -21,6 +21,10 @@ class OwnedEvent(bytes):
     owner: UserContext
 
 
+Identity = tuple[str | None, str | None]
+"""The user id and the anonymous id of an owner."""
+
+
 class Buffer:
     """A queue of encoded events, bounded by their number and their bytes.
 
@@ -85,6 +89,10 @@ class Buffer:
         self.room += events
         self.bytes -= size + events * self._overhead
 
+    def is_half_full(self) -> bool:
+        """Tell whether more than half of what it may hold is taken."""
+        return 2 * len(self.queue) > self._limits.max_events or 2 * self.bytes > self._limits.max_bytes
+
     def arm(self, length: int) -> None:
         """Ask for the worker to be woken once so many events wait."""
         if not self.is_closed:
@@ -102,6 +110,6 @@ def same_owner(one: bytes, other: bytes) -> bool:
     return identity(getattr(one, "owner", None)) == identity(getattr(other, "owner", None))
 
 
-def identity(owner: UserContext | None) -> tuple[str | None, str | None]:
+def identity(owner: UserContext | None) -> Identity:
     """Return what tells one owner from another: a new signature does not make another user."""
     return (None, None) if owner is None else (owner.user_id, owner.anonymous_id)

@@ -10,10 +10,9 @@ Source: fault-matrix.md, section 2, which says what each answer means.
 from __future__ import annotations
 
 import threading
-from collections import deque
 
-from segops.core.batch import ENVELOPE_BYTES, Batch, Verdict, is_response, skipped, verdict, without_credential
-from segops.core.buffer import identity
+from segops.core.batch import Batch, Verdict, is_response, is_unsafe, skipped, verdict, without_credential
+from segops.core.buffer import NEVER, Identity, identity
 from segops.core.errors import (
     DropReason,
     SegOpsApiError,
@@ -22,14 +21,19 @@ from segops.core.errors import (
     SegOpsTransportError,
     api_error,
 )
-from segops.core.http import BATCH_PATH, SINGLE_PATH, Request, Response, Transport
+from segops.core.http import Request, Response, Transport
 from segops.core.ledger import Ledger
+from segops.core.line import Line
 from segops.core.options import ApiKey, Limits, Timing
 from segops.core.reporting import Reporter
 from segops.core.retry import Backoff, Clock, RetryPolicy, retry_after
-from segops.core.session import Identity, Sessions
+from segops.core.session import Sessions
+from segops.core.spooling import Spool
 
 _NEVER = float("inf")
+_SPOOL_SHARE = 0.25
+"""Of the time for closing, what is kept for writing to the spool what could not be sent."""
+
 _UNAUTHORISED = (401, 403)
 
 
@@ -39,6 +43,8 @@ class Delivery:
     Attributes:
         progress: Notified after each request; guards nothing else.
         paused_until: When the next request may be sent, on the monotonic clock.
+        stop_at: When to stop sending because the client is closed, on the monotonic clock.
+        spill_at: Waiting events that are moved to the spool while requests are paused.
     """
 
     def __init__(
@@ -52,12 +58,18 @@ class Delivery:
         limits: Limits,
         retry: RetryPolicy,
         clock: Clock,
+        spool: Spool | None,
     ) -> None:
         self.progress = threading.Condition()
         self.paused_until = 0.0
         self.sessions = Sessions(key, self._exchange, clock) if key and key.is_public else None
+        self.stop_at = _NEVER
+        self.spill_at = NEVER if spool is None else timing.threshold if spool.always else limits.spill_events
         self._ledger = ledger
+        self._spool = spool
+        self._line = Line(ledger, spool, self.sessions, timing, limits)
         self._transport = transport
+        self._transport_name = transport.url or type(transport).__name__
         self._key = key
         self._reporter = reporter
         self._limits = limits
@@ -66,21 +78,18 @@ class Delivery:
         self._clock = clock
         self._backoff = Backoff(retry, clock)
         self._sending = threading.Lock()
-        self._batches: deque[Batch] = deque()
-        self._cut_to = 0
-        self._flush_to = 0
-        self._settled_to = 0
-        self._blocked_to = 0
+        self._changing = threading.Lock()  # as the other, but let go of while a request is under way
+        self._in_flight: Batch | None = None
+        self._settled_to = self._line.settled_to()
+        self._blocked_to = self._settled_to
         self._held = False
         self._lanes: dict[Identity, float] = {}
-        self._troubles: dict[Identity | None, int] = {}
-        self._stop_at = _NEVER
-        self._path = BATCH_PATH if timing.batch else SINGLE_PATH
-        self._most = limits.batch_events if timing.batch else 1
+        self._troubles: dict[Identity | None, object] = {}
+        self._give_up_at = _NEVER
 
     def flush_to(self, position: int) -> None:
         """Ask for all events before `position` to be sent, however few they are."""
-        self._flush_to = max(self._flush_to, position)
+        self._line.flush_to(position)
 
     def outcome(self, position: int) -> bool | None:
         """Tell what became of the events before `position`: settled, held for a reason no retry cures, or not known."""
@@ -90,11 +99,14 @@ class Delivery:
 
     def close(self, deadline: float) -> None:
         """Make the last attempts now: pauses end, and nothing is sent after `deadline`, on the monotonic clock."""
-        self._stop_at = deadline
+        self._give_up_at = deadline
+        self.stop_at = deadline
+        if self._spool is not None:
+            self.stop_at -= _SPOOL_SHARE * max(0.0, deadline - self._clock.monotonic())
         self.paused_until = 0.0
         self._held = False
         self._lanes = {}
-        self._blocked_to = 0
+        self._blocked_to = self._settled_to
         self.flush_to(self._ledger.end())
 
     def work(self, deadline: float = _NEVER, *, wait: bool = True) -> float | None:
@@ -108,77 +120,86 @@ class Delivery:
         if not self._sending.acquire(timeout=min(max(patience, 0.0), threading.TIMEOUT_MAX)):
             return None
         try:
-            while (now := self._clock.monotonic()) < (end := min(deadline, self._stop_at)):
-                if now < self.paused_until:
+            while (now := self._clock.monotonic()) < (end := min(deadline, self.stop_at)):
+                with self._changing:
+                    self._in_flight = self._next(now)
+                if self._in_flight is None:
                     break
-                batch = self._next(now)
-                if batch is None:
-                    break
-                self._attempt(batch, min(self._timing.timeout, end - now))
-                self._note_progress()
+                self._attempt(self._in_flight, min(self._timing.timeout, end - now))
         except Exception as error:  # noqa: BLE001 - a bug of ours must neither end delivery nor reach who tracks
             self.paused_until = self._clock.monotonic() + 1.0
             self._reporter.error(SegOpsError(f"delivery failed unexpectedly: {type(error).__name__}: {error}"))
         finally:
-            self._note_progress()
-            resume = self._resume_at()
+            with self._changing:
+                self._in_flight = None
+                self._note_progress()
+                resume = self._resume_at()
             self._sending.release()
         return resume
 
+    def _next(self, now: float) -> Batch | None:
+        if now < self.paused_until:
+            self._line.spill(self.spill_at)
+            return None
+        if self._ledger.is_half_full():
+            self._line.spill(1)
+        return self._line.next(self._blocked(now))
+
     def give_up(self, why: str) -> None:
-        """Drop everything that waits, unless a request is under way: its own answer settles that."""
-        if not self._sending.acquire(blocking=False):
+        """Leave what waits to the spool, or drop it. What a request under way carries, its own answer settles."""
+        patience = self._give_up_at - self._clock.monotonic()
+        if not self._changing.acquire(timeout=min(max(patience, 0.0), threading.TIMEOUT_MAX)):
             return
         try:
-            self.flush_to(self._ledger.end())
-            while self._cut():
-                pass
-            for batch in list(self._batches):
-                self._drop(batch, "undeliverable", why)
+            self._line.close()
+            for batch in list(self._line.loaded):
+                if batch is not self._in_flight:
+                    self._drop(batch, "undeliverable", why)
             self._note_progress()
+            if self._spool is not None and self._in_flight is None:
+                self._spool.close()
         finally:
-            self._sending.release()
+            self._changing.release()
+
+    def has_backlog(self) -> bool:
+        """Tell whether a former process may have left something to send."""
+        return self._settled_to < 0
 
     def is_over(self) -> bool:
         """Tell whether the client is closed and nothing is left."""
-        return self._stop_at < _NEVER and self._settled_to >= self._ledger.end()
+        return self.stop_at < _NEVER and self._settled_to >= self._ledger.end()
 
-    def _next(self, now: float) -> Batch | None:
-        for batch in self._batches:
-            if self._lanes.get(identity(batch.owner), 0.0) <= now:
-                return batch
-        while self._cut_to < self._flush_to or self._ledger.end() - self._cut_to >= self._timing.threshold:
-            fresh = self._cut()
-            if fresh is None or self._lanes.get(identity(fresh.owner), 0.0) <= now:
-                return fresh
-        return None
-
-    def _cut(self) -> Batch | None:
-        start, events = self._ledger.take(self._most, self._limits.batch_bytes - ENVELOPE_BYTES)
-        self._cut_to = start + len(events)
-        if not events:
-            return None
-        batch = Batch.of(events, start)
-        self._batches.append(batch)
-        return batch
+    def _blocked(self, now: float) -> set[Identity]:
+        return {lane for lane, until in self._lanes.items() if until > now}
 
     def _attempt(self, batch: Batch, timeout: float) -> None:
-        if batch.held_since is not None:
+        if batch.attempts:
             self._ledger.retries += 1
         started = self._clock.monotonic()
+        answer: Response | SegOpsError
         try:
-            response = self._send(batch, timeout)
-        except SegOpsApiError as error:  # of the handshake
-            self._refused_session(batch, error)
+            answer = self._send(batch, timeout)
         except SegOpsError as error:
-            self._retry(batch, error, None)
+            answer = error
         except Exception as error:  # noqa: BLE001 - a stranger's transport may raise anything
-            self._retry(batch, SegOpsTransportError(f"the transport raised {type(error).__name__}"), None)
+            answer = SegOpsTransportError(f"the transport raised {type(error).__name__}")
+        with self._changing:
+            self._heed(batch, answer, self._clock.monotonic() - started)
+            self._in_flight = None
+            self._note_progress()
+
+    def _heed(self, batch: Batch, answer: Response | SegOpsError, seconds: float) -> None:
+        if isinstance(answer, Response):
+            self._read(batch, answer, seconds)
+        elif isinstance(answer, SegOpsApiError):  # of the handshake
+            self._refused_session(batch, answer)
+        elif is_unsafe(answer):
+            self._hold(batch, answer, lane=False)
         else:
-            self._read(batch, response, self._clock.monotonic() - started)
+            self._retry(batch, answer, None)
 
     def _send(self, batch: Batch, timeout: float) -> Response:
-        request = batch.request(self._path)
+        request = batch.request()
         if self.sessions is None or batch.owner is None:
             authorization = {"Authorization": self._key.authorization} if self._key else {}
             return self._exchange(_with_headers(request, authorization), timeout)
@@ -195,9 +216,11 @@ class Delivery:
         return response
 
     def _exchange(self, request: Request, timeout: float) -> Response:
+        started = self._clock.monotonic()
         response = self._transport.send(request, timeout=max(timeout, 0.001))
         if not is_response(response):
             raise SegOpsTransportError(f"the transport returned a {type(response).__name__} that is no sound Response")
+        self._ledger.answered(self._transport_name, self._clock.monotonic() - started)
         return response if verdict(response.status) is Verdict.DELIVERED else without_credential(response, request)
 
     def _read(self, batch: Batch, response: Response, seconds: float) -> None:
@@ -205,7 +228,7 @@ class Delivery:
         if meaning is Verdict.DELIVERED:
             self._deliver(batch, response, seconds)
             return
-        error = api_error(f"POST {self._path}", response.status, response.body, response.headers)
+        error = api_error(f"POST {batch.path}", response.status, response.body, response.headers)
         if meaning is Verdict.SPLIT:
             self._split(batch, error)
         elif meaning is Verdict.RETRY:
@@ -219,8 +242,7 @@ class Delivery:
         self._troubles.pop(identity(batch.owner), None)
         invalid = min(skipped(response), len(batch.events))
         delivered = len(batch.events) - invalid
-        self._batches.remove(batch)
-        self._ledger.settle(batch.events, delivered=delivered, reason="rejected")
+        self._line.settle(batch, delivered, "rejected")
         if delivered:
             self._reporter.delivered(delivered, seconds)
         if invalid:
@@ -233,10 +255,7 @@ class Delivery:
             too_large = error.status == 413  # noqa: PLR2004 - content too large
             self._drop(batch, "too_large" if too_large else "rejected", str(error))
             return
-        place = self._batches.index(batch)
-        self._batches.remove(batch)
-        for half in reversed(batch.halves()):
-            self._batches.insert(place, half)
+        self._line.split(batch)
 
     def _retry(self, batch: Batch, error: SegOpsError, after: float | None) -> None:
         self._held = False
@@ -246,7 +265,7 @@ class Delivery:
         self._reporter.retry(error, delay)
         self._keep(batch, error)
 
-    def _hold(self, batch: Batch, error: SegOpsApiError, *, lane: bool) -> None:
+    def _hold(self, batch: Batch, error: SegOpsError, *, lane: bool) -> None:
         until = self._clock.monotonic() + self._probe_every
         who = identity(batch.owner) if lane else None
         if lane:
@@ -254,8 +273,9 @@ class Delivery:
         else:
             self.paused_until = until
             self._held = True
-        if self._troubles.get(who) != error.status:
-            self._troubles[who] = error.status
+        trouble = error.status if isinstance(error, SegOpsApiError) else type(error)
+        if self._troubles.get(who) != trouble:
+            self._troubles[who] = trouble
             self._reporter.error(error)
         self._keep(batch, error)
 
@@ -266,7 +286,11 @@ class Delivery:
             self._hold(batch, error, lane=error.status in (400, 403, 413, 422))
 
     def _keep(self, batch: Batch, error: SegOpsError) -> None:
+        batch.attempts += 1
+        self._line.stow()
         now = self._clock.monotonic()
+        if batch.row is not None:
+            return  # the spool knows how long to keep it
         if batch.held_since is None:
             batch.held_since = now
         elif now - batch.held_since >= self._limits.hold:
@@ -275,8 +299,7 @@ class Delivery:
 
     def _drop(self, batch: Batch, reason: DropReason, why: str) -> None:
         count = len(batch.events)
-        self._batches.remove(batch)
-        self._ledger.settle(batch.events, delivered=0, reason=reason)
+        self._line.settle(batch, 0, reason)
         self._reporter.error(SegOpsEventError(f"{count} event(s) dropped: {why}", reason=reason, count=count))
 
     def _recovered(self) -> None:
@@ -285,11 +308,12 @@ class Delivery:
         self._troubles.pop(None, None)
 
     def _note_progress(self) -> None:
-        now = self._clock.monotonic()
-        free = (batch.start for batch in self._batches if self._lanes.get(identity(batch.owner), 0.0) <= now)
+        settled_to = self._line.settled_to()
+        blocked_to = self._line.settled_to(self._blocked(self._clock.monotonic())) if self._lanes else settled_to
+        self._ledger.ages.mark(settled_to, self._ledger.end())
         with self.progress:
-            self._settled_to = self._batches[0].start if self._batches else self._cut_to
-            self._blocked_to = next(free, self._cut_to)
+            self._settled_to = settled_to
+            self._blocked_to = blocked_to
             self.progress.notify_all()
 
     def _resume_at(self) -> float | None:
@@ -297,7 +321,7 @@ class Delivery:
         if now < self.paused_until:
             return self.paused_until
         self._lanes = {lane: until for lane, until in self._lanes.items() if until > now}
-        return min(self._lanes.values()) if self._lanes and self._batches else None
+        return min(self._lanes.values()) if self._lanes and self._settled_to < self._line.cut_to else None
 
 
 def _with_headers(request: Request, more: dict[str, str]) -> Request:

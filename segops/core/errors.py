@@ -6,6 +6,7 @@
     ├── SegOpsPluginError          a plugin cannot be loaded, or failed
     ├── SegOpsEventError           events were dropped; says the reason and how many
     │   └── SegOpsEncodingError    the payload holds something that has no JSON form
+    ├── SegOpsSpoolError           the disk spool is bad, or the disk refuses it
     ├── SegOpsWebhookError         a received webhook is not genuine, or not one that can be read
     ├── SegOpsJobError             long work that the server had taken on failed
     ├── SegOpsTransportError       no answer came: refused, reset, DNS, TLS, proxy
@@ -69,6 +70,10 @@ class SegOpsEventError(SegOpsError):
 
 class SegOpsEncodingError(SegOpsEventError):
     """The payload holds something that has no JSON form."""
+
+
+class SegOpsSpoolError(SegOpsError):
+    """The disk spool is bad, or the disk refuses it."""
 
 
 class SegOpsWebhookError(SegOpsError):

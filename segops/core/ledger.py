@@ -8,12 +8,30 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import deque
 from collections.abc import Sequence
 
 import msgspec
 
 from segops.core.buffer import Buffer
 from segops.core.errors import DROP_REASONS, DropReason
+from segops.core.retry import Clock
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a transport took to answer.
+
+    Attributes:
+        requests: How many requests were answered, with whatever status.
+        last: Seconds that the latest answer took.
+        mean: Seconds on average.
+        max: Seconds of the slowest.
+    """
+
+    requests: int = 0
+    last: float = 0.0
+    mean: float = 0.0
+    max: float = 0.0
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,11 +41,17 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         accepted: Events given to the client, good or bad: always `delivered` + all of `dropped` + `pending`.
         delivered: Events that the server took.
         dropped: Events given up, by reason; reasons that did not occur are absent.
-        pending: Events waiting or on their way.
+        pending: Events waiting or on their way, in memory or in the spool.
         pending_bytes: Bytes of memory that those take.
+        queued: How many of those pending have not been put into a batch yet.
+        spooled: How many of those pending are in the spool.
+        adopted: How many of those accepted were taken over from processes that had left them in the spool.
+        oldest: Seconds that the oldest pending event has waited in this process, at most; None if none is pending. It
+            is exact to `flush_interval`.
         coerced: Values inside events that lost something when they were encoded, such as NaN.
         retries: Requests that were sent again.
         last_error: The latest error in words, None if there was none.
+        latency: How long answers took, by the URL of the transport or else the name of its class.
     """
 
     accepted: int
@@ -35,9 +59,14 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[DropReason, int]
     pending: int
     pending_bytes: int
+    queued: int
+    spooled: int
+    adopted: int
+    oldest: float | None
     coerced: int
     retries: int
     last_error: str | None
+    latency: dict[str, Latency]
 
 
 class Tally:
@@ -59,10 +88,47 @@ class Tally:
             return next(self._ticks) - self._reads + 1
 
 
-class Ledger:
-    """Counts events and values by their fate."""
+class Ages:
+    """Knows how long the oldest pending event has waited, without a clock being read for each event.
 
-    def __init__(self, buffer: Buffer) -> None:
+    Marks are set whenever delivery has worked, which it does at least every `flush_interval`: an event came after each
+    mark that it lies behind. So what this tells is never too little.
+    """
+
+    _MOST = 512
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._marks: deque[tuple[int, float]] = deque([(0, clock.monotonic())])
+
+    def mark(self, settled_to: int, end: int) -> None:
+        """Note that all events before one position are settled, and that none has come behind another yet."""
+        marks = self._marks
+        if marks[-1][0] == end and len(marks) > 1:
+            marks.pop()
+        marks.append((end, self._clock.monotonic()))
+        while len(marks) > 1 and marks[1][0] <= settled_to:
+            marks.popleft()
+        if len(marks) > self._MOST:
+            self._marks = deque(list(marks)[::2])
+
+    def oldest(self) -> float:
+        """Return the seconds that the oldest pending event has waited at most, if there is one."""
+        return self._clock.monotonic() - self._marks[0][1]
+
+
+class Ledger:
+    """Counts events and values by their fate.
+
+    Attributes:
+        ages: How long events have waited.
+        latencies: How long the answers of transports took.
+        coerced: Values that lost something when they were encoded.
+        retries: Requests that were sent again.
+        last_error: The latest error in words.
+    """
+
+    def __init__(self, buffer: Buffer, clock: Clock) -> None:
         self._buffer = buffer
         self._lock = threading.RLock()  # an inline worker may be called by a signal handler or destructor in between
         self._refused = {reason: Tally() for reason in DROP_REASONS}
@@ -70,6 +136,10 @@ class Ledger:
         self._delivered = 0
         self._taken = 0
         self._settled = 0
+        self._adopted = 0
+        self._spooled = 0
+        self.ages = Ages(clock)
+        self.latencies: dict[str, Latency] = {}
         self.coerced = Tally()
         self.retries = 0
         self.last_error: str | None = None
@@ -86,13 +156,54 @@ class Ledger:
             self._taken += len(events)
         return start, events
 
-    def settle(self, events: Sequence[bytes], *, delivered: int, reason: DropReason = "rejected") -> None:
-        """Count taken events as delivered and, the rest of them, as dropped for `reason`."""
+    def settle(
+        self, events: Sequence[bytes], *, delivered: int, reason: DropReason = "rejected", spooled: bool = False
+    ) -> None:
+        """Count taken events, in memory or `spooled`, as delivered and, the rest of them, as dropped for `reason`."""
         with self._lock:
             self._delivered += delivered
             self._dropped[reason] += len(events) - delivered
             self._settled += len(events)
+            if spooled:
+                self._spooled -= len(events)
+            else:
+                self._buffer.release(len(events), sum(map(len, events)))
+
+    def spool(self, events: Sequence[bytes]) -> None:
+        """Note that taken events wait on disk, and need no room in memory."""
+        with self._lock:
+            self._spooled += len(events)
             self._buffer.release(len(events), sum(map(len, events)))
+
+    def unspool(self, events: Sequence[bytes]) -> None:
+        """Note that spooled events wait in memory again."""
+        with self._lock:
+            self._spooled -= len(events)
+            self._buffer.release(-len(events), -sum(map(len, events)))
+
+    def adopt(self, count: int) -> None:
+        """Count events on disk that another process had accepted."""
+        with self._lock:
+            self._adopted += count
+            self._spooled += count
+
+    def lose(self, count: int, reason: DropReason) -> None:
+        """Count spooled events as dropped."""
+        with self._lock:
+            self._dropped[reason] += count
+            self._settled += count
+            self._spooled -= count
+
+    def answered(self, transport: str, seconds: float) -> None:
+        """Note how long a transport took to answer."""
+        before = self.latencies.get(transport, Latency())
+        requests = before.requests + 1
+        mean = before.mean + (seconds - before.mean) / requests
+        self.latencies[transport] = Latency(requests=requests, last=seconds, mean=mean, max=max(before.max, seconds))
+
+    def is_half_full(self) -> bool:
+        """Tell whether more than half of the memory for events is taken."""
+        return self._buffer.is_half_full()
 
     def end(self) -> int:
         """Return the position after the newest event in the buffer."""
@@ -111,7 +222,9 @@ class Ledger:
     def stats(self) -> Stats:
         """Return the ledger at this instant."""
         with self._lock:
-            pending = self._taken - self._settled + len(self._buffer.queue)
+            queued = len(self._buffer.queue)
+            pending = self._taken + self._adopted - self._settled + queued
+            adopted, spooled = self._adopted, self._spooled
             delivered = self._delivered
             dropped = self.dropped()
         return Stats(
@@ -120,6 +233,11 @@ class Ledger:
             dropped=dropped,
             pending=pending,
             pending_bytes=self._buffer.bytes,
+            queued=queued,
+            spooled=spooled,
+            adopted=adopted,
+            oldest=self.ages.oldest() if pending else None,
+            latency=dict(self.latencies),
             coerced=self.coerced.value(),
             retries=self.retries,
             last_error=self.last_error,

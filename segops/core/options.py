@@ -25,7 +25,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         max_event_bytes: Bytes of one encoded event; a larger one is dropped (`too_large`).
         batch_events: Events in one request; at most 500.
         batch_bytes: Bytes of one request's body.
-        hold: Seconds that a batch is kept while the server refuses it or cannot be reached.
+        hold: Seconds that a batch is kept in memory while the server refuses it or cannot be reached.
+        spool_bytes: Size of the spool's file; the oldest batches are dropped beyond (`undeliverable`).
+        spool_age: Seconds that a batch is kept in the spool.
         shutdown: Seconds that `shutdown()` takes at most, unless told otherwise.
         exit: Seconds that the exit of the interpreter is delayed at most.
     """
@@ -36,6 +38,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     batch_events: int = MAX_BATCH_EVENTS
     batch_bytes: int = 1024 * 1024
     hold: float = 300.0
+    spool_bytes: int = 256 * 1024 * 1024
+    spool_age: float = 72 * 3600.0
     shutdown: float = 5.0
     exit: float = 2.0
 
@@ -46,6 +50,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             raise SegOpsConfigError(
                 f"limits.batch_events is {self.batch_events}: the server takes 1 to {MAX_BATCH_EVENTS} events at a time"
             )
+
+    @property
+    def spill_events(self) -> int:
+        """Waiting events that are worth a move to the spool: a batch, unless memory holds less."""
+        return max(1, min(self.batch_events, self.max_events // 2, self.max_bytes // max(1, self.max_event_bytes) // 2))
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from segops.core.ledger import Ledger
 from segops.core.options import ApiKey, Limits, Timing
 from segops.core.reporting import OnError, Reporter
 from segops.core.retry import Clock, RetryPolicy
+from segops.core.spooling import Accounts, OpenSpool
 from segops.core.worker import InlineWorker, ThreadWorker, Worker
 
 WorkerKind = Literal["thread", "inline"]
@@ -33,6 +34,7 @@ class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
     worker: WorkerKind
     on_error: OnError | None
     observers: Sequence[Observer]
+    open_spool: OpenSpool | None
 
 
 class Pipeline:
@@ -54,8 +56,9 @@ class Pipeline:
         self.known_losses = 0
         self.has_owners = plan.key is not None and plan.key.is_public
         self.buffer = Buffer(plan.limits, OWNER_BYTES if self.has_owners else 0)
-        self.ledger = Ledger(self.buffer)
+        self.ledger = Ledger(self.buffer, plan.clock)
         self.reporter = Reporter(self.ledger, plan.on_error, plan.observers, plan.clock)
+        accounts = Accounts(self.ledger, self.reporter)
         self.delivery = Delivery(
             ledger=self.ledger,
             transport=plan.transport,
@@ -65,6 +68,7 @@ class Pipeline:
             limits=plan.limits,
             retry=plan.retry,
             clock=plan.clock,
+            spool=plan.open_spool(accounts, plan.clock) if plan.open_spool else None,
         )
         kind = InlineWorker if plan.worker == "inline" else ThreadWorker
         self.worker: Worker = kind(
@@ -75,3 +79,5 @@ class Pipeline:
             timing=plan.timing,
             clock=plan.clock,
         )
+        if self.delivery.has_backlog():
+            self.worker.wake()

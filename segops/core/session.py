@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 import msgspec
 
-from segops.core.buffer import identity
+from segops.core.buffer import Identity, identity
 from segops.core.errors import SegOpsTransportError, api_error
 from segops.core.events import UserContext
 from segops.core.http import SESSION_PATH, Request, Response
@@ -22,7 +22,6 @@ REFRESH_BEFORE = 60.0
 MAX_TOKENS = 1000
 
 Send = Callable[[Request, float], Response]
-Identity = tuple[str | None, str | None]
 
 
 class _Answer(msgspec.Struct):
@@ -52,6 +51,7 @@ class Sessions:
         self._clock = clock
         self._lock = threading.Lock()
         self._tokens: OrderedDict[Identity, _Token] = OrderedDict()
+        self._signed: OrderedDict[Identity, UserContext] = OrderedDict()
         self._failures = 0
         self._failure: tuple[int, Identity, Exception] | None = None
 
@@ -75,6 +75,14 @@ class Sessions:
             if self._failure is not None and self._failure[0] > failures and self._failure[1] == who:
                 raise self._failure[2]
             return self._mint(who, user, timeout)
+
+    def remember(self, user: UserContext) -> None:
+        """Keep the signature of a user for batches that come back from the spool, which stores none."""
+        if user.user_id_sig is not None:
+            self._signed[identity(user)] = user
+            self._signed.move_to_end(identity(user))
+            if len(self._signed) > MAX_TOKENS:
+                self._signed.popitem(last=False)
 
     def forget(self, user: UserContext, text: str) -> None:
         """Drop a token that the server did not take, unless it was replaced meanwhile."""
@@ -106,6 +114,8 @@ class Sessions:
 
     def _ask(self, user: UserContext, timeout: float) -> _Token:
         headers = {"Authorization": self._key.authorization, "Content-Type": "application/json"}
+        if user.user_id_sig is None:
+            user = self._signed.get(identity(user), user)
         request = Request("POST", SESSION_PATH, headers, msgspec.json.encode(user))
         response = self._send(request, timeout)
         if not 200 <= response.status < 300:  # noqa: PLR2004 - the class of success

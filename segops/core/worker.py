@@ -130,7 +130,9 @@ class ThreadWorker:
         if thread is None:
             self._inline.close(timeout)
         elif thread.ident not in (None, threading.get_ident()):
-            thread.join(patience)
+            thread.join(max(0.0, min(self._delivery.stop_at - self._clock.monotonic(), threading.TIMEOUT_MAX)))
+            if thread.is_alive():
+                self._delivery.give_up(_GIVEN_UP)
 
     def _start(self) -> bool:
         """Start the thread and say whether there is one, or will be: another caller may be at it."""
@@ -176,7 +178,7 @@ class ThreadWorker:
                     self._delivery.flush_to(self._ledger.end())
                     tick = now + interval
                     continue
-                self._sleep(min(tick, tick if resume is None else resume) - now)
+                self._sleep(min(tick, tick if resume is None else resume, self._deadline) - now)
         finally:
             self._thread = None  # first, so that whoever comes from here on starts another thread
             self._buffer.arm(1)
@@ -186,8 +188,8 @@ class ThreadWorker:
 
     def _sleep(self, seconds: float) -> None:
         paused = self._clock.monotonic() < self._delivery.paused_until
-        if not paused:
-            self._buffer.arm(self._timing.threshold)
-            if len(self._buffer.queue) >= self._timing.threshold:
-                return
+        length = self._delivery.spill_at if paused else self._timing.threshold
+        self._buffer.arm(length)
+        if len(self._buffer.queue) >= length:
+            return
         self._signal.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX)))

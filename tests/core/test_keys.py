@@ -224,7 +224,7 @@ def test_secrets_show_nowhere(
         *[f"{error!r} {error} {vars(error)}" for error in rig.errors],
         *["".join(traceback.format_exception(error)) for error in rig.errors],
         *[repr(each) for each in (rig.client, rig.client.stats(), rig.client._blueprint, rig.client._key)],
-        *[repr(each) for each in (*pipeline.delivery._batches, *rig.server.requests)],
+        *[repr(each) for each in (*pipeline.delivery._line.loaded, *rig.server.requests)],
         str(rig.client.stats()),
     ]
     for secret in (key, TOKEN, SIGNATURE, PERSON):

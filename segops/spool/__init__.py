@@ -1,0 +1,30 @@
+"""The disk spool: batches that wait in an SQLite file until the server takes them.
+
+Loaded only by clients that are given a spool: it needs sqlite3.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+from segops.core import Limits, OpenSpool, SegOpsConfigError
+from segops.spool.files import check_path
+from segops.spool.spool import DiskSpool
+
+__all__ = ["plan_spool"]
+
+
+def plan_spool(path: str | os.PathLike[str], *, limits: Limits, always: bool, owned: bool) -> OpenSpool:
+    """Return what opens the spool of a client, in each process that it lives in.
+
+    Raises:
+        SegOpsConfigError: `path` is no path, or the file or its directory is open to others or a symbolic link.
+    """
+    try:
+        absolute = Path(os.path.abspath(os.fspath(path)))  # noqa: PTH100 - resolve() would follow symbolic links
+    except (TypeError, ValueError):
+        raise SegOpsConfigError(f"spool is of type {type(path).__name__}: give the path of a file") from None
+    check_path(absolute)
+    return partial(DiskSpool, absolute, limits=limits, always=always, owned=owned)

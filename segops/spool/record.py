@@ -1,0 +1,106 @@
+"""One batch as a row of the spool: what is stored of it, and how damage is noticed."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+import msgspec
+
+from segops.core import Batch, Identity, UserContext, identity
+
+COLUMNS = "place, key, path, owner, events, created_at, checksum, lease, position, attempts, body"
+
+ADOPTED = -1
+"""The position of a batch that another process stored."""
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """A row, in the order of `COLUMNS`.
+
+    Attributes:
+        place: Its place in the line; smaller ones go first.
+        key: The Idempotency-Key of its request.
+        path: The path of its request.
+        owner: Whose session it travels under, as JSON without signature; None for a secret key.
+        events: How many events it holds.
+        created_at: When it was stored, in unix seconds.
+        checksum: CRC-32 of all that must not change.
+        lease: Names the process that may send it.
+        position: Where its first event stands among all that its process has taken; `ADOPTED` for another process's.
+        attempts: How often it was sent in vain.
+        body: Its encoded events, one a line.
+    """
+
+    place: int
+    key: str
+    path: str
+    owner: str | None
+    events: int
+    created_at: float
+    checksum: int
+    lease: str
+    position: int
+    attempts: int
+    body: bytes
+
+    def __repr__(self) -> str:
+        """Show no personal data."""
+        return f"Record({self.place}, {self.events} events)"
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it is what was stored."""
+        return self.checksum == _checksum(self) and self.events == self.body.count(b"\n") + 1
+
+    @property
+    def kept_events(self) -> int:
+        """How many events it stands for, as well as that can be told of a damaged one."""
+        return max(1, min(self.events, self.body.count(b"\n") + 1))
+
+    def batch(self) -> Batch:
+        """Return the batch.
+
+        Raises:
+            ValueError: The row is damaged.
+        """
+        if not self.is_sound:
+            raise ValueError(f"the batch at place {self.place} is not what was stored")
+        owner = None if self.owner is None else msgspec.json.decode(self.owner, type=UserContext)
+        return Batch(
+            self.body.split(b"\n"),
+            self.position,
+            self.path,
+            owner,
+            key=self.key,
+            attempts=self.attempts,
+            row=self.place,
+        )
+
+
+def record_of(batch: Batch, *, place: int, lease: str, now: float) -> Record:
+    """Return the row of a batch. Who its owner is gets stored; what proves it, the signature, does not."""
+    owner = None if batch.owner is None else owner_text(identity(batch.owner))
+    body = b"\n".join(batch.events)
+    row = Record(
+        place, batch.key, batch.path, owner, len(batch.events), now, 0, lease, batch.start, batch.attempts, body
+    )
+    return msgspec.structs.replace(row, checksum=_checksum(row))
+
+
+def owner_text(owner: Identity) -> str:
+    """Return who an owner is as JSON."""
+    return msgspec.json.encode(UserContext(*owner)).decode()
+
+
+def read_row(row: tuple[object, ...]) -> Record | None:
+    """Return a row as a record, or None if a damaged one cannot even be that."""
+    try:
+        return msgspec.convert(row, Record)
+    except msgspec.ValidationError:
+        return None
+
+
+def _checksum(row: Record) -> int:
+    """Sum up all but what changes: the lease, the position under it, the attempts, and the place."""
+    fixed = (row.key, row.path, row.owner, row.events, row.created_at)
+    return crc32(row.body, crc32(repr(fixed).encode()))

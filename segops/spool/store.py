@@ -1,0 +1,239 @@
+"""What one process does with the batches of a spool. Any operation may raise sqlite3.Error or OSError."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from segops.core import Batch
+from segops.spool import database
+from segops.spool.database import count, insert, transaction
+from segops.spool.files import Lock, is_lease, lease_path, leases, new_lease
+from segops.spool.record import ADOPTED, COLUMNS, read_row, record_of
+
+_STRIDE = 1024
+"""Places left free behind a batch for the parts that it is split into: one of 500 events is halved nine times."""
+
+_SHRUNK = 256
+"""Pages that an empty file may have."""
+
+
+class Adopted(NamedTuple):
+    """What was taken over from processes that are gone.
+
+    Attributes:
+        events: How many events, the damaged ones included.
+        corrupt: How many were in damaged batches, which are deleted.
+    """
+
+    events: int
+    corrupt: int
+
+
+class Store:
+    """The batches that this process holds under its lease, in the order in which they are to be sent.
+
+    Args:
+        path: The file.
+        lock: The lease, if this process has had the file open before.
+
+    Attributes:
+        lock: The lease.
+        repair: What was done about a bad file when it was opened.
+    """
+
+    def __init__(self, path: Path, lock: Lock | None = None) -> None:
+        self._path = path
+        self._connection, self.repair = database.connect(path)
+        if lock is None:
+            lease = lease_path(path, new_lease())
+            lock = Lock.acquire(lease)
+            if lock is None:
+                raise sqlite3.OperationalError(f"the lease {str(lease)!r} is locked by somebody else")
+        self.lock = lock
+        self._lease = lock.path.name.rpartition("-")[2]
+
+    def close(self) -> None:
+        """Close the file; the lease stays."""
+        self._connection.close()
+
+    def put(self, batches: Iterable[Batch], now: float) -> list[int]:
+        """Store batches behind all others, all or none; return their places."""
+        with transaction(self._connection):
+            (last,) = self._connection.execute("SELECT coalesce(max(place), 0) FROM batches").fetchone()
+            records = [
+                record_of(batch, place=last + number * _STRIDE, lease=self._lease, now=now)
+                for number, batch in enumerate(batches, start=1)
+            ]
+            for record in records:
+                insert(self._connection, record)
+        return [record.place for record in records]
+
+    def split(self, batch: Batch, parts: Sequence[Batch]) -> list[int]:
+        """Put two parts in the place of a batch, and return their places."""
+        place = batch.row or 0
+        with transaction(self._connection):
+            (created_at,) = self._connection.execute(
+                "SELECT created_at FROM batches WHERE place = ?", (place,)
+            ).fetchone() or (0.0,)
+            (after,) = self._connection.execute("SELECT min(place) FROM batches WHERE place > ?", (place,)).fetchone()
+            places = [place, (place + (after or place + _STRIDE)) // 2]
+            self._delete(place)
+            for where, part in zip(places, parts, strict=True):
+                insert(self._connection, record_of(part, place=where, lease=self._lease, now=created_at))
+        return places
+
+    def find(self, skipped: Collection[int], blocked: Collection[str | None]) -> int | None:
+        """Return the place of the first batch, leaving out those at some places and of some owners."""
+        found = self._first(skipped, blocked)
+        return None if found is None else found[0]
+
+    def position(self, skipped: Collection[int], blocked: Collection[str | None]) -> int | None:
+        """Return the position of that batch."""
+        found = self._first(skipped, blocked)
+        return None if found is None else found[1]
+
+    def _first(self, skipped: Collection[int], blocked: Collection[str | None]) -> tuple[int, int] | None:
+        rows = self._connection.execute(
+            "SELECT place, position, owner FROM batches WHERE lease = ? ORDER BY place", (self._lease,)
+        )
+        for place, position, owner in rows:
+            if place not in skipped and owner not in blocked:
+                return place, position
+        return None
+
+    def read(self, place: int) -> Batch:
+        """Return the batch at a place.
+
+        Raises:
+            ValueError: It is damaged.
+        """
+        row = self._connection.execute(f"SELECT {COLUMNS} FROM batches WHERE place = ?", (place,)).fetchone()  # noqa: S608 - names of ours
+        record = None if row is None else read_row(row)
+        if record is None:
+            raise ValueError(f"the batch at place {place} cannot be read")
+        return record.batch()
+
+    def delete(self, places: Iterable[int]) -> None:
+        """Delete batches."""
+        with transaction(self._connection):
+            for place in places:
+                self._delete(place)
+
+    def note_attempts(self, batches: Iterable[Batch]) -> None:
+        """Store how often batches were sent in vain."""
+        with transaction(self._connection):
+            for batch in batches:
+                self._connection.execute("UPDATE batches SET attempts = ? WHERE place = ?", (batch.attempts, batch.row))
+
+    def trim(self, skipped: Collection[int], max_bytes: int, oldest: float) -> int:
+        """Delete this process's batches that are too old, and the oldest as long as the file is too large.
+
+        Args:
+            skipped: Places of batches that are on their way.
+            max_bytes: The size that the file may have.
+            oldest: Batches stored before this go, in unix seconds.
+
+        Returns:
+            How many events went.
+        """
+        if not self._is_too_large(max_bytes) and not self._is_older(oldest):
+            return 0
+        lost = 0
+        with transaction(self._connection):
+            rows = self._connection.execute(
+                "SELECT place, events, created_at FROM batches WHERE lease = ? ORDER BY place", (self._lease,)
+            ).fetchall()
+            for place, events, created_at in rows:
+                if place not in skipped and (created_at < oldest or self._is_too_large(max_bytes)):
+                    self._delete(place)
+                    lost += int(events)
+        return lost
+
+    def shrink(self) -> None:
+        """Give the room that a long outage took back to the disk, once nothing is stored."""
+        (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
+        if pages > _SHRUNK and self._connection.execute("SELECT 1 FROM batches LIMIT 1").fetchone() is None:
+            self._connection.execute("VACUUM")
+
+    def adopt(self, *, owned: bool, everywhere: bool) -> Adopted:
+        """Take over the batches of processes that are gone.
+
+        Args:
+            owned: Whether those with an owner, for a public key, or those without, for a secret key.
+            everywhere: Whether to look for batches whose lease has no file; else only the files are looked at.
+        """
+        found = set(leases(self._path))
+        if everywhere:
+            found |= {lease for (lease,) in self._connection.execute("SELECT DISTINCT lease FROM batches")}
+        events = corrupt = 0
+        for lease in sorted(found - {self._lease}):
+            lock = Lock.acquire(lease_path(self._path, lease)) if is_lease(lease) else None
+            if lock is None and is_lease(lease):
+                continue
+            try:
+                adopted = self._adopt(lease, owned=owned)
+                rest = self._connection.execute("SELECT 1 FROM batches WHERE lease = ? LIMIT 1", (lease,)).fetchone()
+            finally:
+                if lock is not None:
+                    lock.release(remove=False)
+            if lock is not None and rest is None:
+                lock.path.unlink(missing_ok=True)
+            events += adopted.events
+            corrupt += adopted.corrupt
+        return Adopted(events, corrupt)
+
+    def audit(self, skipped: Collection[int]) -> int:
+        """Delete this process's batches that are damaged, and return how many events are in the sound ones."""
+        with transaction(self._connection):
+            sound, _ = self._weed("lease = ?", self._lease, skipped)
+        return sound
+
+    def _adopt(self, lease: str, *, owned: bool) -> Adopted:
+        kind = "owner IS NOT NULL" if owned else "owner IS NULL"
+        with transaction(self._connection):
+            sound, corrupt = self._weed(f"{kind} AND lease = ?", lease, ())
+            self._connection.execute(
+                f"UPDATE batches SET lease = ?, position = ? WHERE {kind} AND lease = ?",  # noqa: S608 - texts of ours
+                (self._lease, ADOPTED, lease),
+            )
+        return Adopted(sound + corrupt, corrupt)
+
+    def _weed(self, condition: str, lease: str, skipped: Collection[int]) -> tuple[int, int]:
+        """Delete damaged rows; return the number of events in the sound ones and in the damaged ones."""
+        sound = corrupt = 0
+        bad: list[int] = []
+        rows = self._connection.execute(f"SELECT {COLUMNS} FROM batches WHERE {condition}", (lease,))  # noqa: S608 - texts of ours
+        for row in rows:
+            record = read_row(row)
+            if row[0] in skipped:
+                continue
+            if record is not None and record.is_sound:
+                sound += record.events
+            else:
+                corrupt += 1 if record is None else record.kept_events
+                bad.append(row[0])
+        for place in bad:
+            self._delete(place)
+        return sound, corrupt
+
+    def _delete(self, place: int) -> None:
+        row = self._connection.execute("SELECT events FROM batches WHERE place = ?", (place,)).fetchone()
+        if row is not None:
+            count(self._connection, -row[0] if isinstance(row[0], int) else 0)
+            self._connection.execute("DELETE FROM batches WHERE place = ?", (place,))
+
+    def _is_too_large(self, max_bytes: int) -> bool:
+        pages, free, size = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return bool((pages - free) * size > max_bytes)
+
+    def _is_older(self, oldest: float) -> bool:
+        row = self._connection.execute(
+            "SELECT created_at FROM batches WHERE lease = ? ORDER BY place LIMIT 1", (self._lease,)
+        ).fetchone()
+        return row is not None and isinstance(row[0], float) and row[0] < oldest

@@ -1,0 +1,34 @@
+"""Rigs for the tests of the spool: those of the core, and the rig's servers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "core")]
+
+from harness import Answerer, MakeRig, Rig, build
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    """Return where a spool may be."""
+    return tmp_path / "spool.db"
+
+
+@pytest.fixture
+def make(spool: Path) -> Iterator[MakeRig]:
+    """Make rigs that share a spool, and close their clients at the end."""
+    made: list[Rig] = []
+
+    def factory(answerer: Answerer = lambda _: 202, **options: Any) -> Rig:
+        made.append(build(answerer, **{"spool": spool, **options}))
+        return made[-1]
+
+    yield factory
+    for rig in made:
+        rig.client.shutdown(0)
