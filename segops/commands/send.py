@@ -176,8 +176,6 @@ class Sender:
         """Raise what stops the events, unless it may still pass."""
         waited = time.monotonic() - self._moved_at
         for error in list(self._errors):
-            if isinstance(error, SegOpsConfigError):
-                raise error
             is_api = isinstance(error, SegOpsApiError)
             is_passing = not is_api or isinstance(error, SegOpsServerError | SegOpsRateLimitError)
             if isinstance(error, SegOpsApiError | SegOpsTransportError) and (not is_passing or waited > self._patience):

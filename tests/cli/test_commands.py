@@ -87,13 +87,16 @@ def test_what_they_print_is_what_the_server_says(finished: dict[str, Done]) -> N
     assert Path(printed["segments export-to"]["file"]).stat().st_size == printed["segments export-to"]["bytes"] > 20
 
 
-def test_a_strangers_namespace_gets_commands(ask: Run, strangers: Strangers) -> None:
+def test_a_strangers_namespace_gets_commands(ask: Run, strangers: Strangers, tmp_path: Path) -> None:
     strangers.add("loyalty", STRANGER)
-    assert "loyalty-points: balance, weigh" in ask("help").stdout
+    assert "loyalty-points: balance, weigh, guess" in ask("help").stdout
     done = ask("loyalty-points", "balance", "7", "--since", "2027", "--no-such=1", "-o", "jsonl")
     assert (done.returncode, done.stdout) == (0, '{"id": "7", "since": 2027, "more": {"no-such": "1"}}\n')
     done = ask("loyalty-points", "weigh", "--heavy", "--factor=1.5", '{"a": [1]}')
     assert (done.returncode, json.loads(done.stdout)) == (0, {"thing": {"a": [1]}, "heavy": True, "factor": 1.5})
+    (tmp_path / "thing.json").write_text('{"b": 2}')
+    done = ask("loyalty-points", "guess", str(tmp_path / "thing.json"), "--option=7", "--words=a, b,,c")
+    assert json.loads(done.stdout) == {"thing": {"b": 2}, "option": 7, "words": "a, b,,c"}
     for words, message in [
         (["weigh", "{}", "--heavy=perhaps"], "give true or false"),
         (["weigh", "{}", "--factor=x"], "give a number"),
@@ -120,6 +123,10 @@ class Points(Resource):
     def weigh(self, thing: dict[str, Any], *, heavy: bool = False, factor: float = 1.0) -> Record:
         """Weigh it."""
         return Record({"thing": thing, "heavy": heavy, "factor": factor})
+    @composed()
+    def guess(self, thing: Unknown, *, option: Unknown = None, words: Unknown = None) -> Record:
+        """Take what cannot be looked up at run time."""
+        return Record({"thing": thing, "option": option, "words": words})
 class Nothing: pass
 @hookimpl
 def segops_register_resources(): return {"loyalty_points": Points, "nothing": Nothing}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import json
@@ -16,6 +17,8 @@ from cli_rig import SEGOPS, Run, Strangers
 
 import segops
 from segops.cli import main
+from segops.commands.namespaces import namespace_commands
+from segops.plugins.admin import RESOURCES
 
 COMMAND = """
 from segops.core import *
@@ -159,6 +162,23 @@ def test_the_program_starts_without_what_only_some_commands_need(environment: Ma
     done = subprocess.run([SEGOPS[0], "-c", code], env=environment, capture_output=True, text=True, check=True)
     # coverage, when it measures this process, loads some of these itself
     assert not {"urllib3", "structlog", "segops.local.service", "segops.plugins.demo.data"} & set(done.stderr.split())
+
+
+def test_the_version_costs_next_to_nothing(environment: Mapping[str, str]) -> None:
+    unmeasured = {name: value for name, value in environment.items() if not name.startswith("COVERAGE")}
+    code = "import sys; from segops.cli import main; main(['--version']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([SEGOPS[0], "-c", code], env=unmeasured, capture_output=True, text=True, check=True)
+    assert not {"urllib3", "ssl", "segops.admin", "segops.commands.namespaces", "urllib.request"} & set(
+        done.stderr.split()
+    )
+
+
+def test_only_the_chosen_verb_is_defined() -> None:
+    parser = argparse.ArgumentParser()
+    namespace_commands(RESOURCES)["segments"].configure(parser)
+    parser.parse_args(["get", "1"])
+    verbs = next(action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    assert [name for name, verb in verbs.items() if len(verb._actions) > 1] == ["get"]
 
 
 def test_a_client_does_not_pay_for_the_program(environment: Mapping[str, str]) -> None:
