@@ -12,6 +12,7 @@ from typing import Any, Literal
 from segops.assembly import BUILT_IN_PLUGINS, open_transport
 from segops.core.enrichment import Enrichment
 from segops.core.errors import SegOpsConfigError, SegOpsTransportError
+from segops.core.hosts import check_interpreter
 from segops.core.http import Request, Response, Transport
 from segops.core.ledger import Stats
 from segops.core.lifecycle import unwatch, watch
@@ -87,6 +88,7 @@ class SegOpsClient(Tracker):
         strict: bool = False,
         clock: Clock | None = None,
     ) -> None:
+        check_interpreter()
         check_choice("worker", worker, ("thread", "inline"))
         check_choice("spool_policy", spool_policy, ("overflow", "always"))
         for name, function in (("get_user", get_user), ("on_error", on_error)):

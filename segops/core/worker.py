@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Protocol
 
 from segops.core.buffer import NEVER, Buffer
@@ -12,6 +13,9 @@ from segops.core.ledger import Ledger
 from segops.core.options import Timing
 from segops.core.reporting import Reporter
 from segops.core.retry import Clock
+
+_RESTART_AFTER = 0.5
+"""Seconds. Source: fault-matrix.md, row 35: within one second."""
 
 _GIVEN_UP = "the client was closed before the server took them"
 
@@ -161,30 +165,39 @@ class ThreadWorker:
             return
 
     def _run(self) -> None:
-        interval = self._timing.flush_interval or float("inf")  # at 0 each event wakes the worker
-        tick = self._clock.monotonic() + interval
         try:
-            while True:
-                resume = self._delivery.work()
-                self._reporter.tell()
-                now = self._clock.monotonic()
-                if (
-                    self._delivery.is_over()
-                    or now >= self._deadline
-                    or (resume is not None and resume > self._deadline)
-                ):
-                    return
-                if now >= tick:
-                    self._delivery.flush_to(self._ledger.end())
-                    tick = now + interval
-                    continue
-                self._sleep(min(tick, tick if resume is None else resume, self._deadline) - now)
+            while not self._works():
+                time.sleep(_RESTART_AFTER)
         finally:
             self._thread = None  # first, so that whoever comes from here on starts another thread
             self._buffer.arm(1)
             if self._deadline < float("inf"):
                 self._delivery.give_up(_GIVEN_UP)
             self._reporter.tell()
+
+    def _works(self) -> bool:
+        """Work until there is nothing more to do, or, with False, something failed that must not."""
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - a bug of ours, no memory, or the host's code called for an exit
+            self._reporter.error(SegOpsError(f"the worker failed and starts again: {type(error).__name__}: {error}"))
+            return False
+        return True
+
+    def _work(self) -> None:
+        interval = self._timing.flush_interval or float("inf")  # at 0 each event wakes the worker
+        tick = self._clock.monotonic() + interval
+        while True:
+            resume = self._delivery.work()
+            self._reporter.tell()
+            now = self._clock.monotonic()
+            if self._delivery.is_over() or now >= self._deadline or (resume is not None and resume > self._deadline):
+                return
+            if now >= tick:
+                self._delivery.flush_to(self._ledger.end())
+                tick = now + interval
+                continue
+            self._sleep(min(tick, tick if resume is None else resume, self._deadline) - now)
 
     def _sleep(self, seconds: float) -> None:
         paused = self._clock.monotonic() < self._delivery.paused_until

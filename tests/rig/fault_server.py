@@ -30,7 +30,7 @@ QUEUED = b'{"queued": true}'
 
 
 class FaultServer:
-    """Listens on a free port of 127.0.0.1 while its `with` block runs.
+    """Listens on 127.0.0.1, by default on a free port, while its `with` block runs.
 
     Attributes:
         journal: The requests that were read in full, in order.
@@ -38,13 +38,13 @@ class FaultServer:
         port: Where it listens.
     """
 
-    def __init__(self, *faults: Fault, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *faults: Fault, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.journal: list[Received] = []
         self.connections = 0
         self.stopping = threading.Event()
         self._faults = deque(faults)
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._sockets: set[socket.socket] = set()

@@ -6,6 +6,7 @@ import contextlib
 import select
 import socket
 import ssl
+from collections.abc import Sequence
 
 from rig.fault_server import Call, Fault, FaultServer, raw
 
@@ -16,11 +17,20 @@ class Proxy(FaultServer):
     Args:
         upstream: The port of that server on 127.0.0.1.
         authorization: The Proxy-Authorization header that it wants; None for none.
+        first: What it does to the first requests instead.
     """
 
-    def __init__(self, upstream: int, authorization: str | None = None, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        upstream: int,
+        authorization: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        *,
+        first: Sequence[Fault] = (),
+        port: int = 0,
+    ) -> None:
         # One script entry per connection or forwarded request; more than any test makes.
-        super().__init__(*[_pass_on(upstream, authorization)] * 100, tls=tls)
+        super().__init__(*first, *[_pass_on(upstream, authorization)] * 100, tls=tls, port=port)
 
 
 def _pass_on(upstream: int, authorization: str | None) -> Fault:

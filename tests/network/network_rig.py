@@ -1,0 +1,96 @@
+"""A client that retries quickly, over real sockets, and what a test looks at."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+from rig.fault_server import FaultServer
+from rig.wire import Received
+
+from segops import RetryPolicy, SegOpsClient
+from segops.core import Transport
+
+SECRET = "sk_test_planted_secret_of_the_network"
+QUICK = RetryPolicy(base=0.01, cap=0.05)
+PATIENCE = 20.0
+
+
+class Desk:
+    """A client and the errors that it told of."""
+
+    def __init__(self, where: str | Transport, **options: Any) -> None:
+        self.errors: list[Exception] = []
+        settings: dict[str, Any] = {"retry": QUICK, "timeout": 0.4, "on_error": self.errors.append, **options}
+        place = {"api_url": where} if isinstance(where, str) else {"transport": where}
+        self.client = SegOpsClient(api_key=SECRET, **place, **settings)
+
+    def track(self, *names: str) -> None:
+        """Track an event for each name; it takes no time, whatever the network does."""
+        started = time.monotonic()
+        for name in names:
+            self.client.track(user_id=name, event_type="x")
+        assert time.monotonic() - started < 0.3, "`track` waits for nothing"
+        assert self.balanced()
+
+    def balanced(self) -> bool:
+        """Tell whether the ledger balances."""
+        stats = self.client.stats()
+        return stats.accepted == stats.delivered + sum(stats.dropped.values()) + stats.pending
+
+    def flush_in_vain(self, seconds: float) -> None:
+        """Flush, and check that it says in time that nothing arrived, and that nothing is lost."""
+        started = time.monotonic()
+        assert not self.client.flush(seconds)
+        assert time.monotonic() - started < seconds + 1.0, "0.2 s are promised; the rest is for a slow machine"
+        stats = self.client.stats()
+        assert (stats.delivered, stats.dropped) == (0, {})
+        assert stats.pending > 0
+        assert self.balanced()
+
+    def delivers(self, count: int) -> bool:
+        """Flush and tell whether so many events are delivered in all, with none dropped and none left."""
+        flushed = self.client.flush(PATIENCE)
+        stats = self.client.stats()
+        return flushed and (stats.delivered, stats.dropped, stats.pending) == (count, {}, 0) and self.balanced()
+
+
+class MakeDesk(Protocol):
+    """Makes a desk whose client is closed at the end of the test."""
+
+    def __call__(self, where: str | Transport, **options: Any) -> Desk: ...
+
+
+def users(received: Received) -> list[str]:
+    """Return whose events a request carried."""
+    return [event["user_id"] for event in msgspec.json.decode(received.body)["events"]]
+
+
+def stored(server: FaultServer) -> list[str]:
+    """Return whose events reached the server, in order."""
+    return [name for received in server.journal for name in users(received)]
+
+
+def same_request(server: FaultServer) -> bool:
+    """Tell whether all requests are one and the same, to the byte and the idempotency key."""
+    return len({(each.headers["idempotency-key"], each.body, each.target) for each in server.journal}) == 1
+
+
+def free_port() -> int:
+    """Return a port on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], object]) -> bool:
+    """Wait until it holds, and tell whether it came to hold."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
