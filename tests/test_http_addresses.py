@@ -101,6 +101,7 @@ def test_a_bad_ca_file_is_an_error_of_construction(content: str | None, tmp_path
     ],
 )
 def test_a_request_that_would_break_out_of_its_line_is_never_sent(request_: Request) -> None:
+    """Row 65."""
     with FaultServer() as server:
         with pytest.raises(SegOpsConfigError) as caught:
             HttpTransport(server.url).send(request_, timeout=LONG)

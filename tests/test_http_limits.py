@@ -69,6 +69,7 @@ def fails_in_time(transport: HttpTransport, request: Request = POST) -> SegOpsTi
 )
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 def test_the_deadline_covers_the_whole_exchange(fault: Fault, tls: TLS, closing: Closing, *, secure: bool) -> None:
+    """Rows 3 and 8."""
     with FaultServer(fault, tls=tls.server() if secure else None) as server:
         transport = closing(HttpTransport(server.url, ca_file=tls.ca_file if secure else None))
         assert "0.4 s" in str(fails_in_time(transport))
@@ -156,6 +157,7 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(
 
 
 def test_a_resolver_that_hangs_is_a_timeout(monkeypatch: pytest.MonkeyPatch, closing: Closing) -> None:
+    """Row 1."""
     release = threading.Event()
     real = socket.getaddrinfo
 
@@ -187,6 +189,7 @@ def test_a_host_is_looked_up_where_threads_cannot_start(name: str, monkeypatch: 
 
 
 def test_refused_and_unknown_hosts_are_errors() -> None:
+    """Rows 1 and 2."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(SegOpsTransportError, match="refused") as caught:
@@ -199,6 +202,7 @@ def test_refused_and_unknown_hosts_are_errors() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_an_answer_and_never_followed(status: int, closing: Closing) -> None:
+    """Row 17."""
     with FaultServer() as elsewhere, FaultServer(redirect(f"{elsewhere.url}/stolen/", status)) as server:
         response = closing(HttpTransport(server.url)).send(POST, timeout=LONG)
     assert response.status == status
@@ -217,6 +221,7 @@ def test_what_is_not_http_is_an_error(garbage: bytes, closing: Closing) -> None:
 
 
 def test_an_endless_body_is_cut(closing: Closing) -> None:
+    """Row 19."""
     with FaultServer(endless_body()) as server:
         transport = closing(HttpTransport(server.url, max_response_bytes=100_000))
         response = transport.send(POST, timeout=LONG)
@@ -226,6 +231,7 @@ def test_an_endless_body_is_cut(closing: Closing) -> None:
 
 
 def test_endless_headers_are_an_error(closing: Closing) -> None:
+    """Row 19."""
     with FaultServer(endless_headers()) as server, pytest.raises(SegOpsTransportError):
         closing(HttpTransport(server.url)).send(POST, timeout=LONG)
 
@@ -254,6 +260,7 @@ def test_a_compressed_answer_is_decompressed(encoding: str, packed: bytes, closi
 
 
 def test_a_gzip_bomb_is_cut(closing: Closing) -> None:
+    """Row 18."""
     packer = zlib.compressobj(9, wbits=31)
     bomb = b"".join(packer.compress(b"\0" * 2**20) for _ in range(200)) + packer.flush()
     with FaultServer(answer(200, bomb, {"Content-Encoding": "gzip"})) as server:

@@ -69,6 +69,7 @@ def test_a_plain_request_goes_through_a_tls_proxy(tls: TLS, closing: Closing) ->
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_wants_credentials_is_an_error_without_those_it_got(scheme: str, closing: Closing) -> None:
+    """Row 10."""
     with FaultServer() as server, Proxy(server.port, "Basic other") as proxy:
         transport = closing(HttpTransport(f"{scheme}://segops.test", proxy=f"http://{USERINFO}@127.0.0.1:{proxy.port}"))
         with pytest.raises(SegOpsTransportError, match="wants credentials") as caught:
@@ -82,6 +83,7 @@ def test_a_proxy_that_wants_credentials_is_an_error_without_those_it_got(scheme:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_dead_proxy_is_an_error_that_names_it(scheme: str) -> None:
+    """Row 10."""
     with FaultServer() as server:
         pass
     with pytest.raises(SegOpsTransportError, match=f"through the proxy {server.url}") as caught:
@@ -142,6 +144,7 @@ def test_a_custom_authority_is_trusted(tls: TLS, closing: Closing) -> None:
 
 @pytest.mark.parametrize("fault", ["unknown authority", "wrong host", "expired"])
 def test_a_certificate_that_does_not_hold_is_refused(fault: str, tls: TLS) -> None:
+    """Row 9."""
     context = tls.server(*(["other.test"] if fault == "wrong host" else []), expired=fault == "expired")
     ca_file = None if fault == "unknown authority" else tls.ca_file
     with FaultServer(tls=context) as server, pytest.raises(SegOpsTransportError, match="certificate") as caught:

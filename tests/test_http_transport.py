@@ -64,6 +64,7 @@ def test_the_callers_headers_win_over_the_defaults_but_not_over_the_framing(clos
     "path", ["/api/users/../segments/", "/api/%2e%2e/%2F//x?a=%7e&b", "/api/./;p=1", "/api/users/a%2fb/"]
 )
 def test_a_path_reaches_the_wire_byte_for_byte(path: str, closing: Closing) -> None:
+    """Row 64."""
     with FaultServer() as server:
         closing(HttpTransport(server.url)).send(Request("GET", path), timeout=LONG)
     assert server.journal[0].target == path
@@ -116,6 +117,7 @@ def test_a_connection_that_the_server_announces_to_close_is_not_kept(closing: Cl
 
 
 def test_a_connection_closed_while_idle_is_replaced(closing: Closing) -> None:
+    """Row 5."""
     with FaultServer(answer(close=True)) as server:
         transport = closing(HttpTransport(server.url))
         transport.send(POST, timeout=LONG)
@@ -141,6 +143,7 @@ def test_bytes_that_nobody_asked_for_are_not_taken_for_an_answer(closing: Closin
 
 @pytest.mark.parametrize("fault", [hang_up(), hang_up(read=False), reset(), reset(read=False)])
 def test_a_kept_connection_that_fails_before_any_answer_is_replaced_once(fault: Fault, closing: Closing) -> None:
+    """Row 5."""
     with FaultServer(answer(), fault) as server:
         transport = closing(HttpTransport(server.url))
         transport.send(POST, timeout=LONG)
@@ -169,6 +172,7 @@ def test_a_request_is_sent_again_only_once(closing: Closing) -> None:
 
 @pytest.mark.parametrize("after", [1, 30, len(raw()) - 1])
 def test_an_answer_cut_short_is_an_error_and_not_sent_again(after: int, closing: Closing) -> None:
+    """Row 6."""
     with FaultServer(answer(), cut(after)) as server:
         transport = closing(HttpTransport(server.url))
         transport.send(POST, timeout=LONG)

@@ -20,6 +20,7 @@ from segops.transports.memory import MemoryTransport
     "key", ["pk_live_1", "mk_live_1", "", "sk", "SK_1", "token", 7, "sk_ä", "sk_a\r\nX: y", "sk_a b"]
 )
 def test_only_a_secret_key_is_taken_and_none_is_shown(key: Any) -> None:
+    """Row 65."""
     with pytest.raises(SegOpsConfigError) as caught:
         SegOpsAdmin(key, base_url="https://example.org")
     assert "live_1" not in str(caught.value)
@@ -51,6 +52,7 @@ def test_the_url_has_api_or_not(suffix: str, local: LocalSegOps, monkeypatch: py
     "url", ["http://example.org/api", "ftp://example.org", "example.org", "https://", "https://a/?b"]
 )
 def test_a_bad_url_is_an_error_of_construction(url: str) -> None:
+    """Row 69."""
     with pytest.raises(SegOpsConfigError) as caught:
         SegOpsAdmin(KEY, base_url=url)
     assert KEY not in str(caught.value)
@@ -76,6 +78,7 @@ def test_a_bad_option_is_an_error_of_construction(options: dict[str, Any]) -> No
 
 
 def test_the_key_is_in_no_repr_and_no_pickle() -> None:
+    """Row 67."""
     admin = SegOpsAdmin(KEY, base_url="https://example.org")
     for shown in (repr(admin), repr(admin.http), repr(admin.segments), repr(vars(admin))):
         assert "planted" not in shown

@@ -81,6 +81,7 @@ def test_a_link_without_a_page_leads_to_the_next_number() -> None:
     ],
 )
 def test_a_link_to_another_origin_is_never_requested(link: str) -> None:
+    """Row 63."""
     pages = [{"count": 2, "next": link, "results": items(1, 1)}, {"count": 2, "next": None, "results": items(2, 2)}]
     with (
         FaultServer(*(answer(200, ok(page).body) for page in pages)) as server,
@@ -91,6 +92,8 @@ def test_a_link_to_another_origin_is_never_requested(link: str) -> None:
 
 
 def test_a_loop_ends_after_each_page_was_given_once() -> None:
+    """Row 63."""
+
     def circle(request: Request) -> Response:
         page = int(query(request).get("page", 1))
         return envelope(items(page, page), f"/api/segments/?page={page % 3 + 1}")
@@ -101,6 +104,7 @@ def test_a_loop_ends_after_each_page_was_given_once() -> None:
 
 
 def test_a_server_that_always_sends_the_same_page_is_seen() -> None:
+    """Row 63."""
     admin, transport, _ = scripted(*[envelope(items(1, 2), "/api/segments/?page=2")] * 10)
     assert ids(admin.segments.iterate()) == [1, 2]
     assert len(transport.requests) == 2

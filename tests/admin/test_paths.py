@@ -37,6 +37,7 @@ ODD = [
 
 @pytest.mark.parametrize("user_id", ODD)
 def test_an_odd_id_is_one_segment(user_id: str) -> None:
+    """Row 64."""
     with FaultServer(answer(200, b'{"user_id": "x"}')) as server, SegOpsAdmin("sk_1", base_url=server.url) as admin:
         admin.users.get(user_id)
     prefix, _, encoded = server.journal[0].target.rstrip("/").rpartition("/")
@@ -53,6 +54,7 @@ def test_an_odd_id_reaches_its_user(user_id: str, admin: SegOpsAdmin) -> None:
 
 @pytest.mark.parametrize("wrong", ["", ".", "..", None, True, 1.5, b"a", ["a"], "\ud800"])
 def test_what_is_no_segment_is_refused(wrong: Any) -> None:
+    """Row 64."""
     admin, transport, _ = scripted()
     with pytest.raises(SegOpsArgumentError, match="user_id"):
         admin.users.get(wrong)
@@ -70,6 +72,7 @@ def test_other_kinds_of_id() -> None:
 
 @given(st.text())
 def test_any_text_is_one_segment_or_refused(text: str) -> None:
+    """Row 64."""
     try:
         path = fill("/x/{id}/y/", {"id": text})
     except SegOpsArgumentError:

@@ -181,6 +181,7 @@ HTML = b"<!doctype html><title>Bad gateway</title>"
 
 @pytest.mark.parametrize("body", [HTML, b'{"id": ', b"", b"\xff\xfe", b"[" * 100_000, b"null", b'"text"', b"[]"])
 def test_a_success_that_holds_no_object_is_an_error_with_its_body(body: bytes) -> None:
+    """Row 20."""
     with (
         FaultServer(answer(200, body)) as server,
         SegOpsAdmin("sk_1", base_url=server.url) as admin,

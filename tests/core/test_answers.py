@@ -58,6 +58,7 @@ def test_success_is_delivered_by_status(make: MakeRig, status: int) -> None:
     ],
 )
 def test_a_success_with_an_unreadable_body_is_delivered_once(make: MakeRig, body: bytes) -> None:
+    """Row 20."""
     rig = make(script(reply(202, body)))
     rig.track("a", "b")
     assert rig.client.flush()
@@ -66,6 +67,7 @@ def test_a_success_with_an_unreadable_body_is_delivered_once(make: MakeRig, body
 
 @pytest.mark.parametrize(("skipped", "counted"), [(1, 1), (3, 3), (5, 5), (99, 5), (10**30, 5)])
 def test_skipped_events_are_counted_drops(make: MakeRig, skipped: int, counted: int) -> None:
+    """Row 21."""
     rig = make(script(reply(202, b'{"queued": 0, "skipped": %d}' % skipped)))
     rig.track(*names(5))
     assert not rig.client.flush()
@@ -78,6 +80,7 @@ def test_skipped_events_are_counted_drops(make: MakeRig, skipped: int, counted: 
 
 @pytest.mark.parametrize("status", HOLD_STATUSES)
 def test_a_hold_pauses_and_says_so_once(make: MakeRig, status: int) -> None:
+    """Rows 16 and 17."""
     rig = make(lambda _: reply(status, location="https://elsewhere.example.org/"))
     rig.track("a", "b")
     assert not rig.client.flush()
@@ -125,6 +128,7 @@ def test_a_second_hold_after_a_recovery_is_told_again(make: MakeRig) -> None:
 
 @pytest.mark.parametrize("answer", RETRY_ANSWERS, ids=str)
 def test_a_passing_failure_is_repeated_byte_for_byte(make: MakeRig, answer: Answer) -> None:
+    """Row 6."""
     rig = make(script(answer, answer, answer))
     rig.track("a", "b")
     assert rig.client.flush()
@@ -181,6 +185,7 @@ def test_rubbish_from_a_strangers_transport_is_a_network_error(make: MakeRig, ru
 @pytest.mark.parametrize("status", [400, 422])
 @pytest.mark.parametrize("position", [0, 1, 49, 50, 98, 99])
 def test_one_poison_event_of_a_hundred_is_found(make: MakeRig, status: int, position: int) -> None:
+    """Row 15."""
     poison = f"user-{position}"
     rig = make(lambda request: status if poison in users(request) else 202)
     rig.track(*names(100))
@@ -198,6 +203,7 @@ def test_one_poison_event_of_a_hundred_is_found(make: MakeRig, status: int, posi
 
 
 def test_413_halves_and_a_single_event_is_too_large(make: MakeRig) -> None:
+    """Row 14."""
     rig = make(lambda request: 413 if len(request.body) > 400 else 202)
     for name in names(16):
         padding = "x" * 500 if name == "user-7" else ""
@@ -291,6 +297,7 @@ def test_batches_go_to_the_batch_endpoint(make: MakeRig) -> None:
 
 @pytest.mark.parametrize("answer", [404, 401, 503, SegOpsTransportError("refused")], ids=str)
 def test_a_hold_expires_into_counted_drops(make: MakeRig, answer: Answer) -> None:
+    """Row 11."""
     rig = make(lambda _: answer)
     rig.track("a", "b")
     while rig.clock.monotonic() < 299:
@@ -333,7 +340,7 @@ def test_one_probe_per_back_off_however_much_is_tracked_and_flushed(make: MakeRi
 
 @pytest.mark.parametrize("every", [2, 10, 100, 10**9])
 def test_retries_do_not_amplify_an_outage(make: MakeRig, every: int) -> None:
-    """One in `every` requests succeeds, for two hours of an event every five seconds."""
+    """Row 13: one in `every` requests succeeds, for two hours of an event every five seconds."""
     rig = make(lambda _: 202 if len(rig.server.requests) % every == 0 else 503, retry=RetryPolicy(base=0.0))
     healthy = 0
     while rig.clock.monotonic() < 7200:

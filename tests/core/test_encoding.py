@@ -184,6 +184,7 @@ def test_what_json_has_arrives_as_it_is(value: Any, form: Any) -> None:
 
 @pytest.mark.parametrize(("value", "form"), FORMS, ids=_named)
 def test_each_type_has_one_form_and_nothing_is_coerced(value: Any, form: Any) -> None:
+    """Rows 57 and 58."""
     arrived = sent(value)
     assert arrived == form
     assert type(arrived) is type(form)
@@ -225,6 +226,7 @@ def test_a_value_has_the_same_form_beside_one_that_is_coerced(value: Any, form: 
     ids=lambda case: str(case)[:30].encode("ascii", "replace").decode(),
 )
 def test_values_that_lose_something_are_counted_one_by_one(value: Any, form: Any, coerced: int) -> None:
+    """Rows 53, 54, 55 and 60."""
     assert sent(value, coerced) == form
 
 
@@ -267,6 +269,7 @@ def test_a_decimal_is_sent_with_all_its_digits(text: str) -> None:
     ids=_named,
 )
 def test_a_key_is_the_text_of_the_form_of_its_value(key: Any, name: str) -> None:
+    """Row 58."""
     outcome = Outcome(payload={key: 1})
     assert outcome.payload == {name: 1}
     assert outcome.stats.coerced == (1 if key == 2**64 else 0)
@@ -317,6 +320,7 @@ def _deep_tuple() -> Any:
     [_list_in_itself, _dict_in_itself, _set_beside_a_cycle, _deep_list, _deep_dict, _deep_tuple],
 )
 def test_cycles_and_endless_depth_drop_the_event(make: Callable[[], Any]) -> None:
+    """Row 56."""
     error = Outcome(payload={"value": make()}).dropped("invalid")
     assert isinstance(error, SegOpsEncodingError)
     assert "nested too deeply" in str(error)
@@ -373,6 +377,7 @@ class HostileFloat(float):
     ids=["text", "int", "float"],
 )
 def test_hostile_subclasses_are_read_past_their_own_methods(value: Any, form: Any) -> None:
+    """Rows 57 and 59."""
     assert sent(value) == form
 
 
@@ -420,6 +425,7 @@ class Endless:
     ids=_named,
 )
 def test_what_has_no_json_form_drops_the_event_and_is_never_shown(value: Any) -> None:
+    """Row 59."""
     error = Outcome(payload={"value": value}).dropped("invalid")
     assert "secret" not in str(error)
     assert Hostile.calls == []

@@ -70,6 +70,7 @@ class Secret(pydantic.BaseModel):
     ids=lambda case: type(case).__name__,
 )
 def test_a_model_is_an_object_of_its_fields(value: Any, form: Any) -> None:
+    """Row 58."""
     assert sent(value) == form
 
 

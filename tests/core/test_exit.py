@@ -75,6 +75,7 @@ def stored(server: FaultServer) -> list[str]:
 @pytest.mark.parametrize("python", interpreters())
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
 def test_a_plain_exit_delivers(python: str, ending: str) -> None:
+    """Row 22."""
     with FaultServer() as server:
         done = run(f"track('a')\ntrack('b')\n{ending}", server.url, python=python)
         assert stored(server) == ["a", "b"]
@@ -93,6 +94,7 @@ def test_the_first_event_inside_atexit_is_delivered(python: str) -> None:
 @pytest.mark.parametrize("python", interpreters())
 @pytest.mark.parametrize("fault", [stall, hold])
 def test_a_black_hole_delays_the_exit_by_a_bounded_time(python: str, fault: type) -> None:
+    """Row 22."""
     with FaultServer(*[fault()] * 5) as server:
         started = time.monotonic()
         run("print('started'); os._exit(0)", server.url, python=python)

@@ -80,6 +80,7 @@ NOT_TEXT = [None, "", 0, 7, 1.5, True, b"u-1", UUID(int=1), ["u-1"], object(), S
 @pytest.mark.parametrize("value", NOT_TEXT, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("name", ["user_id", "event_type"])
 def test_an_id_that_is_no_text_drops_the_event(name: str, value: Any) -> None:
+    """Row 62."""
     error = Outcome(**{name: value}).dropped("invalid")
     assert isinstance(error, SegOpsEventError)
     assert "secret" not in str(error)
@@ -87,6 +88,7 @@ def test_an_id_that_is_no_text_drops_the_event(name: str, value: Any) -> None:
 
 @pytest.mark.parametrize("name", ["user_id", "event_type"])
 def test_a_missing_id_drops_the_event(name: str) -> None:
+    """Row 62."""
     mapping = {key: value for key, value in FIELDS.items() if key != name}
     with SegOpsClient("memory:", worker="inline") as client:
         client.track(mapping)
@@ -102,6 +104,7 @@ def test_an_anonymous_id_that_is_no_text_drops_the_event(value: Any) -> None:
 @pytest.mark.parametrize("name", ["user_id", "event_type", "anonymous_id"])
 @pytest.mark.parametrize("payload", [{"a": 1}, {"a": (1,)}], ids=["plain", "not plain"])
 def test_ids_are_subclasses_of_str_or_hold_lone_surrogates(name: str, payload: dict[str, Any]) -> None:
+    """Rows 54 and 57."""
     assert Outcome(payload=payload, **{name: SafeString("x-1")}).event[name] == "x-1"
     outcome = Outcome(payload=payload, **{name: "x-\ud800"})
     assert outcome.event[name] == "x-\ufffd"
@@ -109,6 +112,7 @@ def test_ids_are_subclasses_of_str_or_hold_lone_surrogates(name: str, payload: d
 
 
 def test_all_that_is_wrong_raises_if_strict_and_is_counted_all_the_same() -> None:
+    """Row 62."""
     with SegOpsClient("memory:", worker="inline", strict=True, limits=Limits(max_event_bytes=200)) as client:
         cases: list[tuple[dict[str, Any], str]] = [
             ({"user_id": ""}, "invalid"),
@@ -285,6 +289,7 @@ def _size(text: str) -> int:
 
 @pytest.mark.parametrize("unit", ["a", "é", '"', "\x00"], ids=["ascii", "two bytes", "escaped", "six bytes"])
 def test_the_size_limit_is_32_kib_of_the_encoded_event_to_the_byte(unit: str) -> None:
+    """Row 61."""
     limit = 32 * 1024
     width = _size(unit) - _size("")
     room = limit - _size("")
@@ -295,6 +300,7 @@ def test_the_size_limit_is_32_kib_of_the_encoded_event_to_the_byte(unit: str) ->
 
 
 def test_what_is_changed_after_the_call_is_sent_as_it_was() -> None:
+    """Row 47."""
     lines = [{"sku": "a"}]
     payload = {"lines": lines, "total": 1}
     when = {"user_id": "u-1", "event_type": "order_placed", "payload": payload}

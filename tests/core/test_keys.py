@@ -40,6 +40,7 @@ PERSON = "planted.person@example.org"
     ],
 )
 def test_a_key_that_is_none_is_refused_and_not_shown(key: Any) -> None:
+    """Rows 50 and 65."""
     with pytest.raises(SegOpsConfigError) as caught:
         SegOpsClient("https://api.example.org", key)
     text = str(key).strip()
@@ -79,6 +80,7 @@ def test_no_key_at_all_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_secret_key_does_not_cross_the_network_in_the_clear(url: str) -> None:
+    """Row 69."""
     with pytest.raises(SegOpsConfigError):
         SegOpsClient(url, SECRET)
 
@@ -97,6 +99,7 @@ def test_a_secret_key_does_not_cross_the_network_in_the_clear(url: str) -> None:
     ],
 )
 def test_loopback_and_tls_take_a_secret_key(url: str) -> None:
+    """Row 69."""
     SegOpsClient(url, SECRET).shutdown()
 
 
@@ -135,6 +138,7 @@ def test_bad_options_are_refused_at_construction(options: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize("options", [{"batch_events": 501}, {"batch_events": 0}, {"max_bytes": -1}, {"hold": "5"}])
 def test_bad_limits_are_refused(options: dict[str, Any]) -> None:
+    """Row 50."""
     with pytest.raises(SegOpsConfigError):
         Limits(**options)
 

@@ -45,6 +45,7 @@ def test_the_dates_of_this_module_are_right() -> None:
     [("0", 0.0), ("7", 7.0), (" 7 ", 7.0), ("007", 7.0), ("300", 300.0), *[(form, 60.0) for form in IN_A_MINUTE]],
 )
 def test_retry_after_is_read_and_obeyed(make: MakeRig, value: str, seconds: float) -> None:
+    """Row 12."""
     assert retry_after({"retry-after": value}, NOW) == seconds
     rig = make(script(reply(429, retry_after=value)))
     rig.track("a")
@@ -54,6 +55,7 @@ def test_retry_after_is_read_and_obeyed(make: MakeRig, value: str, seconds: floa
 
 @pytest.mark.parametrize("value", ["301", "86400", str(10**20), "9" * 5000, formatdate(NOW + 10**9, usegmt=True)])
 def test_retry_after_is_clamped_to_300_seconds(make: MakeRig, value: str) -> None:
+    """Row 12."""
     rig = make(script(reply(503, retry_after=value)))
     rig.track("a")
     rig.client.flush(301)
@@ -62,6 +64,7 @@ def test_retry_after_is_clamped_to_300_seconds(make: MakeRig, value: str) -> Non
 
 @pytest.mark.parametrize("value", [formatdate(NOW - 60, usegmt=True), formatdate(0, usegmt=True)])
 def test_a_past_date_is_now(make: MakeRig, value: str) -> None:
+    """Row 12."""
     rig = make(script(reply(429, retry_after=value)))
     rig.track("a")
     assert rig.client.flush()
@@ -70,6 +73,7 @@ def test_a_past_date_is_now(make: MakeRig, value: str) -> None:
 
 @pytest.mark.parametrize("value", UNREADABLE)
 def test_an_unreadable_retry_after_falls_back_to_the_back_off(make: MakeRig, value: str) -> None:
+    """Row 12."""
     assert retry_after({"retry-after": value}, NOW) is None
     rig = make(script(reply(429, retry_after=value), reply(429, retry_after=value)))
     rig.track("a")

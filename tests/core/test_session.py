@@ -129,7 +129,7 @@ def test_a_jump_of_the_wall_clock_leaves_no_stale_token_in_use(make: MakeRig, ju
 
 @pytest.mark.parametrize("wrong", [-DAY, DAY])
 def test_a_wrong_local_clock_does_not_spoil_the_cache(make: MakeRig, wrong: float) -> None:
-    """The answer's own Date says how long the token lasts."""
+    """Row 52: the answer's own Date says how long the token lasts."""
     clock = FakeClock()
     there = clock.time() + wrong
 

@@ -120,6 +120,7 @@ def test_a_worker_with_nothing_to_do_does_nothing(clients: list[SegOpsClient], o
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("fatal", [SystemExit(3), KeyboardInterrupt(), ZeroDivisionError(), MemoryError()])
 def test_whatever_on_error_raises_delivery_goes_on(clients: list[SegOpsClient], fatal: BaseException) -> None:
+    """Row 35."""
     told: list[Exception] = []
 
     def on_error(error: Exception) -> None:
@@ -376,6 +377,7 @@ assert client.shutdown()
 
 
 def test_the_caller_delivers_while_no_thread_can_be_started_and_a_thread_once_it_can() -> None:
+    """Rows 31 and 35."""
     done = subprocess.run(
         [sys.executable, "-c", NO_THREAD_FOR_A_WHILE], capture_output=True, text=True, timeout=60, check=False
     )

@@ -88,6 +88,7 @@ FAILING = {
 
 @pytest.mark.parametrize("enrich", FAILING.values(), ids=FAILING)
 def test_the_event_passes_unenriched_if_the_enricher_fails(enrich: Callable[[Event], Any]) -> None:
+    """Row 48."""
     run = Run(enrich)
     assert run.events == [PLAIN]
     assert (run.stats.accepted, run.stats.delivered, run.stats.dropped) == (1, 1, {})
@@ -99,6 +100,7 @@ def test_the_event_passes_unenriched_if_the_enricher_fails(enrich: Callable[[Eve
 
 @pytest.mark.parametrize("enrich", FAILING.values(), ids=FAILING)
 def test_it_is_switched_off_after_repeated_failure(enrich: Callable[[Event], Any]) -> None:
+    """Row 48."""
     run = Run(enrich, MAX_STRIKES + 3)
     assert run.calls == MAX_STRIKES
     assert len(run.errors) == MAX_STRIKES
@@ -121,6 +123,8 @@ def test_a_success_in_between_forgives() -> None:
 
 
 def test_one_that_is_slow_is_reported_and_switched_off_but_its_work_is_used() -> None:
+    """Row 48."""
+
     def enrich(event: Event) -> Event:
         time.sleep(SLOW + 0.02)
         event.payload["slow"] = True  # type: ignore[index]
