@@ -19,6 +19,7 @@ BUILT_IN_PLUGINS = {
     "admin": "segops.plugins.admin",
     "demo": "segops.plugins.demo",
     "dev": "segops.plugins.dev",
+    "spool": "segops.plugins.spool",
     "listing": "segops.listing",
     "commands": "segops.commands",
 }

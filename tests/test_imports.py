@@ -81,7 +81,7 @@ RULES = {
     "segops.plugins.ai_referrer": Rule(doors=CORE, third_party=("msgspec",)),
     "segops.plugins.admin": Rule(doors=CORE, third_party=("msgspec",)),
     "segops.spool": Rule(doors=CORE, third_party=("msgspec",)),
-    "segops.plugins.spool": Rule(doors=(*PUBLIC, "segops.spool"), third_party=("msgspec",)),
+    "segops.plugins.spool": Rule(doors=(*PUBLIC, "segops.environment", "segops.spool"), third_party=("msgspec",)),
     "segops.plugins.otel": Rule(doors=CORE, third_party=("opentelemetry",)),
     "segops.signing": Rule(doors=CORE),
     "segops.webhooks": Rule(doors=CORE, third_party=("msgspec",)),

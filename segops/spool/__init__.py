@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from segops.core import Limits, OpenSpool, SegOpsConfigError
+from segops.spool.contents import Waiting, export_spool, inspect_spool, purge_spool
 from segops.spool.files import check_path
 from segops.spool.spool import DiskSpool
 
-__all__ = ["plan_spool"]
+__all__ = ["Waiting", "export_spool", "inspect_spool", "plan_spool", "purge_spool"]
 
 
 def plan_spool(path: str | os.PathLike[str], *, limits: Limits, always: bool, owned: bool) -> OpenSpool:

@@ -1,0 +1,114 @@
+"""Does what `segops spool` is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+import msgspec
+
+from segops import SegOpsClient, SegOpsConfigError, SegOpsError
+from segops.environment import read_environment
+from segops.spool import export_spool, inspect_spool, purge_spool
+
+_CLOSING = 2.0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it and return the exit code.
+
+    Raises:
+        SegOpsConfigError: An argument cannot be used, or there is no such spool.
+        SegOpsError: The spool cannot be read, or not everything was delivered.
+    """
+    given = arguments.path or read_environment().spool
+    if not given:
+        raise SegOpsConfigError("which spool? Give --path FILE, or set SEGOPS_SPOOL")
+    actions: dict[str, Callable[[argparse.Namespace, Path], int]] = {
+        "inspect": _inspect,
+        "send": _send,
+        "export": _export,
+        "purge": _purge,
+    }
+    return actions[arguments.action](arguments, Path(given))
+
+
+def _inspect(arguments: argparse.Namespace, path: Path) -> int:
+    waiting = inspect_spool(path)
+    if not _is_table(arguments):
+        return _print_json(waiting)
+    rows = [("STORED", "EVENTS", "BYTES", "ATTEMPTS", "KEY", "STATE")]
+    rows += [
+        (
+            datetime.fromtimestamp(batch.created_at, timezone.utc).strftime("%Y-%m-%d %H:%M:%S"),
+            str(batch.events),
+            str(batch.bytes),
+            str(batch.attempts),
+            batch.key_kind,
+            "damaged" if not batch.is_sound else "held by a running process" if batch.is_held else "waiting",
+        )
+        for batch in waiting
+    ]
+    _print_table(rows)
+    _print(f"\n{sum(batch.events for batch in waiting)} event(s) in {len(waiting)} batch(es)")
+    return 0
+
+
+def _send(arguments: argparse.Namespace, path: Path) -> int:
+    if not path.exists():
+        raise SegOpsConfigError(f"there is no spool {str(path)!r}: give the path that the client was given")
+    errors: list[Exception] = []
+    client = SegOpsClient(arguments.api_url, arguments.api_key, spool=path, on_error=errors.append)
+    client.flush(arguments.timeout)
+    client.shutdown(_CLOSING)
+    stats = client.stats()
+    counts = {"found": stats.adopted, "delivered": stats.delivered, "dropped": stats.dropped, "left": stats.pending}
+    if _is_table(arguments):
+        _print_table([tuple(name.upper() for name in counts), tuple(map(str, counts.values()))])
+    else:
+        _print_json(counts)
+    if errors:
+        raise errors[-1]
+    if stats.pending or stats.dropped:
+        raise SegOpsError(f"{stats.adopted - stats.delivered} event(s) were not delivered")
+    return 0
+
+
+def _export(_arguments: argparse.Namespace, path: Path) -> int:
+    for event in export_spool(path):
+        _print(event.decode())
+    return 0
+
+
+def _purge(arguments: argparse.Namespace, path: Path) -> int:
+    if not arguments.yes:
+        events = sum(batch.events for batch in inspect_spool(path) if not batch.is_held)
+        raise SegOpsConfigError(f"this would delete {events} event(s) for good: say --yes if that is what you want")
+    gone, kept = purge_spool(path)
+    if _is_table(arguments):
+        _print(f"{gone} event(s) deleted, {kept} held by running processes")
+    else:
+        _print_json({"deleted": gone, "held": kept})
+    return 0
+
+
+def _is_table(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.output == "table" or (arguments.output is None and sys.stdout.isatty()))
+
+
+def _print_json(value: object) -> int:
+    _print(msgspec.json.format(msgspec.json.encode(value)).decode())
+    return 0
+
+
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        _print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
