@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test browser check lint types bench lock clean
+.PHONY: demo test browser check lint types bench soak kill mutants lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/segops demo
@@ -34,6 +34,18 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest bench --quiet --benchmark-only --benchmark-quiet
+
+# Ten minutes of random faults; 30 seconds of them are part of `make test`.
+soak: $(VENV)/.dev
+	SEGOPS_SOAK_SECONDS=600 $(BIN)/python -m pytest tests/soak
+
+# Children that are killed while they store events: 1,000 of them; 50 are part of `make test`.
+kill: $(VENV)/.dev
+	SEGOPS_KILL_ROUNDS=1000 $(BIN)/python -m pytest tests/spool/test_sharing.py -k by_a_kill --timeout 3600
+
+# Ten bugs, planted one at a time in a copy of the project: the tests must notice each.
+mutants: $(VENV)/.dev
+	$(BIN)/python tests/mutants/run.py
 
 # Writes the pins anew; needs uv. No index address gets into the file.
 lock:

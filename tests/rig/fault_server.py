@@ -57,6 +57,10 @@ class FaultServer:
         """Script faults after those that are still to come."""
         self._faults += faults
 
+    def next_fault(self) -> Fault:
+        """Return what is done to the next request."""
+        return self._faults.popleft() if self._faults else answer()
+
     def __enter__(self) -> Self:
         self._threads[0].start()
         return self
@@ -92,8 +96,7 @@ class FaultServer:
             self._sockets.add(peer.sock)
             with contextlib.closing(peer):
                 while peer.open and peer.has_more() and not self.stopping.is_set():
-                    fault = self._faults.popleft() if self._faults else answer()
-                    fault(Call(self, peer))
+                    self.next_fault()(Call(self, peer))
         self._sockets.discard(sock)
 
 

@@ -1,0 +1,101 @@
+"""Ten bugs, each planted alone in a copy of the package, and the tests that must notice it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """A bug.
+
+    Attributes:
+        name: What goes wrong.
+        file: Where, within the package.
+        before: The code as it is; it occurs once.
+        after: The code with the bug.
+        tests: What is run, within `tests/`.
+    """
+
+    name: str
+    file: str
+    before: str
+    after: str
+    tests: tuple[str, ...]
+
+
+MUTANTS = [
+    Mutant(
+        "the spool does not wait for the disk",
+        "spool/database.py",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA synchronous=OFF",
+        ("spool/test_disk.py",),
+    ),
+    Mutant(
+        "a checksum is not looked at",
+        "spool/record.py",
+        "return self.checksum == _checksum(self) and self",
+        "return self",
+        ("spool/test_damage.py",),
+    ),
+    Mutant(
+        "one kind of drop is not counted",
+        "core/tracker.py",
+        "self._pipeline.ledger.refuse(dropped.reason)\n",
+        'dropped.reason == "too_large" or self._pipeline.ledger.refuse(dropped.reason)\n',
+        ("core/test_input.py",),
+    ),
+    Mutant(
+        "redirects are followed, with the key",
+        "transports/http/transport.py",
+        "        return response\n\n    def close(self)",
+        '        if "location" in response.headers:\n'
+        '            host, _, path = response.headers["location"].removeprefix("http://").partition("/")\n'
+        '            there = Request(request.method, f"/{path}", request.headers, request.body)\n'
+        '            return HttpTransport(f"http://{host}").send(there, timeout=timeout)\n'
+        "        return response\n\n    def close(self)",
+        ("network/test_answer_rows.py", "test_http_limits.py"),
+    ),
+    Mutant(
+        "no lock around the mint of a session",
+        "core/session.py",
+        "        with self._lock:\n            token = self._tokens.get(who)",
+        "        if True:\n            token = self._tokens.get(who)",
+        ("core/test_session.py",),
+    ),
+    Mutant(
+        "each attempt has an idempotency key of its own",
+        "core/batch.py",
+        '"Idempotency-Key": self.key}',
+        '"Idempotency-Key": str(uuid.uuid4())}',
+        ("core/test_answers.py", "network/test_network_rows.py"),
+    ),
+    Mutant(
+        "a forked child keeps what the parent was about to send",
+        "core/lifecycle.py",
+        "        living.after_fork()\n",
+        "        living.after_fork\n",
+        ("core/test_exit.py",),
+    ),
+    Mutant(
+        "retries have no budget",
+        "core/retry.py",
+        "        if self._tokens >= 1.0:",
+        "        if True:",
+        ("core/test_retry.py", "core/test_answers.py"),
+    ),
+    Mutant(
+        "a worker that failed is not started again",
+        "core/worker.py",
+        "while not self._works():",
+        "if not self._works():",
+        ("lifecycle/test_processes.py",),
+    ),
+    Mutant(
+        "the memory of settled events is never given back",
+        "core/buffer.py",
+        "        self.bytes -= size + events * self._overhead\n",
+        "        self.bytes -= 0\n",
+        ("core/test_worker.py", "core/test_ledger.py"),
+    ),
+]

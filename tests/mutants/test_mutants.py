@@ -1,0 +1,24 @@
+"""The bugs that `make mutants` plants fit the code as it is; whether the tests notice them takes minutes to see."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from planted import MUTANTS, Mutant
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_there_are_ten() -> None:
+    assert len(MUTANTS) == len({mutant.name for mutant in MUTANTS}) == 10
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_bug_can_be_planted(mutant: Mutant) -> None:
+    sound = (ROOT / "segops" / mutant.file).read_text()
+    assert sound.count(mutant.before) == 1
+    broken = sound.replace(mutant.before, mutant.after)
+    assert ast.dump(ast.parse(broken)) != ast.dump(ast.parse(sound))
+    assert all((ROOT / "tests" / name).exists() for name in mutant.tests)

@@ -1,0 +1,6 @@
+"""Makes the rig importable."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1]))  # for `rig`

@@ -1,0 +1,71 @@
+"""A server that treats each request in a random way, most of them well, and knows what it took."""
+
+from __future__ import annotations
+
+import random
+import threading
+
+import msgspec
+from rig.fault_server import (
+    Call,
+    Fault,
+    FaultServer,
+    answer,
+    cut,
+    drip,
+    endless_headers,
+    hang_up,
+    hold,
+    raw,
+    redirect,
+    reset,
+    stall,
+)
+
+FAULTS: list[Fault] = [
+    stall(),
+    hold(),
+    reset(),
+    reset(read=False),
+    hang_up(),
+    hang_up(read=False),
+    cut(20),
+    drip(),
+    drip(headers=True),
+    endless_headers(),
+    redirect("http://127.0.0.1:9/elsewhere/"),
+    *[answer(status, b'{"detail": "moody"}') for status in (400, 401, 408, 413, 422, 425, 500, 502, 503, 504)],
+    *[answer(429, headers={"Retry-After": value}) for value in ("0", "abc", "-5", "1.5", "")],
+]
+
+
+class MoodyServer(FaultServer):
+    """Answers three requests of five, and does something else to the others.
+
+    Attributes:
+        stored: The ids of the events of all requests that were answered with a success.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.stored: set[str] = set()
+        self._random = random.Random(seed)
+        self._lock = threading.Lock()
+
+    def next_fault(self) -> Fault:
+        with self._lock:
+            if self._random.random() < 0.6:
+                return self._take(close=self._random.random() < 0.1)
+            return self._random.choice(FAULTS)
+
+    def _take(self, *, close: bool) -> Fault:
+        def fault(call: Call) -> None:
+            received = call.read()
+            self.journal.clear()  # it would grow; `stored` says what is needed
+            events = msgspec.json.decode(received.body)["events"]
+            self.stored |= {event["user_id"] for event in events}
+            call.peer.send(raw())
+            if close:
+                call.peer.close()
+
+        return fault
