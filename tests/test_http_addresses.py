@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rig.fault_server import FaultServer
 
 from segops.core import Request, SegOpsConfigError
 from segops.transports.http import HttpTransport
+from tests.rig.fault_server import FaultServer
 
 GET = Request("GET", "/api/segments/%2e/", {"Authorization": "ApiKey sk_live_planted"})
 LONG = 10.0

@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from rig.fault_server import (
+
+from segops.core import (
+    BATCH_PATH,
+    Request,
+    SegOpsTimeoutError,
+    SegOpsTransportError,
+)
+from segops.transports.http import HttpTransport
+from segops.transports.http.sockets import exchange, resolve
+from tests.rig.fault_server import (
     Call,
     Fault,
     FaultServer,
@@ -27,18 +36,7 @@ from rig.fault_server import (
     redirect,
     stall,
 )
-from rig.tls import TLS
-
-from segops.core import (
-    BATCH_PATH,
-    Request,
-    SegOpsTimeoutError,
-    SegOpsTransportError,
-)
-from segops.transports.http import HttpTransport
-from segops.transports.http.sockets import exchange, resolve
-
-pytest_plugins = ["rig.fixtures"]
+from tests.rig.tls import TLS
 
 SECRET = "sk_live_planted"
 POST = Request("POST", BATCH_PATH, {"Authorization": f"ApiKey {SECRET}"}, b'{"events":[]}')

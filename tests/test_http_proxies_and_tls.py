@@ -6,14 +6,12 @@ import ssl
 from collections.abc import Callable
 
 import pytest
-from rig.fault_server import FaultServer, answer
-from rig.proxy import Proxy
-from rig.tls import TLS
 
 from segops.core import Request, SegOpsConfigError, SegOpsTransportError
 from segops.transports.http import HttpTransport
-
-pytest_plugins = ["rig.fixtures"]
+from tests.rig.fault_server import FaultServer, answer
+from tests.rig.proxy import Proxy
+from tests.rig.tls import TLS
 
 GET = Request("GET", "/api/segments/%2e/", {"Authorization": "ApiKey sk_live_planted"})
 PASSWORD = "pa:ss@wörd"

@@ -10,13 +10,11 @@ from http.client import HTTPException
 from typing import Any
 
 import pytest
-from rig.fault_server import Call, FaultServer, answer, cut, drip, endless_body, hold, raw
 
 from segops.core import Request, Response, SegOpsTimeoutError, SegOpsTransportError
 from segops.transports.http import HttpTransport
 from segops.transports.memory import MemoryTransport
-
-pytest_plugins = ["rig.fixtures"]
+from tests.rig.fault_server import Call, FaultServer, answer, cut, drip, endless_body, hold, raw
 
 Closing = Callable[[HttpTransport], HttpTransport]
 

@@ -8,7 +8,14 @@ import time
 from collections.abc import Callable
 
 import pytest
-from rig.fault_server import (
+
+from segops.core import (
+    BATCH_PATH,
+    Request,
+    SegOpsTransportError,
+)
+from segops.transports.http import HttpTransport
+from tests.rig.fault_server import (
     Call,
     Fault,
     FaultServer,
@@ -18,16 +25,7 @@ from rig.fault_server import (
     raw,
     reset,
 )
-from rig.tls import TLS
-
-from segops.core import (
-    BATCH_PATH,
-    Request,
-    SegOpsTransportError,
-)
-from segops.transports.http import HttpTransport
-
-pytest_plugins = ["rig.fixtures"]
+from tests.rig.tls import TLS
 
 SECRET = "sk_live_planted"
 POST = Request("POST", BATCH_PATH, {"Authorization": f"ApiKey {SECRET}"}, b'{"events":[]}')

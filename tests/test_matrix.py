@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 import pytest
-from matrix import PAGE, ROWS, TESTS, listed, rows_of, shown_by
+
+from tests.matrix import PAGE, ROWS, TESTS, listed, rows_of, shown_by
 
 LISTED = listed(PAGE.read_text())
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rig.fault_server import FaultServer, stall
 
 from segops.core import BATCH_PATH, Request, Response, SegOpsTimeoutError, Transport
 from segops.local import LocalSegOps, LocalServer, LocalTransport
@@ -17,6 +16,7 @@ from segops.testing import FakeClock, TransportConformance
 from segops.transports.http import HttpTransport
 from segops.transports.memory import MemoryTransport
 from segops.transports.ndjson import FileTransport, StdoutTransport
+from tests.rig.fault_server import FaultServer, stall
 
 Events = Sequence[Mapping[str, Any]]
 

@@ -44,7 +44,7 @@ def tell_of_fork(start_afresh: Callable[[], None]) -> None:
         postfork = import_module("uwsgidecorators").postfork  # keeps a list of hooks
     except Exception:  # noqa: BLE001 - it is not installed, or refuses to work without a master process
         before = getattr(uwsgi, "post_fork_hook", None)
-        uwsgi.post_fork_hook = lambda: [hook() for hook in (before, start_afresh) if hook is not None]
+        vars(uwsgi)["post_fork_hook"] = lambda: [hook() for hook in (before, start_afresh) if hook is not None]
     else:
         postfork(start_afresh)
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1]))  # for `rig`
 
 from segops import SegOpsAdmin
 from segops.local import LocalSegOps, LocalServer, LocalTransport

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from admin_rig import KEY, ok
-from rig.fault_server import FaultServer, answer, drip, hold
 
 from segops import AsyncSegOpsAdmin, RetryPolicy, SegOpsConfigError, SegOpsNotFoundError
 from segops.local import LocalSegOps, LocalServer
@@ -30,6 +28,8 @@ from segops.plugins.admin import (
     methods_of,
 )
 from segops.transports.memory import MemoryTransport
+from tests.admin.admin_rig import KEY, ok
+from tests.rig.fault_server import FaultServer, answer, drip, hold
 
 T = TypeVar("T")
 

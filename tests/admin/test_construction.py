@@ -7,13 +7,13 @@ import pickle
 from typing import Any
 
 import pytest
-from admin_rig import KEY, ok, scripted
 
 import segops
 from segops import SegOpsAdmin, SegOpsConfigError, hookimpl
 from segops.local import LocalSegOps, LocalServer
 from segops.plugins.admin import Call, Id, Receipt, Resource, endpoint
 from segops.transports.memory import MemoryTransport
+from tests.admin.admin_rig import KEY, ok, scripted
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from admin_rig import KEY, ok, scripted, targets
-from rig.fault_server import FaultServer, answer, cut, drip, raw, redirect, reset
 
 from segops import (
     RetryPolicy,
@@ -32,6 +30,8 @@ from segops.core import Request, Response
 from segops.local import LocalSegOps, LocalTransport
 from segops.plugins.admin import ExportJob, UpsertReport
 from segops.plugins.admin.sinks import Memory
+from tests.admin.admin_rig import KEY, ok, scripted, targets
+from tests.rig.fault_server import FaultServer, answer, cut, drip, raw, redirect, reset
 
 QUICK = RetryPolicy(base=0.001, cap=0.002)
 BUYERS = {"logic": "AND", "conditions": [{"type": "monetary", "operator": "gte", "value": 200}]}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from admin_rig import ok, query, scripted, targets
-from rig.fault_server import FaultServer, answer
 
 from segops import SegOpsAdmin, SegOpsNotFoundError, SegOpsResponseError
 from segops.core import Request, Response
+from tests.admin.admin_rig import ok, query, scripted, targets
+from tests.rig.fault_server import FaultServer, answer
 
 
 def items(first: int, last: int) -> list[dict[str, int]]:

@@ -8,13 +8,13 @@ from urllib.parse import unquote
 from uuid import UUID
 
 import pytest
-from admin_rig import scripted
 from hypothesis import given
 from hypothesis import strategies as st
-from rig.fault_server import FaultServer, answer
 
 from segops import SegOpsAdmin, SegOpsArgumentError
 from segops.plugins.admin.paths import encode_segment, fill
+from tests.admin.admin_rig import scripted
+from tests.rig.fault_server import FaultServer, answer
 
 ODD = [
     "a/b",

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from uuid import UUID
 
 import pytest
-from admin_rig import ok, query, scripted
 
 from segops.plugins.admin import Receipt, Record, Segment, User
+from tests.admin.admin_rig import ok, query, scripted
 
 SENT = {"id": 7, "name": "Zoë", "member_count": 3, "tenant": 1, "items": [1], "_x": 2}
 

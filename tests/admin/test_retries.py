@@ -7,8 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from admin_rig import ok, scripted
-from rig.fault_server import FaultServer, answer, cut, drip, endless_body, hang_up, hold, raw, reset
 
 import segops
 from segops import (
@@ -23,6 +21,8 @@ from segops import (
 )
 from segops.core import Response, SegOpsEncodingError, SegOpsPayloadTooLargeError, SegOpsRedirectError
 from segops.plugins.admin.sinks import Memory
+from tests.admin.admin_rig import ok, scripted
+from tests.rig.fault_server import FaultServer, answer, cut, drip, endless_body, hang_up, hold, raw, reset
 
 QUICK = RetryPolicy(base=0.001, cap=0.002)
 

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from cli_rig import SEGOPS, Run, Strangers, make_environment
 
 from segops.local import LocalSegOps, LocalServer
-
-sys.path.append(str(Path(__file__).parents[1]))  # for `rig`
-
-pytest_plugins = ["rig.fixtures"]
+from tests.cli.cli_rig import SEGOPS, Run, Strangers, make_environment
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import termios
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from cli_rig import SEGOPS
+from tests.cli.cli_rig import SEGOPS
 
 
 class Shown(NamedTuple):

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from cli_rig import SEGOPS, Run
-from rig.fault_server import Call, Fault, FaultServer, answer, cut, hang_up, hold, raw
 
 from segops import SegOpsAdmin
 from segops.local import LocalSegOps, LocalServer
+from tests.cli.cli_rig import SEGOPS, Run
+from tests.rig.fault_server import Call, Fault, FaultServer, answer, cut, hang_up, hold, raw
 
 BINARY = b"\x89PNG\r\n\x1a\n\x00\x00\xff"
 

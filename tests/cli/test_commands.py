@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cli_rig import SEGOPS, Run, Strangers, make_environment
-from command_rig import CASES, NOT_FOUND, fill_in, fill_segops
 
 from segops.commands.namespaces import namespace_commands
 from segops.commands.tree import grow
 from segops.local import LocalSegOps, LocalServer
 from segops.plugins.admin import RESOURCES, methods_of
+from tests.cli.cli_rig import SEGOPS, Run, Strangers, make_environment
+from tests.cli.command_rig import CASES, NOT_FOUND, fill_in, fill_segops
 
 Done = subprocess.CompletedProcess[str]
 

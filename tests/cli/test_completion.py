@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from cli_rig import Run
 
 from segops.commands.reference import PAGE, put_in
+from tests.cli.cli_rig import Run
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from cli_rig import SEGOPS, Run, Strangers
 
 from segops.local import LocalSegOps
+from tests.cli.cli_rig import SEGOPS, Run, Strangers
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "data" / "cdnow_sample.txt"
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from cli_rig import SEGOPS, Run
 
 from segops.local import LocalSegOps, LocalServer
+from tests.cli.cli_rig import SEGOPS, Run
 
 BREAK_OFF = 0
 """In the place of a status: close the connection without an answer."""

@@ -8,12 +8,12 @@ import json
 from collections.abc import Iterator, Mapping
 
 import pytest
-from cli_rig import Run, Strangers
-from rig.fault_server import FaultServer, answer
-from terminal import on_terminal
 
 from segops import SegOpsAdmin
 from segops.local import LocalSegOps, LocalServer
+from tests.cli.cli_rig import Run, Strangers
+from tests.cli.terminal import on_terminal
+from tests.rig.fault_server import FaultServer, answer
 
 ESCAPE = "\x1b["
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cli_rig import Run, Strangers
+from tests.cli.cli_rig import Run, Strangers
 
 GOOD = """
 from segops.core import Enricher, Observer, hookimpl

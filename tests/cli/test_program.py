@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from cli_rig import SEGOPS, Run, Strangers
 
 import segops
 from segops.cli import main
 from segops.commands.namespaces import namespace_commands
 from segops.plugins.admin import RESOURCES
+from tests.cli.cli_rig import SEGOPS, Run, Strangers
 
 COMMAND = """
 from segops.core import *

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from cli_rig import SEGOPS, Run, Strangers
-from rig.fault_server import FaultServer, answer, hold
-from rig.tls import TLS
-from terminal import on_terminal
 
 from segops import SegOpsAdmin
 from segops.local import LocalSegOps, LocalServer
+from tests.cli.cli_rig import SEGOPS, Run, Strangers
+from tests.cli.terminal import on_terminal
+from tests.rig.fault_server import FaultServer, answer, hold
+from tests.rig.tls import TLS
 
 CLI_PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 

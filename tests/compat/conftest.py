@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from programs import OURS, Program, install_vendor
-from vendor_desk import DevService, serve
+
+from tests.compat.programs import OURS, Program, install_vendor
+from tests.compat.vendor_desk import DevService, serve
 
 
 @pytest.fixture(scope="session")

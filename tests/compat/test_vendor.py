@@ -11,10 +11,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
-from programs import Program, run
 
 from segops import sign_user_id
 from segops.local import LocalSegOps, LocalServer, StoredEvent
+from tests.compat.programs import Program, run
 
 
 class Outcome(msgspec.Struct, frozen=True):

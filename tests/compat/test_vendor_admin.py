@@ -12,15 +12,17 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-import vendor_cases_ai
-import vendor_cases_client
-import vendor_cases_crud
-import vendor_cases_resources
-import vendor_cases_segments
-from programs import Program, run
-from vendor_desk import CASES, Desk, DevService, did, fresh
 
 from segops.local import LocalSegOps, LocalServer
+from tests.compat import (
+    vendor_cases_ai,
+    vendor_cases_client,
+    vendor_cases_crud,
+    vendor_cases_resources,
+    vendor_cases_segments,
+)
+from tests.compat.programs import Program, run
+from tests.compat.vendor_desk import CASES, Desk, DevService, did, fresh
 
 assert {
     vendor_cases_ai,

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-from programs import Program
-from vendor_cases_cli import COMMANDS
-from vendor_desk import Desk, DevService
+
+from tests.compat.programs import Program
+from tests.compat.vendor_cases_cli import COMMANDS
+from tests.compat.vendor_desk import Desk, DevService
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from vendor_desk import Desk, case, fresh
+from tests.compat.vendor_desk import Desk, case, fresh
 
 
 def ask(desk: Desk) -> int:

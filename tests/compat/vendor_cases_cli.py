@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from vendor_desk import THIS_MONTH, Desk, did, fresh
+from tests.compat.vendor_desk import THIS_MONTH, Desk, did, fresh
 
 Command = Callable[[Desk, Path], None]
 

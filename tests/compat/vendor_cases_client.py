@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 
-from vendor_desk import Desk, case, fresh
+from tests.compat.vendor_desk import Desk, case, fresh
 
 EVENTS = "SELECT user_id, event_type, occurred_at, payload FROM events WHERE user_id = ? ORDER BY id"
 

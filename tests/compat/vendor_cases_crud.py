@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vendor_desk import Desk, case, did, fresh, holds
+from tests.compat.vendor_desk import Desk, case, did, fresh, holds
 
 Body = dict[str, Any]
 

@@ -7,7 +7,7 @@ import hmac
 import json
 from typing import Any
 
-from vendor_desk import Desk, case, fresh
+from tests.compat.vendor_desk import Desk, case, fresh
 
 
 @case("products.bulk_upsert")

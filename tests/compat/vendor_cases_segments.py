@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from vendor_desk import THIS_MONTH, Desk, case, did, fresh
+from tests.compat.vendor_desk import THIS_MONTH, Desk, case, did, fresh
 
 MEMBERS = "SELECT user_id FROM segment_members WHERE segment_id = ? ORDER BY user_id"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from programs import Program, run, start
+from tests.compat.programs import Program, run, start
 
 Case = Callable[["Desk"], None]
 

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import pytest
-from harness import Answer, MakeRig, events, idempotency_key, names, reply, script, users
 
 from segops import SegOpsClient
 from segops.core import (
@@ -22,6 +21,7 @@ from segops.core import (
 )
 from segops.core.options import Limits
 from segops.core.retry import RetryPolicy
+from tests.core.harness import Answer, MakeRig, events, idempotency_key, names, reply, script, users
 
 HOLD_STATUSES = [100, 300, 301, 302, 303, 304, 307, 308, 401, 402, 403, 404, 405, 409, 410, 418, 431, 451, 501, 505]
 RETRY_ANSWERS: list[Answer] = [

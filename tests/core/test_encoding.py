@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from tracking import Outcome, sent
 
 from segops import SegOpsClient, SegOpsEncodingError
+from tests.core.tracking import Outcome, sent
 
 UTC = dt.timezone.utc
 PLUS_TWO = dt.timezone(dt.timedelta(hours=2))

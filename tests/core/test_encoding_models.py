@@ -9,7 +9,8 @@ import attrs
 import msgspec
 import pydantic
 import pytest
-from tracking import Outcome, sent
+
+from tests.core.tracking import Outcome, sent
 
 WHEN = datetime(2027, 1, 5, tzinfo=timezone.utc)
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tracking import FIELDS
 
 from segops import SegOpsClient
 from segops.core.encoding import encode_event, encode_plain, is_plain
 from segops.core.events import Event
 from segops.transports.memory import MemoryTransport
+from tests.core.tracking import FIELDS
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from rig.fault_server import FaultServer, hold, stall
+
+from tests.rig.fault_server import FaultServer, hold, stall
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 100.0

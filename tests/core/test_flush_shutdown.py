@@ -12,13 +12,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from harness import MakeRig, names, script
-from rig.fault_server import FaultServer, answer, hold, stall
 
 from segops import SegOpsClient, Stats
 from segops.core import Request, Response, SegOpsConfigError, SegOpsTransportError, Transport
 from segops.core.options import Limits
 from segops.transports.memory import MemoryTransport
+from tests.core.harness import MakeRig, names, script
+from tests.rig.fault_server import FaultServer, answer, hold, stall
 
 KEY = "sk_test_flush"
 

@@ -11,10 +11,10 @@ from uuid import UUID
 
 import numpy as np
 import pytest
-from tracking import FIELDS, Outcome
 
 from segops import Event, Limits, SegOpsClient, SegOpsEncodingError, SegOpsEventError
 from segops.transports.memory import MemoryTransport
+from tests.core.tracking import FIELDS, Outcome
 
 UTC = timezone.utc
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness import PUBLIC, Answer, Rig, build
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from test_session import Auth, Current
 
 from segops.core import SESSION_PATH, Request, Response
+from tests.core.harness import PUBLIC, Answer, Rig, build
+from tests.core.test_session import Auth, Current
 
 USERS = ["ann", "bob", "mallory"]
 ANSWERS = [202, 202, 202, 401, 403, 400, 413, 404, 429, 500, 503]

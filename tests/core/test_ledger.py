@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 
-from harness import Answer, Rig, build, names, users
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -12,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from segops.core import Request, Response, SegOpsTransportError
 from segops.core.ledger import Tally
 from segops.core.options import Limits
+from tests.core.harness import Answer, Rig, build, names, users
 
 REASONS = {400: "rejected", 422: "rejected", 413: "too_large"}
 MAX_EVENTS = 40

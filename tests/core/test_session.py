@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from harness import PUBLIC, Answer, Answerer, MakeRig, Rig, events, idempotency_key, reply, users
 
 from segops.core import (
     SESSION_PATH,
@@ -27,6 +26,7 @@ from segops.core.options import ApiKey
 from segops.core.retry import Clock
 from segops.core.session import Sessions
 from segops.testing import FakeClock
+from tests.core.harness import PUBLIC, Answer, Answerer, MakeRig, Rig, events, idempotency_key, reply, users
 
 DAY = 86_400.0
 

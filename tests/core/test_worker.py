@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from rig.fault_server import FaultServer, stall
 
 from segops import SegOpsClient, SegOpsEventError
 from segops.core import Request, Response, Transport
 from segops.core.options import Limits
 from segops.transports.memory import MemoryTransport
+from tests.rig.fault_server import FaultServer, stall
 
 KEY = "sk_test_worker"
 PATIENCE = 20.0

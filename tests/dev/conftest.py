@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser import NAMES, Browser, Page, find_chromium
-from dev_rig import SEGOPS, DevProcess, make_environment
 
 from segops import SegOpsClient
 from segops.local import LocalSegOps
 from segops.plugins.dev.server import DevServer
+from tests.dev.browser import NAMES, Browser, Page, find_chromium
+from tests.dev.dev_rig import SEGOPS, DevProcess, make_environment
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

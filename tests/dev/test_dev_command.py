@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from dev_rig import SEGOPS, DevProcess, ask
 
 from segops import SegOpsClient, SegOpsTransportError
 from segops.local import LocalSegOps
 from segops.plugins.dev.listen import listen
 from segops.plugins.dev.server import DevServer
+from tests.dev.dev_rig import SEGOPS, DevProcess, ask
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

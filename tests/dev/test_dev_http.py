@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from dev_rig import DevProcess, Stream, ask, connect, exchange
 
 from segops import SegOpsClient, SegOpsConfigError, sign_user_id
 from segops.core import BATCH_PATH, SESSION_PATH, SINGLE_PATH
 from segops.local import LocalSegOps
 from segops.plugins.dev.server import DevServer
+from tests.dev.dev_rig import DevProcess, Stream, ask, connect, exchange
 
 
 def key(local: LocalSegOps) -> dict[str, str]:

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from dev_rig import ask
 
 from segops import SegOpsClient, SegOpsConfigError, SegOpsTimeoutError, SegOpsTransportError
 from segops.core import BATCH_PATH, SINGLE_PATH, Request
 from segops.local import Fault, Faults, LocalSegOps, LocalServer, LocalTransport, parse_fault
 from segops.plugins.dev.server import DevServer
+from tests.dev.dev_rig import ask
 
 BATCH = "POST /api/ingestion/track/batch/"
 

@@ -9,13 +9,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from browser import Browser, Page
-from dev_rig import ask
 
 from segops import SegOpsClient
 from segops.core import BATCH_PATH
 from segops.local import LocalSegOps
 from segops.plugins.dev.server import DevServer
+from tests.dev.browser import Browser, Page
+from tests.dev.dev_rig import ask
 
 ROWS = "[...document.querySelectorAll('#panel-events .row')]"
 FIRST = f"{ROWS}[0]"

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import venv
-from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1]))  # for `rig`
-
-from lifecycle_rig import DEPENDENCIES, SERVERS, Servers
+from tests.lifecycle.lifecycle_rig import DEPENDENCIES, SERVERS, Servers
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +16,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Servers:
     home = tmp_path_factory.mktemp("servers")
     venv.create(home / "venv", with_pip=True, symlinks=True)
     python = home / "venv" / "bin" / "python"
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *DEPENDENCIES, *SERVERS]
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *DEPENDENCIES, *SERVERS]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return Servers(python)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from rig.fault_server import FaultServer
+
+from tests.rig.fault_server import FaultServer
 
 ROOT = Path(__file__).parents[2]
 DEPENDENCIES = [each for each in requires("segops-sdk") or [] if "extra ==" not in each]
@@ -34,7 +35,7 @@ class Servers(NamedTuple):
 
     def run(self, code: str, *args: str, timeout: float = PATIENCE) -> str:
         """Run a program to its end and return what it printed."""
-        command = [self.python, "-c", code, *args]
+        command = [str(self.python), "-c", code, *args]
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=timeout, check=False, env=environment(), cwd=ROOT
         )

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
-from lifecycle_rig import PATIENCE, Servers, end, events, free_port, get, serving, stored, wait_until
-from rig.fault_server import FaultServer
+
+from tests.lifecycle.lifecycle_rig import PATIENCE, Servers, end, events, free_port, get, serving, stored, wait_until
+from tests.rig.fault_server import FaultServer
 
 APPLICATION = """
 import os

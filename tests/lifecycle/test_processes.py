@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from lifecycle_rig import PATIENCE, ROOT, environment, stored, wait_until
-from rig.fault_server import FaultServer, answer
+
+from tests.lifecycle.lifecycle_rig import PATIENCE, ROOT, environment, stored, wait_until
+from tests.rig.fault_server import FaultServer, answer
 
 HEADER = """
 import sys, time

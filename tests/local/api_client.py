@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from local_service import Service
-
 from segops.core import Request, Response
+from tests.local.local_service import Service
 
 
 class Api:

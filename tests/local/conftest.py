@@ -6,12 +6,12 @@ import http.client
 from collections.abc import Iterator
 
 import pytest
-from api_client import Api
-from local_service import Clock, Service
-from served import DEV, LOCAL_SERVER, Served, serve, stock
 
 from segops.core import Request, Response
 from segops.local import LocalSegOps, LocalServer
+from tests.local.api_client import Api
+from tests.local.local_service import Clock, Service
+from tests.local.served import DEV, LOCAL_SERVER, Served, serve, stock
 
 
 @pytest.fixture

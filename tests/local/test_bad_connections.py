@@ -7,9 +7,9 @@ import socket
 from contextlib import ExitStack
 
 import pytest
-from served import Reply, Served, must_refuse, split_answers
 
 from segops.core import BATCH_PATH, SINGLE_PATH
+from tests.local.served import Reply, Served, must_refuse, split_answers
 
 EVENT = json.dumps({"user_id": "u", "event_type": "e"}).encode()
 CLOSE = "Connection: close"

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from served import Served, forge, must_refuse
 
 from segops.core import BATCH_PATH, SESSION_PATH, SINGLE_PATH, Request
 from segops.local import LocalSegOps
+from tests.local.served import Served, forge, must_refuse
 
 
 def claims(served: Served, **changed: object) -> dict[str, object]:

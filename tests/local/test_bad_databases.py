@@ -14,10 +14,10 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from served import DEV, LOCAL_SERVER, Served, must_refuse, serve, stock
 
 from segops.core import BATCH_PATH, SegOpsConfigError
 from segops.local import LocalSegOps
+from tests.local.served import DEV, LOCAL_SERVER, Served, must_refuse, serve, stock
 
 BATCH = 50
 

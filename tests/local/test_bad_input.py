@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from served import Served, must_refuse
 
 from segops.core import BATCH_PATH, SESSION_PATH, SINGLE_PATH
 from segops.local import MAX_BODY
 from segops.local.routes import ROUTES
+from tests.local.served import Served, must_refuse
 
 # These look at no body, or do without one.
 BODILESS = ("/compute/", "/estimate/", "/score/", "/score-all/", "/run/", "/regenerate/", "/publish/", "/sync/")

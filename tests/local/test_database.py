@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from local_service import event, unmeasured
 
 from segops.core import BATCH_PATH, Request, Response, SegOpsConfigError
 from segops.local import LocalSegOps
+from tests.local.local_service import event, unmeasured
 
 
 def send(segops: LocalSegOps, count: int = 3) -> Response:

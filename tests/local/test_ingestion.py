@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from local_service import START, Service, event
 
 from segops.core import BATCH_PATH, SESSION_PATH, SINGLE_PATH, Request
 from segops.local import LocalSegOps, StoredEvent
+from tests.local.local_service import START, Service, event
 
 NOW = "2026-01-01T00:00:00.000000Z"
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from local_service import event
 
 from segops.core import BATCH_PATH, SINGLE_PATH, Request, Response, SegOpsConfigError
 from segops.local import LocalSegOps, LocalServer
+from tests.local.local_service import event
 
 
 @pytest.fixture

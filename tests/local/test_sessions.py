@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from local_service import START, Clock, Service, event, sign
 
 from segops.core import Request, SegOpsConfigError
 from segops.local import LocalSegOps
@@ -17,6 +16,7 @@ from segops.local.call import Call
 from segops.local.database import Database
 from segops.local.ingestion import NewEvent
 from segops.local.tokens import Claims
+from tests.local.local_service import START, Clock, Service, event, sign
 
 SECRET = "00112233445566778899aabbccddeeff"
 ZERO = "ab6db82217ee1fc710e53b83a1d87a73fced88e31cde75ce06168cec91033792"

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from planted import MUTANTS, Mutant
+from tests.mutants.planted import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
 NEEDED = ["segops", "tests", "examples", "docs", "typings"]

@@ -6,7 +6,8 @@ import ast
 from pathlib import Path
 
 import pytest
-from planted import MUTANTS, Mutant
+
+from tests.mutants.planted import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
 

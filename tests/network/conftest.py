@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[1]))  # for `rig`
-
-from network_rig import Desk
+from tests.network.network_rig import Desk
 
 
 @pytest.fixture

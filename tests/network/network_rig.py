@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
-from rig.fault_server import FaultServer
-from rig.wire import Received
 
 from segops import RetryPolicy, SegOpsClient
 from segops.core import Transport
+from tests.rig.fault_server import FaultServer
+from tests.rig.wire import Received
 
 SECRET = "sk_test_planted_secret_of_the_network"
 QUICK = RetryPolicy(base=0.01, cap=0.05)

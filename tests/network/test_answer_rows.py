@@ -8,10 +8,10 @@ import zlib
 from pathlib import Path
 
 import pytest
-from network_rig import SECRET, MakeDesk, same_request, stored, wait_until
-from rig.fault_server import Fault, FaultServer, answer, endless_body, endless_headers, redirect
 
 from segops.core import SegOpsApiError
+from tests.network.network_rig import SECRET, MakeDesk, same_request, stored, wait_until
+from tests.rig.fault_server import Fault, FaultServer, answer, endless_body, endless_headers, redirect
 
 BOMB = """
 import resource, sys

@@ -12,20 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from network_rig import SECRET, MakeDesk, free_port, same_request, stored, wait_until
-from rig.fault_server import Fault, FaultServer, answer, cut, drip, hang_up, hold, reset, stall
-from rig.proxy import Proxy
-from rig.tls import TLS
 
 from segops import RetryPolicy
 from segops.core import SegOpsTransportError
 from segops.transports.http import HttpTransport
-
-pytest_plugins = ["rig.fixtures"]
+from tests.network.network_rig import SECRET, MakeDesk, free_port, same_request, stored, wait_until
+from tests.rig.fault_server import Fault, FaultServer, answer, cut, drip, hang_up, hold, reset, stall
+from tests.rig.proxy import Proxy
+from tests.rig.tls import TLS
 
 HALF_OPEN = """
 import sys
-from rig.fault_server import FaultServer
+from tests.rig.fault_server import FaultServer
 with FaultServer() as server:
     print(server.url, flush=True)
     sys.stdin.read()

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from plugin_rig import Enriching
 
 from segops import Event, SegOpsClient, SegOpsPluginError, Stats
 from segops.core.enrichment import MAX_ADDED, MAX_STRIKES, SLOW
 from segops.transports.memory import MemoryTransport
+from tests.plugins.plugin_rig import Enriching
 
 
 class Run:

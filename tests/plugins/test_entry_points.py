@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from plugin_rig import Environment
+
+from tests.plugins.plugin_rig import Environment
 
 MARK = """
 from segops import hookimpl

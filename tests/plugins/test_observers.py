@@ -3,11 +3,10 @@
 import threading
 from typing import Any
 
-from plugin_rig import Enriching
-
 from segops import Observer, RetryPolicy, SegOpsClient, hookimpl
 from segops.core import DropReason
 from segops.transports.memory import MemoryTransport
+from tests.plugins.plugin_rig import Enriching
 
 
 class Watching(Observer):

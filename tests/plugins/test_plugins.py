@@ -5,12 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from plugin_rig import Enriching, marking
 
 from segops import Event, Observer, SegOpsClient, SegOpsConfigError, SegOpsPluginError, hookimpl
 from segops.core import Command, Enricher, Request, Response, Transport
 from segops.core.plugins import Plugins, name_of
 from segops.transports.memory import MemoryTransport
+from tests.plugins.plugin_rig import Enriching, marking
 
 
 def plugins_of(*given: object, builtins: dict[str, str] | None = None, selection: str = "none") -> Plugins:

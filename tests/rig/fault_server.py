@@ -18,7 +18,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
-from rig.wire import Peer, Received
+from tests.rig.wire import Peer, Received
 
 if TYPE_CHECKING:
     from typing_extensions import Self

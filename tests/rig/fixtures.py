@@ -1,4 +1,4 @@
-"""Fixtures of the HTTP tests: name this module in `pytest_plugins`."""
+"""Fixtures of the HTTP tests."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from rig.tls import TLS
 from segops.transports.http import HttpTransport
+from tests.rig.tls import TLS
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 
-from rig.fault_server import Call, Fault, FaultServer, raw
+from tests.rig.fault_server import Call, Fault, FaultServer, raw
 
 
 class Proxy(FaultServer):

@@ -1,6 +1,1 @@
 """Makes the rig importable."""
-
-import sys
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).parents[1]))  # for `rig`

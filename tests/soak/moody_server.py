@@ -6,7 +6,8 @@ import random
 import threading
 
 import msgspec
-from rig.fault_server import (
+
+from tests.rig.fault_server import (
     Call,
     Fault,
     FaultServer,

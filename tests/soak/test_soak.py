@@ -10,8 +10,9 @@ from statistics import median
 
 import msgspec
 import pytest
-from application import KEY
-from moody_server import MoodyServer
+
+from tests.soak.application import KEY
+from tests.soak.moody_server import MoodyServer
 
 SECONDS = float(os.environ.get("SEGOPS_SOAK_SECONDS", "30"))
 HERE = Path(__file__).parent

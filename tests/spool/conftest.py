@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "core")]
-
-from harness import Answerer, MakeRig, Rig, build
+from tests.core.harness import Answerer, MakeRig, Rig, build
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from rig.fault_server import FaultServer
+
+from tests.rig.fault_server import FaultServer
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 30.0

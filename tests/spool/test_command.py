@@ -10,9 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from harness import MakeRig, names
-from rig.fault_server import FaultServer, answer
-from spool_rig import ROOT, closed_port, held, rows, stored
+
+from tests.core.harness import MakeRig, names
+from tests.rig.fault_server import FaultServer, answer
+from tests.spool.spool_rig import ROOT, closed_port, held, rows, stored
 
 
 def segops(*words: str, **more: str) -> subprocess.CompletedProcess[str]:

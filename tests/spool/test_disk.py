@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from harness import PUBLIC, SECRET, MakeRig, Rig, names
-from spool_rig import ROOT, closed_port, held, rows, run
 
 from segops import Limits, SegOpsConfigError, SegOpsSpoolError, UserContext
+from tests.core.harness import PUBLIC, SECRET, MakeRig, Rig, names
+from tests.spool.spool_rig import ROOT, closed_port, held, rows, run
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may do this")
 STRACE = shutil.which("strace")

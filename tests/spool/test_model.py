@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from harness import names
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -15,6 +14,7 @@ from segops import Limits
 from segops.core import BATCH_PATH, Accounts, Batch, DropReason, Spool
 from segops.spool import plan_spool
 from segops.testing import FakeClock
+from tests.core.harness import names
 
 AGE = 1000.0
 

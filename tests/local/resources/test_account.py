@@ -9,10 +9,10 @@ import json
 from typing import Any
 
 import pytest
-from api_client import Api
-from local_service import event
 
 from segops.local.resources.login import ACCESS_SECONDS, REFRESH_SECONDS
+from tests.local.api_client import Api
+from tests.local.local_service import event
 
 
 def login(api: Api) -> dict[str, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from api_client import Api
-from local_service import event
+
+from tests.local.api_client import Api
+from tests.local.local_service import event
 
 P = "/activations/"
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from api_client import Api
-from local_service import Clock, Service
 
 from segops.local import LocalSegOps
 from segops.local.resources.simulator import PROVIDERS, simulate
+from tests.local.api_client import Api
+from tests.local.local_service import Clock, Service
 
 P = "/ai-reach/queries/"
 C = "/ai-reach/competitors/"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from api_client import Api
-from local_service import event
 
 from segops.local.schema_check import Property, infer_properties, violations
+from tests.local.api_client import Api
+from tests.local.local_service import event
 
 P = "/schemas/"
 

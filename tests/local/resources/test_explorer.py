@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from api_client import Api
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from local_service import Clock, Service, event
 
 from segops.local import LocalSegOps
+from tests.local.api_client import Api
+from tests.local.local_service import Clock, Service, event
 
 P = "/explorer/users/"
 

@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from api_client import Api
+
+from tests.local.api_client import Api
 
 P = "/ai-pages/pages/"
 Q = "/ai-pages/query"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from api_client import Api, multipart
+
+from tests.local.api_client import Api, multipart
 
 CSV = (
     "SKU,Product Name,Price,Color,In Stock,Tags,Rating,Link\n"

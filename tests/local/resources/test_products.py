@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from api_client import Api
 
 from segops.local.resources import readability
+from tests.local.api_client import Api
 
 P = "/pim/products/"
 

@@ -12,14 +12,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from api_client import Api
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from local_service import Clock, Service, event
 
 from segops.local import LocalSegOps
 from segops.local.routes import ROUTES
 from segops.local.routing import Route
+from tests.local.api_client import Api
+from tests.local.local_service import Clock, Service, event
 
 SLASHES = {"/api/ai-pages/query"}
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from api_client import Api
-from local_service import event
 
 from segops.webhooks import parse_webhook, verify_webhook
+from tests.local.api_client import Api
+from tests.local.local_service import event
 
 P = "/webhooks/"
 

@@ -6,12 +6,11 @@ import json
 from datetime import datetime, timezone
 from typing import Any
 
-from local_service import Clock
-from segment_reference import Happening, World
-
 from segops.core import BATCH_PATH, Request, Response
 from segops.local import LocalSegOps
 from segops.local.segments.explain import Explanation, explain_user
+from tests.local.local_service import Clock
+from tests.local.segments.segment_reference import Happening, World
 
 PREFIX = "/api/segments/"
 

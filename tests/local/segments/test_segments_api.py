@@ -11,14 +11,14 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
-from local_service import START
-from segment_desk import PREFIX, Desk, group
-from segment_reference import Happening
 
 from segops.core import Request, SegOpsConfigError
 from segops.local import LocalSegOps
 from segops.local.database import Database
 from segops.local.segments.compute import Recomputed, recompute
+from tests.local.local_service import START
+from tests.local.segments.segment_desk import PREFIX, Desk, group
+from tests.local.segments.segment_reference import Happening
 
 BUYERS = group({"type": "event_count", "event_type": "order_placed", "operator": "gte", "value": 1})
 BIG = group({"type": "monetary", "operator": "gte", "value": 250})

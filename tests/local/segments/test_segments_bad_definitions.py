@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 import pytest
-from segment_desk import PREFIX, Desk, group
-from segment_reference import Happening
 
 from segops.local.segments import evaluate
+from tests.local.segments.segment_desk import PREFIX, Desk, group
+from tests.local.segments.segment_reference import Happening
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from segment_desk import Desk, group
-from segment_reference import Happening
 
 from segops.local.segments.explain import explain_user, would_change
 from segops.local.segments.membership import segments_of
+from tests.local.segments.segment_desk import Desk, group
+from tests.local.segments.segment_reference import Happening
 
 COUNT = {"type": "event_count", "event_type": "order_placed", "operator": "gte", "value": 2, "window_days": 30}
 EVENT = {"type": "event_property", "event_type": "order_placed", "property": "total"}

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from segment_desk import Desk, group
-from segment_reference import Happening, World
+
+from tests.local.segments.segment_desk import Desk, group
+from tests.local.segments.segment_reference import Happening, World
 
 DATA = Path(__file__).parents[3] / "examples" / "data" / "cdnow_sample.txt"
 

@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from segment_desk import Desk, group
-from segment_reference import MISSING, Happening, suits
+
+from tests.local.segments.segment_desk import Desk, group
+from tests.local.segments.segment_reference import MISSING, Happening, suits
 
 VALUES: list[Any] = [
     None,

@@ -7,9 +7,10 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from local_service import START
-from segment_desk import Desk
-from segment_reference import Happening
+
+from tests.local.local_service import START
+from tests.local.segments.segment_desk import Desk
+from tests.local.segments.segment_reference import Happening
 
 NOW = datetime.fromtimestamp(START, timezone.utc)
 DAY = timedelta(days=1)
