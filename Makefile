@@ -16,7 +16,7 @@ test: $(VENV)/.dev browser
 	$(BIN)/coverage report
 
 # The page of `segops dev` is tested in Chromium. Where it is missing and cannot be installed, these tests are skipped,
-# unless SEGOPS_TEST_BROWSER=required, as in .ci/run.
+# unless SEGOPS_TEST_BROWSER=required.
 browser:
 	@for name in chromium chromium-browser google-chrome chrome; do command -v $$name >/dev/null && exit 0; done; \
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
@@ -45,7 +45,7 @@ kill: $(VENV)/.dev
 
 # Ten bugs, planted one at a time in a copy of the project: the tests must notice each.
 mutants: $(VENV)/.dev
-	$(BIN)/python tests/mutants/run.py
+	$(BIN)/python -m tests.mutants.run
 
 # Writes the pins anew; needs uv. No index address gets into the file.
 lock:
