@@ -117,7 +117,7 @@ def test_row_5_a_connection_that_the_server_closed_is_replaced_at_once(desk: Mak
 
 def test_row_7_a_peer_that_is_stopped_and_goes_on(desk: MakeDesk) -> None:
     command = [sys.executable, "-c", HALF_OPEN]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
