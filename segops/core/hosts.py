@@ -5,6 +5,7 @@ None of them is imported here: what is not loaded is not the host.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -40,13 +41,19 @@ def tell_of_fork(start_afresh: Callable[[], None]) -> None:
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is None:
         return
+    importer = os.getpid()
+
+    def forked() -> None:
+        if os.getpid() != importer:  # the first worker may be the process itself
+            start_afresh()
+
     try:
         postfork = import_module("uwsgidecorators").postfork  # keeps a list of hooks
     except Exception:  # noqa: BLE001 - it is not installed, or refuses to work without a master process
         before = getattr(uwsgi, "post_fork_hook", None)
-        vars(uwsgi)["post_fork_hook"] = lambda: [hook() for hook in (before, start_afresh) if hook is not None]
+        vars(uwsgi)["post_fork_hook"] = lambda: [hook() for hook in (before, forked) if hook is not None]
     else:
-        postfork(start_afresh)
+        postfork(forked)
 
 
 def stops_threads() -> bool:

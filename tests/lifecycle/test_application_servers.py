@@ -112,34 +112,29 @@ def test_row_29_celery_prefork_delivers_what_its_tasks_tracked(servers: Servers,
         assert stored(server).count("preloaded") == 1, "the parent's own, and no copy of it by a child"
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize(
+    "options", [[], ["--master"], ["--master", "--processes", "2"]], ids=["alone", "master", "two"]
+)
 def test_row_31_uwsgi_without_threads_delivers_on_flush_and_at_exit(
-    servers: Servers, tmp_path: Path, processes: int
+    servers: Servers, tmp_path: Path, options: list[str]
 ) -> None:
-    """Without `enable-threads` a thread of ours runs, if at all, only while a request is served."""
+    """Without `enable-threads` a thread of ours runs only while a request is served, and forks pass Python by."""
     (tmp_path / "wsgi.py").write_text(APPLICATION)
     port = free_port()
-    command = [servers.program("uwsgi"), "--http-socket", f"127.0.0.1:{port}", "--wsgi-file", "wsgi.py", "--master"]
-    options = [
-        "--processes",
-        str(processes),
-        "--die-on-term",
-        "--need-app",
-        "--virtualenv",
-        str(servers.python.parents[1]),
-    ]
+    command = [servers.program("uwsgi"), "--http-socket", f"127.0.0.1:{port}", "--wsgi-file", "wsgi.py"]
+    command += ["--die-on-term", "--need-app", "--virtualenv", str(servers.python.parents[1]), *options]
     with FaultServer() as server:
-        with serving([*command, *options], tmp_path, TEST_URL=server.url):
+        with serving(command, tmp_path, TEST_URL=server.url):
             for number in range(10):
                 get(port, f"/{number}")
-            flushed = get(port, "/flush")
-            assert flushed == "True 0"
-            if processes == 1:
+            assert get(port, "/flush") == "True 0"
+            if "--processes" not in options:
                 assert {f"/{number}" for number in range(10)} <= set(stored(server))
             for number in range(10, 20):
                 get(port, f"/{number}")
-        assert set(stored(server)) >= {f"/{number}" for number in range(20)}
-        assert len(stored(server)) == len(set(stored(server)))
+        # A master process is ended without the exit code of Python: what it tracked before the fork is not sent.
+        arrived = [name for name in stored(server) if options == [] or name != "preloaded"]
+        assert arrived == sorted([*[f"/{number}" for number in range(20)], *([] if options else ["preloaded"])])
 
 
 def test_row_32_gevent_loses_nothing_and_goes_on_meanwhile(servers: Servers) -> None:
