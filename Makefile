@@ -4,6 +4,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+# Tests of exits, signals and other people's servers: they need the machine for themselves. The others mostly wait.
+ALONE  := tests/lifecycle tests/network tests/soak tests/core/test_exit.py
+
 .PHONY: demo test browser check lint types bench soak kill mutants lock clean
 
 demo: $(VENV)/.demo
@@ -11,7 +14,8 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev browser
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses 4 --dist loadfile
+	$(BIN)/coverage run -m pytest --numprocesses 4 --dist loadfile $(ALONE:%=--ignore=%)
+	$(BIN)/coverage run -m pytest $(ALONE)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -126,6 +126,7 @@ def test_row_7_a_peer_that_is_stopped_and_goes_on(desk: MakeDesk) -> None:
         it.track("a")
         assert it.delivers(1)
         process.send_signal(signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)  # it has stopped, not only been told to
         try:
             it.track("b")
             started = time.monotonic()
@@ -153,7 +154,7 @@ def test_row_9_a_certificate_that_does_not_hold_means_one_error_and_waiting(
         assert wait_until(lambda: server.connections >= 3), "it is probed"
         it.client.flush(0.1)
         assert not server.journal, "nothing was sent to a stranger, not in the clear either"
-    assert len(it.errors) == 1
+        assert len(it.errors) == 1
     assert "certificate" in str(it.errors[0])
     assert it.client.stats().pending == 2
 
