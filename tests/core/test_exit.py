@@ -138,7 +138,7 @@ def test_one_client_that_fails_at_exit_does_not_take_the_others_with_it() -> Non
 def test_a_fork_in_the_middle_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """Row 28: the child begins with an empty buffer and delivers its own; the parent is not disturbed.
 
-    Not measured for coverage: its tracer has a lock of its own, which one child in some 150 inherits locked.
+    Not measured for coverage: with it one child in some 150 stood still (2 of 325), without it none (0 of 700).
     """
     for name in [name for name in os.environ if name.startswith("COVERAGE")]:
         monkeypatch.delenv(name)
