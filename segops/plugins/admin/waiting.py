@@ -45,6 +45,21 @@ def wait_until(http: Http, read: Callable[[], T], is_done: Callable[[T], bool], 
     return state
 
 
+def wait_for_computation(
+    http: Http, read: Callable[[], R], start: Callable[[], object], *, timeout: float, what: str
+) -> R:
+    """Start a computation and return the record once its `last_computed_at` has changed.
+
+    Raises:
+        SegOpsTimeoutError: It takes too long.
+    """
+    before = read().get("last_computed_at")
+    start()
+    return wait_until(
+        http, read, lambda record: record.get("last_computed_at") not in {None, before}, timeout=timeout, what=what
+    )
+
+
 def wait_for_job(http: Http, first: R, read: Callable[[], R], *, timeout: float, what: str) -> R:
     """Wait until the `status` of a job says that it is finished, and return the job.
 

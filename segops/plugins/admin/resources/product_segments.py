@@ -11,7 +11,7 @@ from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Receipt, Record
 from segops.plugins.admin.resource import Call, composed, endpoint
-from segops.plugins.admin.waiting import wait_until
+from segops.plugins.admin.waiting import wait_for_computation
 
 
 class ProductSegment(Record):
@@ -59,12 +59,10 @@ class ProductSegments(Crud[ProductSegment]):
         Raises:
             SegOpsTimeoutError: It takes longer.
         """
-        before = self.get(id).get("last_computed_at")
-        self.recompute(id)
-        return wait_until(
+        return wait_for_computation(
             self.http,
             lambda: self.get(id),
-            lambda segment: segment.get("last_computed_at") not in {None, before},
+            lambda: self.recompute(id),
             timeout=timeout,
             what="the computation of the product segment",
         )
