@@ -46,7 +46,7 @@ def steps(client: SegOpsClient) -> dict[str, Callable[[], object]]:
     """Return the parts of `track()`, in their order, and at last the whole."""
     call, track = Empty().track, client.track
     buffer = Buffer(Limits(max_events=10**9, max_bytes=10**12))
-    reporter = Reporter(Ledger(buffer, Clock()), None, (), Clock())
+    reporter = Reporter(Ledger(buffer, Clock()), buffer, None, (), Clock())
     return {
         "nothing": lambda: None,
         "call with three keywords": lambda: call(user_id=USER, event_type=TYPE, payload=PAYLOAD),

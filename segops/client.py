@@ -110,6 +110,7 @@ class SegOpsClient(Tracker):
         self._blueprint = Blueprint(
             transport=self._transport,
             key=self._key,
+            wanted=self._enrichment.wanted,
             timing=timing,
             limits=self._limits,
             retry=retry or RetryPolicy(),
@@ -243,6 +244,7 @@ class SegOpsClient(Tracker):
 
     def _start_afresh(self) -> None:
         self._pipeline = Pipeline(self._blueprint)
+        self._accept = _ignore if self._is_disabled else self._pipeline.buffer.accept
 
     def _close(self, pipeline: Pipeline, timeout: float) -> None:
         if pipeline.buffer.is_closed:
@@ -275,6 +277,11 @@ class SegOpsClient(Tracker):
         if sys.platform == "emscripten" and not key.is_public:
             warn("a secret key is in a browser, where anybody can read it: use a pk_ key")
         return key
+
+
+def _ignore(*_: object) -> bool:
+    """Take an event while the SDK is turned off."""
+    return True
 
 
 class _Nowhere(Transport):

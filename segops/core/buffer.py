@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from collections import deque
 
+from segops.core.encoding import encode_plain
 from segops.core.events import UserContext
+from segops.core.intake import Intake
 from segops.core.options import Limits
 
 NEVER = sys.maxsize
+_CLOSED = -NEVER // 2
+"""No room, whatever is still taken or given back."""
 
 
 OWNER_BYTES = 350
@@ -25,43 +29,50 @@ Identity = tuple[str | None, str | None]
 """The user id and the anonymous id of an owner."""
 
 
-class Buffer:
+class Buffer(Intake):
     """A queue of encoded events, bounded by their number and their bytes.
 
-    `put` takes no lock: it may be called from any thread, from a signal handler and from `__del__`, at any moment.
-    It leans on CPython running `bytes += n` and the methods of a deque without a switch of threads. Should another
-    interpreter lose an update, the byte bound gets inexact by one event; what is sent and counted does not.
+    `accept` and `put` take no lock: they may be called from any thread, from a signal handler and from `__del__`, at
+    any moment. `put` leans on CPython running `bytes += n` and the methods of a deque without a switch of threads.
+    Should another interpreter lose an update, the byte bound gets inexact by one event; what is sent and counted does
+    not.
 
     Args:
         limits: The bounds.
+        wanted: The types of events that `accept` leaves to the caller; None if it leaves all.
         overhead: Bytes that each event takes besides its own: `OWNER_BYTES` if events have owners.
 
     Attributes:
-        queue: The events that nobody has taken yet.
-        bytes: Bytes that all events take which are not settled, taken or not.
-        room: Events that the queue may hold at this moment.
-        wake_at: Length of the queue at which the worker wants to be woken; the first event starts it.
         is_closed: Whether all further events are refused.
     """
 
-    __slots__ = ("_limits", "_overhead", "bytes", "is_closed", "queue", "room", "wake_at")
+    __slots__ = ("_limits", "_overhead", "is_closed")
 
-    def __init__(self, limits: Limits, overhead: int = 0) -> None:
+    def __init__(self, limits: Limits, wanted: frozenset[str] | None = frozenset(), overhead: int = 0) -> None:
         self._limits = limits
         self._overhead = overhead
-        self.queue: deque[bytes] = deque()
-        self.bytes = 0
-        self.room = limits.max_events
-        self.wake_at = 1
         self.is_closed = False
+        self.queue = deque()
+        self.append = self.queue.append
+        self.encode = encode_plain
+        self.wanted = wanted
+        self.wake = _nobody
+        self.max_event_bytes = min(limits.max_event_bytes, NEVER)
+        self.max_bytes = min(limits.max_bytes, NEVER)
+        self.bytes = 0
+        self.room = min(limits.max_events, NEVER)
+        self.wake_at = 1
+        self.is_direct = True
 
     def put(self, event: bytes) -> bool:
         """Append an event, or return False if there is no room for it."""
         size = len(event) + self._overhead
-        if len(self.queue) >= self.room or self.bytes + size > self._limits.max_bytes:
+        if len(self.queue) >= self.room or self.bytes + size > self.max_bytes:
             return False
         self.bytes += size
-        self.queue.append(event)
+        self.append(event)
+        if len(self.queue) >= self.wake_at:
+            self.wake()
         return True
 
     def take(self, max_events: int, max_bytes: int) -> list[bytes]:
@@ -96,13 +107,17 @@ class Buffer:
     def arm(self, length: int) -> None:
         """Ask for the worker to be woken once so many events wait."""
         if not self.is_closed:
-            self.wake_at = length
+            self.wake_at = min(length, NEVER)
 
     def close(self) -> None:
         """Refuse all further events; one that slips in at this very moment wakes the worker."""
         self.is_closed = True
-        self.room = -NEVER
+        self.room = _CLOSED
         self.wake_at = 0
+
+
+def _nobody() -> None:
+    """Stand in for what is woken until there is something."""
 
 
 def same_owner(one: bytes, other: bytes) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from segops.core.encoding import encode_event, is_plain
 from segops.core.errors import SegOpsPluginError
@@ -65,12 +65,12 @@ class Enrichment:
         report: Is told about failures.
 
     Attributes:
-        wanted: The event types that any enricher asked for.
+        wanted: The event types that any enricher asked for; None if one asked for all.
     """
 
     def __init__(self, enrichers: Iterable[Enricher], report: Callable[[Exception], None]) -> None:
         self._enrichers = [_Guarded(enricher, report) for enricher in enrichers]
-        self.wanted: Container[str] = _wanted_by(self._enrichers)
+        self.wanted = _wanted_by(self._enrichers)
 
     def apply(self, event: Event) -> Sequence[Event]:
         """Return what is to be sent for `event`: none if it was dropped."""
@@ -81,18 +81,11 @@ class Enrichment:
         return events
 
 
-class _Everything:
-    """Contains everything."""
-
-    def __contains__(self, item: object) -> bool:
-        return True
-
-
-def _wanted_by(enrichers: Sequence[_Guarded]) -> Container[str]:
+def _wanted_by(enrichers: Sequence[_Guarded]) -> frozenset[str] | None:
     wanted: set[str] = set()
     for enricher in enrichers:
         if enricher.wanted is None:
-            return _Everything()
+            return None
         wanted |= enricher.wanted
     return frozenset(wanted)
 

@@ -27,6 +27,7 @@ class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
 
     transport: Transport
     key: ApiKey | None
+    wanted: frozenset[str] | None
     timing: Timing
     limits: Limits
     retry: RetryPolicy
@@ -55,9 +56,10 @@ class Pipeline:
         self.closing = threading.Lock()
         self.known_losses = 0
         self.has_owners = plan.key is not None and plan.key.is_public
-        self.buffer = Buffer(plan.limits, OWNER_BYTES if self.has_owners else 0)
+        wanted, overhead = (None, OWNER_BYTES) if self.has_owners else (plan.wanted, 0)
+        self.buffer = Buffer(plan.limits, wanted, overhead)
         self.ledger = Ledger(self.buffer, plan.clock)
-        self.reporter = Reporter(self.ledger, plan.on_error, plan.observers, plan.clock)
+        self.reporter = Reporter(self.ledger, self.buffer, plan.on_error, plan.observers, plan.clock)
         accounts = Accounts(self.ledger, self.reporter)
         self.delivery = Delivery(
             ledger=self.ledger,
@@ -79,5 +81,6 @@ class Pipeline:
             timing=plan.timing,
             clock=plan.clock,
         )
+        self.buffer.wake = self.worker.wake
         if self.delivery.has_backlog():
             self.worker.wake()

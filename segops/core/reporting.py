@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from segops.core.buffer import Buffer
 from segops.core.errors import DropReason, SegOpsApiError, SegOpsEventError
 from segops.core.hookspecs import Observer
 from segops.core.ledger import Ledger
@@ -29,8 +30,11 @@ class Reporter:
         teller: The thread that is inside `tell`, None if there is none.
     """
 
-    def __init__(self, ledger: Ledger, on_error: OnError | None, observers: Sequence[Observer], clock: Clock) -> None:
+    def __init__(
+        self, ledger: Ledger, buffer: Buffer, on_error: OnError | None, observers: Sequence[Observer], clock: Clock
+    ) -> None:
         self._ledger = ledger
+        self._buffer = buffer
         self._on_error = on_error
         self._observers = observers
         self._clock = clock
@@ -71,6 +75,7 @@ class Reporter:
         if not self._telling.acquire(blocking=False):
             return
         self.teller = threading.get_ident()
+        self._buffer.is_direct = False
         try:
             while self._errors:
                 self._tell_error(self._errors.popleft())
@@ -79,6 +84,7 @@ class Reporter:
                 self._observe(notice)
             self._tell_drops()
         finally:
+            self._buffer.is_direct = True
             self.teller = None
             self._telling.release()
 
