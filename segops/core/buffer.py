@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import sys
 from collections import deque
 
@@ -82,18 +84,20 @@ class Buffer(Intake):
             max_events: How many at most.
             max_bytes: Bytes at most, with one more for each event; a single event may be larger.
         """
-        queue = self.queue
-        taken: list[bytes] = []
-        size = 0
-        while queue and len(taken) < max_events:
-            event = queue[0]
-            size += len(event) + 1
-            if taken and (size > max_bytes or not (type(event) is bytes or same_owner(taken[0], event))):
-                break
-            taken.append(queue.popleft())
-        count = len(taken)  # not in the next line: threads may switch at a call, and `close` sets the room as well
+        count = min(max_events, len(self.queue))
+        if self._overhead:
+            count = self._of_one_owner(count)
+        popleft = self.queue.popleft
+        taken = [popleft() for _ in range(count)]
+        if sum(map(len, taken)) + count > max_bytes:
+            count = _fitting(taken, max_bytes)
+            self.queue.extendleft(reversed(taken[count:]))
+            del taken[count:]
         self.room -= count
         return taken
+
+    def _of_one_owner(self, count: int) -> int:
+        return next((place for place in range(1, count) if not same_owner(self.queue[0], self.queue[place])), count)
 
     def release(self, events: int, size: int) -> None:
         """Give back the room of events that were taken and are settled now."""
@@ -118,6 +122,12 @@ class Buffer(Intake):
 
 def _nobody() -> None:
     """Stand in for what is woken until there is something."""
+
+
+def _fitting(events: list[bytes], max_bytes: int) -> int:
+    """Return how many of the events, from the first on, fit; one does in any case."""
+    sizes = itertools.accumulate(len(event) + 1 for event in events)
+    return max(1, bisect.bisect_right(list(sizes), max_bytes))
 
 
 def same_owner(one: bytes, other: bytes) -> bool:

@@ -156,15 +156,16 @@ def resolve(host: str, port: int) -> Sequence[_Endpoint]:
     Raises:
         OSError: There are none, or the resolver does not answer in time.
     """
+    name = host.encode("ascii")  # of text, the codec for international names would be loaded: a millisecond
     try:
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:  # a name
         pass
     found: SimpleQueue[Sequence[_Endpoint] | OSError] = SimpleQueue()
 
     def look_up() -> None:
         try:
-            found.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            found.put(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
         except OSError as error:
             found.put(error)
 
