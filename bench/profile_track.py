@@ -56,7 +56,7 @@ def steps(client: SegOpsClient) -> dict[str, Callable[[], object]]:
         "is_plain(payload)": lambda: is_plain(PAYLOAD),
         "encode": lambda: encode_plain(EVENT),
         "reporter.is_telling()": reporter.is_telling,
-        "buffer.put()": lambda: buffer.put(ENCODED),
+        "buffer.put()": lambda: buffer.intake.put(ENCODED),
         "track()": lambda: track(user_id=USER, event_type=TYPE, payload=PAYLOAD),
     }
 

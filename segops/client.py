@@ -244,7 +244,7 @@ class SegOpsClient(Tracker):
 
     def _start_afresh(self) -> None:
         self._pipeline = Pipeline(self._blueprint)
-        self._accept = _ignore if self._is_disabled else self._pipeline.buffer.accept
+        self._accept = _ignore if self._is_disabled else self._pipeline.buffer.intake.accept
 
     def _close(self, pipeline: Pipeline, timeout: float) -> None:
         if pipeline.buffer.is_closed:

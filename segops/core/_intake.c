@@ -16,12 +16,24 @@
 #endif
 
 #define MAX_DEPTH 32
+#define OPENING "{\"events\":["
+#define SEPARATOR ",\n"
+#define CLOSING "]}"
+#define LENGTH(literal) ((Py_ssize_t)sizeof(literal) - 1)
+
+/* Events that will travel in one request, as its body but for the end. */
+typedef struct Chunk {
+    struct Chunk *next;
+    char *bytes;
+    Py_ssize_t size, capacity, events;
+} Chunk;
 
 typedef struct {
     PyObject_HEAD
-    PyObject *queue, *append, *encode, *wanted, *wake;
-    Py_ssize_t max_event_bytes, max_bytes, bytes, room, wake_at;
-    char is_direct;
+    PyObject *encode, *wanted, *wake;
+    Chunk *first, *last;
+    Py_ssize_t max_event_bytes, max_bytes, batch_events, batch_bytes, pending_bytes, waiting, room, wake_at, overhead;
+    char is_single, is_direct;
 } Intake;
 
 /* The function behind `time.time` when this module was loaded, and the dictionary in which it is looked up again: tests
@@ -37,8 +49,8 @@ clock_is_real(void)
     return found != NULL && PyCFunction_Check(found) && PyCFunction_GET_FUNCTION(found) == real_time;
 }
 
-/* `2027-01-05T09:30:00.123456Z`, or, as datetime has it, without a fraction if that is zero; returns the length. */
-static size_t
+/* Write `2027-01-05T09:30:00.123456Z`, or, as datetime has it, without a fraction if that is zero; returns the length. */
+static Py_ssize_t
 write_now(char *to)
 {
     static time_t second = -1;
@@ -66,7 +78,7 @@ write_now(char *to)
         length += 7;
     }
     to[length] = 'Z';
-    return length + 1;
+    return (Py_ssize_t)length + 1;
 }
 
 /* Whether it is a str that JSON shows as it is: ASCII that needs no escape. */
@@ -139,92 +151,178 @@ is_plain(PyObject *value, int depth)
     return 0;
 }
 
-static char *
-put(char *to, const char *bytes, size_t length)
+static Chunk *
+new_chunk(Intake *self)
 {
-    memcpy(to, bytes, length);
+    Chunk *chunk = PyMem_Calloc(1, sizeof(Chunk));
+    if (chunk == NULL) {
+        return NULL;
+    }
+    chunk->capacity = 1024;
+    chunk->bytes = PyMem_Malloc((size_t)chunk->capacity);
+    if (chunk->bytes == NULL) {
+        PyMem_Free(chunk);
+        return NULL;
+    }
+    if (!self->is_single) {
+        memcpy(chunk->bytes, OPENING, sizeof OPENING);
+        chunk->size = LENGTH(OPENING);
+    }
+    if (self->last == NULL) {
+        self->first = chunk;
+    }
+    else {
+        char *trimmed = PyMem_Realloc(self->last->bytes, (size_t)self->last->size);
+        self->last->bytes = trimmed ? trimmed : self->last->bytes;
+        self->last->next = chunk;
+    }
+    self->last = chunk;
+    return chunk;
+}
+
+static void
+drop_first(Intake *self)
+{
+    Chunk *chunk = self->first;
+    self->first = chunk->next;
+    if (self->first == NULL) {
+        self->last = NULL;
+    }
+    PyMem_Free(chunk->bytes);
+    PyMem_Free(chunk);
+}
+
+static int
+make_room(Chunk *chunk, Py_ssize_t size)
+{
+    Py_ssize_t capacity = chunk->capacity;
+    while (capacity < size) {
+        capacity *= 2;
+    }
+    if (capacity > chunk->capacity) {
+        char *bytes = PyMem_Realloc(chunk->bytes, (size_t)capacity);
+        if (bytes == NULL) {
+            return -1;
+        }
+        chunk->bytes = bytes;
+        chunk->capacity = capacity;
+    }
+    return 0;
+}
+
+/* Return where to write an event of that size, which is counted already; or NULL if there is no room for it. */
+static char *
+reserve(Intake *self, Py_ssize_t size)
+{
+    if (self->waiting >= self->room || size + self->overhead > self->max_bytes - self->pending_bytes) {
+        return NULL;
+    }
+    Chunk *chunk = self->last;
+    Py_ssize_t needed = LENGTH(SEPARATOR) + size + LENGTH(CLOSING);
+    if (chunk == NULL || chunk->events >= self->batch_events
+        || (chunk->events && chunk->size > self->batch_bytes - needed)) {
+        chunk = new_chunk(self);
+    }
+    if (chunk == NULL || make_room(chunk, chunk->size + needed) < 0) {
+        return NULL;
+    }
+    if (chunk->events) {
+        memcpy(chunk->bytes + chunk->size, SEPARATOR, sizeof SEPARATOR - 1);
+        chunk->size += LENGTH(SEPARATOR);
+    }
+    char *to = chunk->bytes + chunk->size;
+    chunk->size += size;
+    chunk->events++;
+    self->waiting++;
+    self->pending_bytes += size + self->overhead;
+    return to;
+}
+
+static PyObject *
+wake_if_due(Intake *self)
+{
+    if (self->waiting >= self->wake_at) {
+        PyObject *nothing = PyObject_CallNoArgs(self->wake);
+        if (nothing == NULL) {
+            return NULL;
+        }
+        Py_DECREF(nothing);
+    }
+    Py_RETURN_TRUE;
+}
+
+static char *
+write_bytes(char *to, const char *bytes, Py_ssize_t length)
+{
+    memcpy(to, bytes, (size_t)length);
     return to + length;
 }
 
-#define PUT(to, literal) put(to, literal, sizeof(literal) - 1)
+#define WRITE(to, literal) write_bytes(to, literal, LENGTH(literal))
 
 static char *
-put_text(char *to, PyObject *text)
+write_text(char *to, PyObject *text)
 {
-    return put(to, (const char *)PyUnicode_1BYTE_DATA(text), (size_t)PyUnicode_GET_LENGTH(text));
+    return write_bytes(to, (const char *)PyUnicode_1BYTE_DATA(text), PyUnicode_GET_LENGTH(text));
 }
 
-/* The event as msgspec encodes the struct: fields in their order, those that are empty left out. */
-static PyObject *
-lay_out(PyObject *user, PyObject *type, PyObject *payload, PyObject *anonymous)
+#define USER_ID "{\"user_id\":\""
+#define EVENT_TYPE "\",\"event_type\":\""
+#define OCCURRED_AT "\",\"occurred_at\":\""
+#define PAYLOAD ",\"payload\":"
+#define ANONYMOUS_ID ",\"anonymous_id\":\""
+
+/* Put the event in as msgspec encodes the struct: the fields in their order, those that are empty left out. */
+static int
+lay_out(Intake *self, PyObject *user, PyObject *type, PyObject *payload, PyObject *anonymous)
 {
     char now[32];
-    size_t now_length = write_now(now);
-    size_t size = sizeof "{\"user_id\":\"\",\"event_type\":\"\",\"occurred_at\":\"\"}" - 1 + now_length;
-    size += (size_t)(PyUnicode_GET_LENGTH(user) + PyUnicode_GET_LENGTH(type));
-    size += payload ? sizeof ",\"payload\":" - 1 + (size_t)PyBytes_GET_SIZE(payload) : 0;
-    size += anonymous ? sizeof ",\"anonymous_id\":\"\"" - 1 + (size_t)PyUnicode_GET_LENGTH(anonymous) : 0;
-    PyObject *event = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-    if (event == NULL) {
-        return NULL;
+    Py_ssize_t now_length = write_now(now);
+    Py_ssize_t size = LENGTH(USER_ID EVENT_TYPE OCCURRED_AT "\"}") + now_length + PyUnicode_GET_LENGTH(user)
+                      + PyUnicode_GET_LENGTH(type);
+    size += payload ? LENGTH(PAYLOAD) + PyBytes_GET_SIZE(payload) : 0;
+    size += anonymous ? LENGTH(ANONYMOUS_ID "\"") + PyUnicode_GET_LENGTH(anonymous) : 0;
+    char *to = size > self->max_event_bytes ? NULL : reserve(self, size);
+    if (to == NULL) {
+        return 0;
     }
-    char *to = PUT(PyBytes_AS_STRING(event), "{\"user_id\":\"");
-    to = PUT(put_text(to, user), "\",\"event_type\":\"");
-    to = PUT(put_text(to, type), "\",\"occurred_at\":\"");
-    to = PUT(put(to, now, now_length), "\"");
+    to = write_text(WRITE(to, USER_ID), user);
+    to = write_text(WRITE(to, EVENT_TYPE), type);
+    to = write_bytes(WRITE(to, OCCURRED_AT), now, now_length);
+    to = WRITE(to, "\"");
     if (payload) {
-        to = put(PUT(to, ",\"payload\":"), PyBytes_AS_STRING(payload), (size_t)PyBytes_GET_SIZE(payload));
+        to = write_bytes(WRITE(to, PAYLOAD), PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload));
     }
     if (anonymous) {
-        to = PUT(put_text(PUT(to, ",\"anonymous_id\":\""), anonymous), "\"");
+        to = WRITE(write_text(WRITE(to, ANONYMOUS_ID), anonymous), "\"");
     }
-    PUT(to, "}");
-    return event;
+    (void)WRITE(to, "}");
+    return 1;
 }
 
-/* Return the encoded event, or NULL, with no exception set, if it is not the usual case. */
-static PyObject *
-encode(Intake *self, PyObject *user, PyObject *type, PyObject *payload, PyObject *anonymous)
+/* Return whether the event was the usual case, and is in; no exception is set in either case. */
+static int
+take_in(Intake *self, PyObject *user, PyObject *type, PyObject *payload, PyObject *anonymous)
 {
-    PyObject *properties = NULL;
     anonymous = anonymous == Py_None ? NULL : anonymous;
     if (!is_simple(user) || !PyUnicode_GET_LENGTH(user) || !is_simple(type) || !PyUnicode_GET_LENGTH(type)
-        || (anonymous && !is_simple(anonymous)) || !clock_is_real()) {
-        return NULL;
+        || (anonymous && !is_simple(anonymous)) || PySet_Contains(self->wanted, type) || !clock_is_real()) {
+        return 0;
     }
-    if (payload != Py_None) {
-        if (!PyDict_CheckExact(payload) || !is_plain(payload, 0)) {
-            return NULL;
-        }
-        if (PyDict_GET_SIZE(payload)) {
-            properties = PyObject_CallOneArg(self->encode, payload);
-            if (properties == NULL || !PyBytes_CheckExact(properties)) {
-                Py_XDECREF(properties);
-                PyErr_Clear(); /* Python comes to the same error, and says what it means */
-                return NULL;
-            }
-        }
+    if (payload == Py_None) {
+        return lay_out(self, user, type, NULL, anonymous);
     }
-    PyObject *event = lay_out(user, type, properties, anonymous);
-    Py_XDECREF(properties);
-    if (event == NULL) {
-        PyErr_Clear();
+    if (!PyDict_CheckExact(payload) || !is_plain(payload, 0)) {
+        return 0;
     }
-    return event;
-}
-
-static int
-has_room(Intake *self, Py_ssize_t size)
-{
-    return size <= self->max_event_bytes && self->bytes + size <= self->max_bytes
-           && PyObject_Size(self->queue) < self->room;
-}
-
-static int
-is_complete(Intake *self)
-{
-    return self->queue && self->append && self->encode && self->wake && self->wanted
-           && PyFrozenSet_CheckExact(self->wanted);
+    if (!PyDict_GET_SIZE(payload)) {
+        return lay_out(self, user, type, NULL, anonymous);
+    }
+    PyObject *encoded = PyObject_CallOneArg(self->encode, payload);
+    int is_in = encoded != NULL && PyBytes_CheckExact(encoded) && lay_out(self, user, type, encoded, anonymous);
+    Py_XDECREF(encoded);
+    PyErr_Clear(); /* Python comes to the same error, and says what it means */
+    return is_in;
 }
 
 PyDoc_STRVAR(accept_doc, "accept($self, user_id, event_type, payload, anonymous_id, /)\n--\n\n"
@@ -237,34 +335,67 @@ accept(PyObject *object, PyObject *const *fields, Py_ssize_t count)
     if (count != 4) {
         return PyErr_Format(PyExc_TypeError, "accept() takes 4 arguments, not %zd", count);
     }
-    if (!self->is_direct || !is_complete(self) || !PyUnicode_CheckExact(fields[1])
-        || PySet_Contains(self->wanted, fields[1])) {
+    int is_ready = self->is_direct && self->encode && self->wake && self->wanted && PyFrozenSet_CheckExact(self->wanted);
+    if (is_ready && take_in(self, fields[0], fields[1], fields[2], fields[3])) {
+        return wake_if_due(self);
+    }
+    Py_RETURN_FALSE;
+}
+
+PyDoc_STRVAR(put_doc, "put($self, event, /)\n--\n\nAppend an encoded event, or return False if there is no room for it.");
+
+static PyObject *
+put(PyObject *object, PyObject *event)
+{
+    Intake *self = (Intake *)object;
+    if (!PyBytes_Check(event) || self->wake == NULL) {
+        return PyErr_Format(PyExc_TypeError, "put() takes bytes, once there is something to wake");
+    }
+    char *to = reserve(self, PyBytes_GET_SIZE(event));
+    if (to == NULL) {
         Py_RETURN_FALSE;
     }
-    PyObject *event = encode(self, fields[0], fields[1], fields[2], fields[3]);
-    if (event == NULL) {
-        Py_RETURN_FALSE;
+    (void)write_bytes(to, PyBytes_AS_STRING(event), PyBytes_GET_SIZE(event));
+    return wake_if_due(self);
+}
+
+PyDoc_STRVAR(take_doc, "take($self, /)\n--\n\n"
+                       "Return the body of the next request, the number of its events and None; or None if there are none.");
+
+static PyObject *
+take(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+    Intake *self = (Intake *)object;
+    if (self->waiting == 0) {
+        Py_RETURN_NONE;
     }
-    Py_ssize_t size = PyBytes_GET_SIZE(event);
-    if (!has_room(self, size)) {
-        Py_DECREF(event);
-        Py_RETURN_FALSE;
-    }
-    self->bytes += size;
-    PyObject *nothing = PyObject_CallOneArg(self->append, event);
-    Py_DECREF(event);
-    if (nothing == NULL) {
+    /* A tuple may set the garbage collector off, and that any code of the host: it is made first. */
+    PyObject *taken = PyTuple_New(3);
+    if (taken == NULL) {
         return NULL;
     }
-    Py_DECREF(nothing);
-    if (PyObject_Size(self->queue) >= self->wake_at) {
-        nothing = PyObject_CallNoArgs(self->wake);
-        if (nothing == NULL) {
-            return NULL;
-        }
-        Py_DECREF(nothing);
+    if (self->waiting == 0) {
+        Py_DECREF(taken);
+        Py_RETURN_NONE;
     }
-    Py_RETURN_TRUE;
+    Chunk *chunk = self->first;
+    Py_ssize_t closing = self->is_single ? 0 : LENGTH(CLOSING);
+    PyObject *body = PyBytes_FromStringAndSize(NULL, chunk->size + closing);
+    PyObject *events = PyLong_FromSsize_t(chunk->events);
+    if (body == NULL || events == NULL) {
+        Py_XDECREF(body);
+        Py_XDECREF(events);
+        Py_DECREF(taken);
+        return NULL;
+    }
+    (void)write_bytes(write_bytes(PyBytes_AS_STRING(body), chunk->bytes, chunk->size), CLOSING, closing);
+    self->waiting -= chunk->events;
+    self->room -= chunk->events;
+    drop_first(self);
+    PyTuple_SET_ITEM(taken, 0, body);
+    PyTuple_SET_ITEM(taken, 1, events);
+    PyTuple_SET_ITEM(taken, 2, Py_NewRef(Py_None));
+    return taken;
 }
 
 static int
@@ -272,8 +403,6 @@ traverse(PyObject *object, visitproc visit, void *arg)
 {
     Intake *self = (Intake *)object;
     Py_VISIT(Py_TYPE(object));
-    Py_VISIT(self->queue);
-    Py_VISIT(self->append);
     Py_VISIT(self->encode);
     Py_VISIT(self->wanted);
     Py_VISIT(self->wake);
@@ -284,8 +413,6 @@ static int
 clear(PyObject *object)
 {
     Intake *self = (Intake *)object;
-    Py_CLEAR(self->queue);
-    Py_CLEAR(self->append);
     Py_CLEAR(self->encode);
     Py_CLEAR(self->wanted);
     Py_CLEAR(self->wake);
@@ -298,27 +425,35 @@ dealloc(PyObject *object)
     PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
     (void)clear(object);
+    while (((Intake *)object)->first != NULL) {
+        drop_first((Intake *)object);
+    }
     type->tp_free(object);
     Py_DECREF(type);
 }
 
 static PyMemberDef members[] = {
-    {"queue", T_OBJECT_EX, offsetof(Intake, queue), 0, NULL},
-    {"append", T_OBJECT_EX, offsetof(Intake, append), 0, NULL},
     {"encode", T_OBJECT_EX, offsetof(Intake, encode), 0, NULL},
     {"wanted", T_OBJECT_EX, offsetof(Intake, wanted), 0, NULL},
     {"wake", T_OBJECT_EX, offsetof(Intake, wake), 0, NULL},
     {"max_event_bytes", T_PYSSIZET, offsetof(Intake, max_event_bytes), 0, NULL},
     {"max_bytes", T_PYSSIZET, offsetof(Intake, max_bytes), 0, NULL},
-    {"bytes", T_PYSSIZET, offsetof(Intake, bytes), 0, NULL},
+    {"batch_events", T_PYSSIZET, offsetof(Intake, batch_events), 0, NULL},
+    {"batch_bytes", T_PYSSIZET, offsetof(Intake, batch_bytes), 0, NULL},
+    {"pending_bytes", T_PYSSIZET, offsetof(Intake, pending_bytes), 0, NULL},
+    {"waiting", T_PYSSIZET, offsetof(Intake, waiting), READONLY, NULL},
     {"room", T_PYSSIZET, offsetof(Intake, room), 0, NULL},
     {"wake_at", T_PYSSIZET, offsetof(Intake, wake_at), 0, NULL},
+    {"overhead", T_PYSSIZET, offsetof(Intake, overhead), 0, NULL},
+    {"is_single", T_BOOL, offsetof(Intake, is_single), 0, NULL},
     {"is_direct", T_BOOL, offsetof(Intake, is_direct), 0, NULL},
     {NULL},
 };
 
 static PyMethodDef methods[] = {
     {"accept", (PyCFunction)(void (*)(void))accept, METH_FASTCALL, accept_doc},
+    {"put", put, METH_O, put_doc},
+    {"take", take, METH_NOARGS, take_doc},
     {NULL},
 };
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
 import msgspec
 
-from segops.core.buffer import OwnedEvent
 from segops.core.errors import SegOpsError
 from segops.core.events import UserContext
 from segops.core.http import SINGLE_PATH, Request, Response
-
-_OPENING, _CLOSING = b'{"events":[', b"]}"
-ENVELOPE_BYTES = len(_OPENING + _CLOSING)
+from segops.core.intake import join, joined_size, split
 
 
 class Verdict(Enum):
@@ -42,7 +39,8 @@ class Batch(msgspec.Struct, eq=False):
     """Events that travel in one request.
 
     Attributes:
-        events: The encoded events.
+        body: The body of the request.
+        count: How many events it holds.
         start: The position of the first one among all events that were ever taken.
         path: The endpoint that it is for.
         owner: Whose session it travels under, None for a secret key.
@@ -52,7 +50,8 @@ class Batch(msgspec.Struct, eq=False):
         row: Where it is in the spool, None if it is only in memory.
     """
 
-    events: list[bytes]
+    body: bytes
+    count: int
     start: int
     path: str
     owner: UserContext | None
@@ -63,33 +62,37 @@ class Batch(msgspec.Struct, eq=False):
 
     def __repr__(self) -> str:
         """Show no personal data."""
-        return f"Batch({len(self.events)} events from {self.start})"
+        return f"Batch({self.count} events from {self.start})"
 
     def request(self) -> Request:
         """Return the request that carries it: byte for byte the same each time."""
         headers = {"Content-Type": "application/json", "Idempotency-Key": self.key}
-        if self.path == SINGLE_PATH:
-            return Request("POST", self.path, headers, bytes(self.events[0]))
-        # One join: to put the envelope around the joined events would copy all of them once more.
-        parts = self.events.copy()
-        parts[0] = _OPENING + parts[0]
-        parts[-1] += _CLOSING
-        return Request("POST", self.path, headers, b",".join(parts))
+        return Request("POST", self.path, headers, self.body)
+
+    @property
+    def events(self) -> list[bytes]:
+        """The encoded events."""
+        return [self.body] if self.path == SINGLE_PATH else split(self.body)
+
+    @property
+    def size(self) -> int:
+        """The bytes that the events take by themselves."""
+        return len(self.body) if self.path == SINGLE_PATH else joined_size(self.body, self.count)
 
     def halves(self) -> tuple[Batch, Batch]:
         """Return it cut in two."""
-        middle = len(self.events) // 2
-        first, second = self.events[:middle], self.events[middle:]
+        events = self.events
+        middle = len(events) // 2
+        second = self.start + middle if self.start >= 0 else self.start
         return (
-            Batch(first, self.start, self.path, self.owner),
-            Batch(second, self.start + middle if self.start >= 0 else self.start, self.path, self.owner),
+            Batch.of(events[:middle], self.start, self.path, self.owner),
+            Batch.of(events[middle:], second, self.path, self.owner),
         )
 
     @classmethod
-    def of(cls, events: list[bytes], start: int, path: str) -> Batch:
-        """Return a batch of events of one owner; of several signatures of that owner the newest counts."""
-        owner = events[-1].owner if isinstance(events[-1], OwnedEvent) else None
-        return cls(events, start, path, owner)
+    def of(cls, events: Sequence[bytes], start: int, path: str, owner: UserContext | None = None) -> Batch:
+        """Return a batch of encoded events; of one, if the path is that of single events."""
+        return cls(events[0] if path == SINGLE_PATH else join(events), len(events), start, path, owner)
 
 
 class _Answer(msgspec.Struct):

@@ -2,137 +2,126 @@
 
 from __future__ import annotations
 
-import bisect
-import itertools
 import sys
-from collections import deque
 
 from segops.core.encoding import encode_plain
 from segops.core.events import UserContext
-from segops.core.intake import Intake
+from segops.core.intake import Intake, PureIntake, Taken, owner_of
 from segops.core.options import Limits
 
 NEVER = sys.maxsize
 _CLOSED = -NEVER // 2
 """No room, whatever is still taken or given back."""
 
-
 OWNER_BYTES = 350
 """What it costs in memory to remember whose an event is (measured on CPython 3.11, each with a user of its own)."""
-
-
-class OwnedEvent(bytes):
-    """An encoded event that must be sent under the session of one user."""
-
-    owner: UserContext
 
 
 Identity = tuple[str | None, str | None]
 """The user id and the anonymous id of an owner."""
 
 
-class Buffer(Intake):
+class OwnedIntake(PureIntake):
+    """A queue of `OwnedEvent`: each request carries those of one owner."""
+
+    __slots__ = ()
+
+    def take(self) -> Taken | None:
+        """Return the body of the next request; of several signatures of its owner the newest counts."""
+        count = min(self.batch_events, len(self._queue))
+        if not count:
+            return None
+        lanes = (identity(owner_of(self._queue[place])) for place in range(count))
+        first = next(lanes)
+        alike = next((place for place, lane in enumerate(lanes, 1) if lane != first), count)
+        return self._take(alike)
+
+
+class Buffer:
     """A queue of encoded events, bounded by their number and their bytes.
 
-    `accept` and `put` take no lock: they may be called from any thread, from a signal handler and from `__del__`, at
-    any moment. `put` leans on CPython running `bytes += n` and the methods of a deque without a switch of threads.
-    Should another interpreter lose an update, the byte bound gets inexact by one event; what is sent and counted does
-    not.
+    Events come in without a lock: from any thread, from a signal handler and from `__del__`, at any moment. That leans
+    on CPython running `pending_bytes += n` and the methods of a deque without a switch of threads. Should another
+    interpreter lose an update, the byte bound gets inexact by one event; what is sent and counted does not.
 
     Args:
         limits: The bounds.
-        wanted: The types of events that `accept` leaves to the caller; None if it leaves all.
-        overhead: Bytes that each event takes besides its own: `OWNER_BYTES` if events have owners.
+        batch: Whether events travel together.
+        wanted: The types of events that the short way leaves to the caller; None if it leaves all.
+        owned: Whether each event has an owner.
 
     Attributes:
+        intake: The queue itself.
         is_closed: Whether all further events are refused.
     """
 
-    __slots__ = ("_limits", "_overhead", "is_closed")
-
-    def __init__(self, limits: Limits, wanted: frozenset[str] | None = frozenset(), overhead: int = 0) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        batch: bool = True,
+        wanted: frozenset[str] | None = frozenset(),
+        owned: bool = False,
+    ) -> None:
         self._limits = limits
-        self._overhead = overhead
         self.is_closed = False
-        self.queue = deque()
-        self.append = self.queue.append
-        self.encode = encode_plain
-        self.wanted = wanted
-        self.wake = _nobody
-        self.max_event_bytes = min(limits.max_event_bytes, NEVER)
-        self.max_bytes = min(limits.max_bytes, NEVER)
-        self.bytes = 0
-        self.room = min(limits.max_events, NEVER)
-        self.wake_at = 1
-        self.is_direct = True
+        self.intake = intake = OwnedIntake() if owned else Intake()
+        intake.encode = encode_plain
+        intake.wanted = None if owned else wanted
+        intake.wake = _nobody
+        intake.max_event_bytes = _bound(limits.max_event_bytes)
+        intake.max_bytes = _bound(limits.max_bytes)
+        intake.batch_events = _bound(limits.batch_events) if batch else 1
+        intake.batch_bytes = _bound(limits.batch_bytes)
+        intake.pending_bytes = 0
+        intake.room = _bound(limits.max_events)
+        intake.wake_at = 1
+        intake.overhead = OWNER_BYTES if owned else 0
+        intake.is_single = not batch
+        intake.is_direct = True
 
-    def put(self, event: bytes) -> bool:
-        """Append an event, or return False if there is no room for it."""
-        size = len(event) + self._overhead
-        if len(self.queue) >= self.room or self.bytes + size > self.max_bytes:
-            return False
-        self.bytes += size
-        self.append(event)
-        if len(self.queue) >= self.wake_at:
-            self.wake()
-        return True
+    @property
+    def waiting(self) -> int:
+        """Events that nobody has taken yet."""
+        return self.intake.waiting
 
-    def take(self, max_events: int, max_bytes: int) -> list[bytes]:
-        """Take the next events of one owner off the queue; none if it is empty.
-
-        Args:
-            max_events: How many at most.
-            max_bytes: Bytes at most, with one more for each event; a single event may be larger.
-        """
-        count = min(max_events, len(self.queue))
-        if self._overhead:
-            count = self._of_one_owner(count)
-        popleft = self.queue.popleft
-        taken = [popleft() for _ in range(count)]
-        if sum(map(len, taken)) + count > max_bytes:
-            count = _fitting(taken, max_bytes)
-            self.queue.extendleft(reversed(taken[count:]))
-            del taken[count:]
-        self.room -= count
-        return taken
-
-    def _of_one_owner(self, count: int) -> int:
-        return next((place for place in range(1, count) if not same_owner(self.queue[0], self.queue[place])), count)
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes that all events take which are not settled, taken or not."""
+        return self.intake.pending_bytes
 
     def release(self, events: int, size: int) -> None:
-        """Give back the room of events that were taken and are settled now."""
-        self.room += events
-        self.bytes -= size + events * self._overhead
+        """Give back the room of events that were taken and are settled now.
+
+        Args:
+            events: How many; a negative number takes their room anew.
+            size: The bytes that they take by themselves.
+        """
+        self.intake.room += events
+        self.intake.pending_bytes -= size + events * self.intake.overhead
 
     def is_half_full(self) -> bool:
         """Tell whether more than half of what it may hold is taken."""
-        return 2 * len(self.queue) > self._limits.max_events or 2 * self.bytes > self._limits.max_bytes
+        return 2 * self.waiting > self._limits.max_events or 2 * self.pending_bytes > self._limits.max_bytes
 
     def arm(self, length: int) -> None:
         """Ask for the worker to be woken once so many events wait."""
         if not self.is_closed:
-            self.wake_at = min(length, NEVER)
+            self.intake.wake_at = _bound(length)
 
     def close(self) -> None:
         """Refuse all further events; one that slips in at this very moment wakes the worker."""
         self.is_closed = True
-        self.room = _CLOSED
-        self.wake_at = 0
+        self.intake.room = _CLOSED
+        self.intake.wake_at = 0
+
+
+def _bound(number: float) -> int:
+    return int(min(number, NEVER))
 
 
 def _nobody() -> None:
     """Stand in for what is woken until there is something."""
-
-
-def _fitting(events: list[bytes], max_bytes: int) -> int:
-    """Return how many of the events, from the first on, fit; one does in any case."""
-    sizes = itertools.accumulate(len(event) + 1 for event in events)
-    return max(1, bisect.bisect_right(list(sizes), max_bytes))
-
-
-def same_owner(one: bytes, other: bytes) -> bool:
-    """Tell whether two events may travel under the same authorisation."""
-    return identity(getattr(one, "owner", None)) == identity(getattr(other, "owner", None))
 
 
 def identity(owner: UserContext | None) -> Identity:

@@ -67,7 +67,7 @@ class Delivery:
         self.spill_at = NEVER if spool is None else timing.threshold if spool.always else limits.spill_events
         self._ledger = ledger
         self._spool = spool
-        self._line = Line(ledger, spool, self.sessions, timing, limits)
+        self._line = Line(ledger, spool, self.sessions, timing)
         self._transport = transport
         self._transport_name = transport.url or type(transport).__name__
         self._key = key
@@ -240,18 +240,18 @@ class Delivery:
         self._recovered()
         self._lanes.pop(identity(batch.owner), None)
         self._troubles.pop(identity(batch.owner), None)
-        invalid = min(skipped(response), len(batch.events))
-        delivered = len(batch.events) - invalid
+        invalid = min(skipped(response), batch.count)
+        delivered = batch.count - invalid
         self._line.settle(batch, delivered, "rejected")
         if delivered:
             self._reporter.delivered(delivered, seconds)
         if invalid:
-            message = f"the server skipped {invalid} of {len(batch.events)} events: it found them invalid"
+            message = f"the server skipped {invalid} of {batch.count} events: it found them invalid"
             self._reporter.error(SegOpsEventError(message, reason="rejected", count=invalid))
 
     def _split(self, batch: Batch, error: SegOpsApiError) -> None:
         self._recovered()
-        if len(batch.events) == 1:
+        if batch.count == 1:
             too_large = error.status == 413  # noqa: PLR2004 - content too large
             self._drop(batch, "too_large" if too_large else "rejected", str(error))
             return
@@ -298,7 +298,7 @@ class Delivery:
             self._drop(batch, "undeliverable", f"not delivered in {self._limits.hold:.0f} s; at last: {error}")
 
     def _drop(self, batch: Batch, reason: DropReason, why: str) -> None:
-        count = len(batch.events)
+        count = batch.count
         self._line.settle(batch, 0, reason)
         self._reporter.error(SegOpsEventError(f"{count} event(s) dropped: {why}", reason=reason, count=count))
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
-from collections.abc import Sequence
 
 import msgspec
 
+from segops.core.batch import Batch
 from segops.core.buffer import Buffer
 from segops.core.errors import DROP_REASONS, DropReason
+from segops.core.intake import Taken
 from segops.core.retry import Clock
 
 
@@ -148,38 +149,37 @@ class Ledger:
         """Count an event that never entered the buffer; takes no lock."""
         self._refused[reason].add()
 
-    def take(self, max_events: int, max_bytes: int) -> tuple[int, list[bytes]]:
-        """Take events off the buffer; return them and the position of the first among all that were ever taken."""
+    def take(self) -> tuple[int, Taken | None]:
+        """Take a batch off the buffer; return it and the position of its first event among all that were ever taken."""
         with self._lock:
             start = self._taken
-            events = self._buffer.take(max_events, max_bytes)
-            self._taken += len(events)
-        return start, events
+            taken = self._buffer.intake.take()
+            if taken is not None:
+                self._taken += taken[1]
+        return start, taken
 
-    def settle(
-        self, events: Sequence[bytes], *, delivered: int, reason: DropReason = "rejected", spooled: bool = False
-    ) -> None:
-        """Count taken events, in memory or `spooled`, as delivered and, the rest of them, as dropped for `reason`."""
+    def settle(self, batch: Batch, *, delivered: int, reason: DropReason = "rejected") -> None:
+        """Count so many events of a batch as delivered and, the rest of them, as dropped for `reason`."""
         with self._lock:
             self._delivered += delivered
-            self._dropped[reason] += len(events) - delivered
-            self._settled += len(events)
-            if spooled:
-                self._spooled -= len(events)
+            self._dropped[reason] += batch.count - delivered
+            self._settled += batch.count
+            if batch.row is not None:
+                self._spooled -= batch.count
             else:
-                self._buffer.release(len(events), sum(map(len, events)))
+                self._buffer.release(batch.count, batch.size)
 
-    def spool(self, events: Sequence[bytes]) -> None:
+    def spool(self, batch: Batch) -> None:
         """Note that taken events wait on disk, and need no room in memory."""
         with self._lock:
-            self._spooled += len(events)
-            self._buffer.release(len(events), sum(map(len, events)))
+            self._spooled += batch.count
+            self._buffer.release(batch.count, batch.size)
 
-    def unspool(self, events: Sequence[bytes]) -> None:
+    def unspool(self, batch: Batch) -> None:
         """Note that spooled events wait in memory again."""
         with self._lock:
-            self._spooled -= len(events)
-            self._buffer.release(-len(events), -sum(map(len, events)))
+            self._spooled -= batch.count
+            self._buffer.release(-batch.count, -batch.size)
 
     def adopt(self, count: int) -> None:
         """Count events on disk that another process had accepted."""
@@ -208,7 +208,7 @@ class Ledger:
     def end(self) -> int:
         """Return the position after the newest event in the buffer."""
         with self._lock:
-            return self._taken + len(self._buffer.queue)
+            return self._taken + self._buffer.waiting
 
     def dropped(self) -> dict[DropReason, int]:
         """Return the drops by reason, without the reasons that did not occur."""
@@ -222,7 +222,7 @@ class Ledger:
     def stats(self) -> Stats:
         """Return the ledger at this instant."""
         with self._lock:
-            queued = len(self._buffer.queue)
+            queued = self._buffer.waiting
             pending = self._taken + self._adopted - self._settled + queued
             adopted, spooled = self._adopted, self._spooled
             delivered = self._delivered
@@ -232,7 +232,7 @@ class Ledger:
             delivered=delivered,
             dropped=dropped,
             pending=pending,
-            pending_bytes=self._buffer.bytes,
+            pending_bytes=self._buffer.pending_bytes,
             queued=queued,
             spooled=spooled,
             adopted=adopted,

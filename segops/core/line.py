@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection
 
-from segops.core.batch import ENVELOPE_BYTES, Batch
+from segops.core.batch import Batch
 from segops.core.buffer import Identity, identity
 from segops.core.errors import DropReason
 from segops.core.http import BATCH_PATH, SINGLE_PATH
 from segops.core.ledger import Ledger
-from segops.core.options import Limits, Timing
+from segops.core.options import Timing
 from segops.core.session import Sessions
 from segops.core.spooling import Spool
 
@@ -26,9 +26,7 @@ class Line:
         cut_to: The position after the last event that was cut from the buffer.
     """
 
-    def __init__(
-        self, ledger: Ledger, spool: Spool | None, sessions: Sessions | None, timing: Timing, limits: Limits
-    ) -> None:
+    def __init__(self, ledger: Ledger, spool: Spool | None, sessions: Sessions | None, timing: Timing) -> None:
         self.loaded: deque[Batch] = deque()
         self.cut_to = 0
         self._ledger = ledger
@@ -36,8 +34,6 @@ class Line:
         self._sessions = sessions
         self._threshold = timing.threshold
         self._path = BATCH_PATH if timing.batch else SINGLE_PATH
-        self._max_events = limits.batch_events if timing.batch else 1
-        self._max_bytes = limits.batch_bytes - ENVELOPE_BYTES
         self._due_to = 0
 
     def flush_to(self, position: int) -> None:
@@ -86,7 +82,7 @@ class Line:
         self._spool.keep(self.loaded)
         for batch in fresh:
             if batch.row is not None:
-                self._ledger.spool(batch.events)
+                self._ledger.spool(batch)
         self.loaded = deque(batch for batch in self.loaded if batch.row is None)
 
     def split(self, batch: Batch) -> None:
@@ -100,7 +96,7 @@ class Line:
             self._spool.split(batch, halves)
             if halves[0].row is not None:
                 return  # they come back from the spool
-            self._ledger.unspool(batch.events)
+            self._ledger.unspool(batch)
         for half in reversed(halves):
             self.loaded.insert(place, half)
 
@@ -108,7 +104,7 @@ class Line:
         """Take a batch out: so many of its events are delivered, and the others dropped for `reason`."""
         if batch in self.loaded:
             self.loaded.remove(batch)
-        self._ledger.settle(batch.events, delivered=delivered, reason=reason, spooled=batch.row is not None)
+        self._ledger.settle(batch, delivered=delivered, reason=reason)
         if self._spool is not None and batch.row is not None:
             self._spool.remove(batch)
 
@@ -125,12 +121,14 @@ class Line:
         return self.cut_to < self._due_to or self._ledger.end() - self.cut_to >= threshold
 
     def _cut(self) -> Batch | None:
-        start, events = self._ledger.take(self._max_events, self._max_bytes)
-        self.cut_to = start + len(events)
-        if not events:
+        start, taken = self._ledger.take()
+        if taken is None:
+            self.cut_to = start
             return None
-        batch = Batch.of(events, start, self._path)
+        body, count, owner = taken
+        self.cut_to = start + count
+        batch = Batch(body, count, start, self._path, owner)
         self.loaded.append(batch)
-        if self._sessions is not None and batch.owner is not None:
-            self._sessions.remember(batch.owner)
+        if self._sessions is not None and owner is not None:
+            self._sessions.remember(owner)
         return batch

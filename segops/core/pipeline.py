@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from segops.core.buffer import OWNER_BYTES, Buffer
+from segops.core.buffer import Buffer
 from segops.core.delivery import Delivery
 from segops.core.hookspecs import Observer
 from segops.core.http import Transport
@@ -56,8 +56,7 @@ class Pipeline:
         self.closing = threading.Lock()
         self.known_losses = 0
         self.has_owners = plan.key is not None and plan.key.is_public
-        wanted, overhead = (None, OWNER_BYTES) if self.has_owners else (plan.wanted, 0)
-        self.buffer = Buffer(plan.limits, wanted, overhead)
+        self.buffer = Buffer(plan.limits, batch=plan.timing.batch, wanted=plan.wanted, owned=self.has_owners)
         self.ledger = Ledger(self.buffer, plan.clock)
         self.reporter = Reporter(self.ledger, self.buffer, plan.on_error, plan.observers, plan.clock)
         accounts = Accounts(self.ledger, self.reporter)
@@ -81,6 +80,6 @@ class Pipeline:
             timing=plan.timing,
             clock=plan.clock,
         )
-        self.buffer.wake = self.worker.wake
+        self.buffer.intake.wake = self.worker.wake
         if self.delivery.has_backlog():
             self.worker.wake()

@@ -75,7 +75,7 @@ class Reporter:
         if not self._telling.acquire(blocking=False):
             return
         self.teller = threading.get_ident()
-        self._buffer.is_direct = False
+        self._buffer.intake.is_direct = False
         try:
             while self._errors:
                 self._tell_error(self._errors.popleft())
@@ -84,7 +84,7 @@ class Reporter:
                 self._observe(notice)
             self._tell_drops()
         finally:
-            self._buffer.is_direct = True
+            self._buffer.intake.is_direct = True
             self.teller = None
             self._telling.release()
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from segops.core.buffer import OwnedEvent
 from segops.core.encoding import encode_event, encode_plain, is_plain
 from segops.core.enrichment import Enrichment
 from segops.core.errors import SegOpsEncodingError, SegOpsEventError
@@ -22,6 +21,7 @@ from segops.core.events import (
     check_time,
     read_user_context,
 )
+from segops.core.intake import OwnedEvent
 from segops.core.pipeline import Pipeline
 
 GetUser = Callable[[], "UserContext | Mapping[str, Any] | None"]
@@ -194,7 +194,7 @@ class Tracker:
             encoded = self._owned(encoded)
         if pipeline.reporter.is_telling():
             pipeline.ledger.refuse("plugin")
-        elif not pipeline.buffer.put(encoded):
+        elif not pipeline.buffer.intake.put(encoded):
             raise _no_room(pipeline)
 
     def _encode(self, event: Event) -> bytes:

@@ -203,6 +203,6 @@ class ThreadWorker:
         paused = self._clock.monotonic() < self._delivery.paused_until
         length = self._delivery.spill_at if paused else self._timing.threshold
         self._buffer.arm(length)
-        if len(self._buffer.queue) >= length:
+        if self._buffer.waiting >= length:
             return
         self._signal.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX)))

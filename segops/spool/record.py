@@ -66,24 +66,15 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
         if not self.is_sound:
             raise ValueError(f"the batch at place {self.place} is not what was stored")
         owner = None if self.owner is None else msgspec.json.decode(self.owner, type=UserContext)
-        return Batch(
-            self.body.split(b"\n"),
-            self.position,
-            self.path,
-            owner,
-            key=self.key,
-            attempts=self.attempts,
-            row=self.place,
-        )
+        batch = Batch.of(self.body.split(b"\n"), self.position, self.path, owner)
+        return msgspec.structs.replace(batch, key=self.key, attempts=self.attempts, row=self.place)
 
 
 def record_of(batch: Batch, *, place: int, lease: str, now: float) -> Record:
     """Return the row of a batch. Who its owner is gets stored; what proves it, the signature, does not."""
     owner = None if batch.owner is None else owner_text(identity(batch.owner))
     body = b"\n".join(batch.events)
-    row = Record(
-        place, batch.key, batch.path, owner, len(batch.events), now, 0, lease, batch.start, batch.attempts, body
-    )
+    row = Record(place, batch.key, batch.path, owner, batch.count, now, 0, lease, batch.start, batch.attempts, body)
     return msgspec.structs.replace(row, checksum=_checksum(row))
 
 

@@ -199,7 +199,7 @@ class DiskSpool:
         if fresh:
             for batch, place in zip(fresh, store.put(fresh, self._clock.time()), strict=True):
                 batch.row = place
-                self._held += len(batch.events)
+                self._held += batch.count
             self._is_failing = False
             self._trim(store)
 
@@ -215,7 +215,7 @@ class DiskSpool:
             except ValueError:
                 self._audit(store)
                 continue
-            self._out[place] = len(batch.events)
+            self._out[place] = batch.count
             return batch
 
     def _split(self, store: Store, batch: Batch, parts: Sequence[Batch]) -> None:
@@ -226,7 +226,7 @@ class DiskSpool:
         if batch.row is not None:
             self._out.pop(batch.row, None)
             self._done.add(batch.row)
-            self._held -= len(batch.events)
+            self._held -= batch.count
 
     def _delete_done(self, store: Store) -> None:
         if self._done:

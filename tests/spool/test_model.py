@@ -60,7 +60,7 @@ class SpoolMachine(RuleBasedStateMachine):
         batches = []
         for size in sizes:
             events = [f"{self.number + index}".encode() for index in range(size)]
-            batches.append(Batch(events, self.number, BATCH_PATH, None))
+            batches.append(Batch.of(events, self.number, BATCH_PATH))
             self.number += size
             self.line.append((self.clock.time(), events))
         self.spool.keep(batches)
@@ -133,7 +133,7 @@ def test_a_batch_of_500_can_be_split_to_the_last(tmp_path: Path) -> None:
     plan = plan_spool(tmp_path / "spool.db", limits=Limits(), always=False, owned=False)
     spool = plan(Books(), FakeClock())
     events = [name.encode() for name in names(500)]
-    spool.keep([Batch(events, 0, BATCH_PATH, None), Batch([b"behind"], 500, BATCH_PATH, None)])
+    spool.keep([Batch.of(events, 0, BATCH_PATH), Batch.of([b"behind"], 500, BATCH_PATH)])
     single: list[bytes] = []
     while (batch := spool.take(())) is not None:
         if len(batch.events) == 1:
