@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Tests of exits, signals and other people's servers: they need the machine for themselves. The others mostly wait.
 ALONE  := tests/lifecycle tests/network tests/soak tests/core/test_exit.py
 
-.PHONY: demo test browser check lint types bench soak kill mutants lock clean
+.PHONY: demo test browser check lint types bench bench-peers soak kill mutants lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/segops demo
@@ -39,6 +39,10 @@ types: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest bench --quiet --benchmark-only --benchmark-quiet
 
+# Ours beside other SDKs, which it takes from the package index: writes bench/RESULTS.md in some five minutes.
+bench-peers: $(VENV)/.dev
+	$(BIN)/python -m bench.peers
+
 # Ten minutes of random faults; 30 seconds of them are part of `make test`.
 soak: $(VENV)/.dev
 	SEGOPS_SOAK_SECONDS=600 $(BIN)/python -m pytest tests/soak
@@ -51,8 +55,10 @@ kill: $(VENV)/.dev
 mutants: $(VENV)/.dev
 	$(BIN)/python -m tests.mutants.run
 
-# Writes the pins anew; needs uv. No index address gets into the file.
+# Writes the pins anew; needs uv. No index address gets into the files.
 lock:
+	uv pip compile bench/peers/requirements.in --universal --python-version 3.10 --generate-hashes \
+	  --no-header --no-annotate --output-file bench/peers/requirements.txt
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.10 --generate-hashes \
 	  --no-header --no-annotate --upgrade --output-file requirements/dev.txt
 

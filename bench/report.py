@@ -95,9 +95,14 @@ def show(value: float, unit: Unit) -> str:
 
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as a Markdown table."""
-    lines = [("Figure", "measured", "against", "baseline", "ratio", "goal", ""), *(row.cells() for row in rows)]
+    return grid([("Figure", "measured", "against", "baseline", "ratio", "goal", ""), *(row.cells() for row in rows)])
+
+
+def grid(lines: Sequence[Sequence[str]]) -> str:
+    """Return lines of cells as a Markdown table; the first is its head."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    lines.insert(1, tuple("-" * width for width in widths))
+    rule = ["-" * width for width in widths]
     return "\n".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        for line in (lines[0], rule, *lines[1:])
     )

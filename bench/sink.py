@@ -1,48 +1,86 @@
-"""A server that takes everything and keeps nothing: `python -m bench.sink healthy` or `… black-hole`.
+"""A server that takes everything: `python -m bench.sink healthy`, or `black-hole`, `slow`, `counting`.
 
-It prints its URL, and ends when its standard input does. The black hole accepts connections and never answers.
+It prints its URL, and ends when its standard input does. The black hole accepts connections and never answers; the slow
+one takes its time; the counting one keeps what it is sent and prints at its end, as JSON, what that was. The answer
+satisfies every SDK that is measured: some want the status 200, some a `status` of 1 or a `code` of 200 in the body.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import sys
 import threading
+import time
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
 
-ANSWER = b'HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: 14\r\n\r\n{"queued": 20}'
+BODY = b'{"queued": 20, "status": 1, "code": 200}'
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
 CHUNK = 262_144
+SLOW = 0.5
+"""Seconds before the slow sink answers."""
+
+GZIP = b"\x1f\x8b"
+EVENT = re.compile(rb"ord-(\d{8})")
+"""The `order_id` of an event. Its length is fixed, because in a binary format a digit may follow it by chance."""
 
 
-def serve(connection: socket.socket) -> None:
+def serve(connection: socket.socket, take: Callable[[bytes], object], seconds: float) -> None:
+    """Read requests, hand their bodies to `take`, and answer each after so many seconds."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     data = b""
-    with connection:
+    with connection, suppress(ConnectionError):  # a process that is measured ends without a goodbye
         while chunk := connection.recv(CHUNK):
             data += chunk
             head, end, body = data.partition(b"\r\n\r\n")
             if not end:
                 continue
             length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+            parts = [body]
             missing = (int(length[1]) if length else 0) - len(body)
             while missing > 0 and (chunk := connection.recv(CHUNK)):
+                parts.append(chunk)
                 missing -= len(chunk)
+            take(b"".join(parts))
+            if seconds:
+                time.sleep(seconds)
             connection.sendall(ANSWER)
             data = b""
 
 
-def listen(server: socket.socket, *, answers: bool) -> None:
+def listen(server: socket.socket, mode: str, bodies: list[bytes]) -> None:
+    take = bodies.append if mode == "counting" else len
+    seconds = SLOW if mode == "slow" else 0.0
     silent = []
     while True:
         connection, _ = server.accept()
-        if answers:
-            threading.Thread(target=serve, args=(connection,), daemon=True).start()
-        else:
+        if mode == "black-hole":
             silent.append(connection)
+        else:
+            threading.Thread(target=serve, args=(connection, take, seconds), daemon=True).start()
+
+
+def count(bodies: list[bytes]) -> dict[str, int]:
+    """Return how many requests, bytes and different events there were, and how many times an event came again."""
+    plain = (zlib.decompress(body, wbits=31) if body.startswith(GZIP) else body for body in bodies)
+    events = [event for body in plain for event in EVENT.findall(body)]
+    different = len(set(events))
+    return {
+        "requests": len(bodies),
+        "bytes": sum(map(len, bodies)),
+        "events": different,
+        "repeated": len(events) - different,
+    }
 
 
 if __name__ == "__main__":
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    threading.Thread(target=listen, args=(listener,), kwargs={"answers": sys.argv[1] == "healthy"}, daemon=True).start()
+    taken: list[bytes] = []
+    threading.Thread(target=listen, args=(listener, sys.argv[1], taken), daemon=True).start()
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     sys.stdin.read()
+    if sys.argv[1] == "counting":
+        print(json.dumps(count(taken)), flush=True)
