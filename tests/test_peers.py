@@ -50,10 +50,10 @@ def test_a_peer_is_found_before_ours(tmp_path: Path) -> None:
 
 def test_the_sink_counts_events_in_any_format() -> None:
     form = b"data=%7B%22order_id%22%3A%22ord-10000000%22%7D"
-    protobuf = b"\x0cord-100000012\x07"
+    protobuf = b"\x0cord-100000012\x07", b"\x0cord-1000000129"
     packed = gzip.compress(b'{"order_id": "ord-10000002"}{"order_id": "ord-10000000"}')
-    bodies = [form, protobuf, packed]
-    assert count(bodies) == {"requests": 3, "bytes": sum(map(len, bodies)), "events": 3, "repeated": 1}
+    bodies = [form, *protobuf, packed]
+    assert count(bodies) == {"requests": len(bodies), "bytes": sum(map(len, bodies)), "events": 3, "repeated": 2}
 
 
 def test_the_table_shows_what_was_lost_or_came_twice() -> None:

@@ -8,6 +8,7 @@ import platform
 import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timezone
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -177,9 +178,10 @@ def options_list(peers: Iterable[Peer]) -> str:
 def machine(root: Path) -> str:
     """Tell when, where and with which commit it was measured."""
     models = [line for line in CPUS.read_text().splitlines() if line.startswith("model name")] if CPUS.exists() else []
+    compiled = "with" if find_spec("segops.core._intake") else "without"
     facts = {
         "Date": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
-        "Commit": commit(root),
+        "Ours": f"commit {commit(root)}, {compiled} its compiled part",
         "CPU": f"{models[0].partition(': ')[2] if models else platform.machine()}, {os.cpu_count()} cores",
         "Load before": f"{os.getloadavg()[0]:.1f}",
         "System": f"{platform.system()} {platform.release()}, {platform.machine()}",
