@@ -73,9 +73,11 @@ def test_row_38_a_file_that_may_not_grow_is_a_full_disk(spool: Path) -> None:
         for number in range(20):
             client.track(user_id=str(number), event_type="x", payload={"filler": "f" * 4000})
             client.flush(0.02)
+        told = lambda: [error for error in errors if type(error).__name__ == "SegOpsSpoolError"]
+        wait_for(told)  # the worker's thread tells of it, after whatever it is about
         stats = client.stats()
         assert stats.accepted == 20 == stats.pending and 0 < stats.spooled < 20, stats
-        print(len([error for error in errors if type(error).__name__ == "SegOpsSpoolError"]), stats.spooled)
+        print(len(told()), stats.spooled)
     """
     errors, spooled = run(code, closed_port(), spool)
     assert errors == "1"
@@ -85,13 +87,15 @@ def test_row_38_a_file_that_may_not_grow_is_a_full_disk(spool: Path) -> None:
 @pytest.mark.skipif(STRACE is None, reason="strace is not installed")
 def test_row_39_a_disk_that_cannot_sync_suspends_the_spool(spool: Path) -> None:
     code = """
-        import sys
+        import sys, time
         from segops import RetryPolicy, SegOpsClient
         errors = []
         client = SegOpsClient(sys.argv[1], "sk_test", spool=sys.argv[2], on_error=errors.append,
                               retry=RetryPolicy(base=0.01, cap=0.01), worker="inline")
         client.track(user_id="a", event_type="x")
-        client.flush(0.3)
+        end = time.monotonic() + 60.0
+        while not client.stats().retries and time.monotonic() < end:
+            client.flush(0.3)
         stats = client.stats()
         print(stats.accepted, stats.pending, stats.spooled,
               sum(type(error).__name__ == "SegOpsSpoolError" for error in errors))
@@ -154,12 +158,13 @@ def test_row_40_a_read_only_directory_means_memory(tmp_path: Path) -> None:
         errors = []
         other = SegOpsClient(url, "sk_test", spool=sys.argv[3], retry=RetryPolicy(base=0.01, cap=0.01))
         track(other, "a")
-        other.flush(0.3)  # so that all is imported, which the other user may not do
+        # So that all is imported, which the other user may not do:
+        wait_for(lambda: other.stats().spooled and other.stats().retries)
         os.setgid(65534)
         os.setuid(65534)
         client = make(on_error=errors.append, retry=RetryPolicy(base=0.01, cap=0.01))
         track(client, "a")
-        client.flush(0.3)
+        wait_for(lambda: client.stats().retries)  # what an attempt told of is told before the next one
         stats = client.stats()
         print(stats.pending, stats.spooled, sum(type(error).__name__ == "SegOpsSpoolError" for error in errors))
         sys.stdout.flush()
