@@ -316,7 +316,8 @@ def test_the_buffer_is_bounded_by_bytes(clients: list[SegOpsClient]) -> None:
 
 def test_close_wins_over_a_batch_that_is_being_cut() -> None:
     """`room` is set by whoever closes and by whoever takes; the closed buffer must stay closed."""
-    client = SegOpsClient(api_key=KEY, transport=Slow(0.0), batch_size=1, limits=Limits(batch_events=1))
+    limits = Limits(batch_events=1, max_events=2000)  # few, so that it is soon over: each is dropped by itself
+    client = SegOpsClient(api_key=KEY, transport=Slow(0.0), batch_size=1, limits=limits)
     stop = threading.Event()
 
     def hammer() -> None:

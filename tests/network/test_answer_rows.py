@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from segops.core import SegOpsApiError
-from tests.network.network_rig import SECRET, MakeDesk, same_request, stored, wait_until
+from tests.network.network_rig import PATIENCE, SECRET, MakeDesk, same_request, stored, wait_until
 from tests.rig.fault_server import Fault, FaultServer, answer, endless_body, endless_headers, redirect
 
 BOMB = """
@@ -20,10 +20,10 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 client = SegOpsClient(sys.argv[1], "sk_test_bomb", batch_size=1000)
 client.track(user_id="a", event_type="x")
-assert client.flush(10)
+assert client.flush(50)
 before = peak()
 client.track(user_id="b", event_type="x")
-assert client.flush(10)
+assert client.flush(50)
 print((peak() - before) // 1024, client.stats().delivered)
 """
 
@@ -85,7 +85,7 @@ def test_row_18_a_gzip_bomb_costs_neither_memory_nor_the_event() -> None:
 def test_row_19_an_answer_without_end_is_cut(desk: MakeDesk, fault: Fault, requests: int) -> None:
     """An endless body does not change the status; without an end of the headers there was no answer."""
     with FaultServer(fault) as server:
-        it = desk(server.url, timeout=5.0)
+        it = desk(server.url)
         it.track("a")
         assert it.delivers(1)
         assert len(server.journal) == requests
@@ -106,7 +106,7 @@ def test_row_21_what_the_server_skipped_is_counted(desk: MakeDesk) -> None:
     with FaultServer(answer(202, b'{"queued": 3, "skipped": 2}')) as server:
         it = desk(server.url)
         it.track(*"abcde")
-        assert not it.client.flush(5.0)
+        assert not it.client.flush(PATIENCE)
         assert len(server.journal) == 1
     stats = it.client.stats()
     assert (stats.delivered, stats.dropped, stats.pending) == (3, {"rejected": 2}, 0)
