@@ -24,7 +24,7 @@ LIMIT = 100.0
 HEADER = """
 import os, signal, sys, threading, time
 from segops import SegOpsClient, Limits
-client = SegOpsClient(sys.argv[1], "sk_test_exit")
+client = SegOpsClient(sys.argv[1], "sk_test_exit", timeout=60.0)  # the exit does not wait for it
 def track(name, **payload):
     client.track(user_id=name, event_type="x", payload=payload)
 """
@@ -102,19 +102,19 @@ def test_a_black_hole_delays_the_exit_by_a_bounded_time(python: str, fault: type
         cost_of_a_process = time.monotonic() - started
         started = time.monotonic()
         done = run("track('a')\nclient.flush(0.1)", server.url, python=python)
-        assert time.monotonic() - started - cost_of_a_process < 2.0 + 2.5, "the timeout of a request is 10 s"
+        assert time.monotonic() - started - cost_of_a_process < 2.0 + 18.0, "the timeout of a request is 60 s"
     assert done.returncode == 0
 
 
 def test_several_clients_share_the_time_of_the_exit() -> None:
-    with FaultServer(*[stall()] * 10) as server:
+    with FaultServer(*[stall()] * 40) as server:
         started = time.monotonic()
         run(
-            "more = [SegOpsClient(sys.argv[1], 'sk_test', limits=Limits(exit=1.0)) for _ in range(6)]\n"
+            "more = [SegOpsClient(sys.argv[1], 'sk_test', limits=Limits(exit=1.0)) for _ in range(24)]\n"
             "for each in more: each.track(user_id='a', event_type='x')",
             server.url,
         )
-        assert time.monotonic() - started < 5.0
+        assert time.monotonic() - started < 18.0, "one after the other would take 24 s"
 
 
 def test_one_client_that_fails_at_exit_does_not_take_the_others_with_it() -> None:
@@ -157,18 +157,18 @@ def test_a_fork_in_the_middle_of_everything(monkeypatch: pytest.MonkeyPatch) -> 
     for number in range(25):
         pid = os.fork()
         if pid == 0:
-            signal.alarm(10)
+            signal.alarm(60)
             empty = client.stats().accepted == 0
             track(f"child-{number}")
             track(f"child-{number}")
-            ok = client.flush(8) and client.stats().delivered == 2
+            ok = client.flush(50) and client.stats().delivered == 2
             os._exit(0 if empty and ok else 1)
         children.append(pid)
         time.sleep(0.01)
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
     stop.set()
-    for thread in threads: thread.join(5)
-    flushed = client.flush(10)
+    for thread in threads: thread.join(20)
+    flushed = client.flush(50)
     print(codes.count(0), flushed, client.stats().accepted == client.stats().delivered == sum(tracked), sum(tracked))
     """
     with FaultServer() as server:
@@ -189,7 +189,7 @@ def test_a_multiprocessing_child_of_a_closed_client_is_left_alone() -> None:
             track("a"); client.shutdown()
             pid = os.fork()
             if pid == 0:
-                signal.alarm(10); track("b"); print(client.stats().dropped["closed"]); sys.stdout.flush(); os._exit(0)
+                signal.alarm(60); track("b"); print(client.stats().dropped["closed"]); sys.stdout.flush(); os._exit(0)
             os.waitpid(pid, 0)
             """,
             server.url,
@@ -219,11 +219,11 @@ def test_track_in_a_signal_handler(worker: str) -> None:
         mine += 2
         client.stats()
         if mine % 200 == 0:
-            client.flush(5)
+            client.flush(30)
             client.reset_session()
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
-    client.shutdown(10)
+    client.shutdown(60)
     stats = client.stats()
     in_reports = stats.dropped.get("plugin", 0)  # inline: a handler may come in the middle of a report
     print(stats.accepted == mine + handled[0], stats.pending, stats.dropped["invalid"] == mine // 2, in_reports)
@@ -254,10 +254,10 @@ def test_track_in_a_destructor(worker: str) -> None:
         Dying()
         track("main", n=[number], m={{"k": [number]}})
         client.stats()
-        if number % 100 == 0: client.flush(5)
+        if number % 100 == 0: client.flush(30)
     gc.collect()
     gc.set_threshold(0)
-    client.shutdown(10)
+    client.shutdown(60)
     stats = client.stats()
     print(stats.accepted == 1500 + died[0], stats.pending, died[0] > 1000, stats.delivered == stats.accepted)
     """
@@ -298,7 +298,7 @@ def test_no_thread_of_ours_keeps_the_process_alive() -> None:
     with FaultServer(*[stall()] * 5) as server:
         started = time.monotonic()
         done = run("track('a'); client.flush(0.05); client.shutdown(0.05); print('end')", server.url)
-        assert time.monotonic() - started < 5.0
+        assert time.monotonic() - started < 20.0, "the timeout of a request is 60 s"
     assert done.stdout.split() == ["end"]
 
 
