@@ -11,7 +11,7 @@ from segops.transports.http import HttpTransport
 from tests.rig.fault_server import FaultServer
 
 GET = Request("GET", "/api/segments/%2e/", {"Authorization": "ApiKey sk_live_planted"})
-LONG = 10.0
+LONG = 60.0
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,8 @@ from tests.rig.tls import TLS
 SECRET = "sk_live_planted"
 POST = Request("POST", BATCH_PATH, {"Authorization": f"ApiKey {SECRET}"}, b'{"events":[]}')
 GET = Request("GET", "/api/segments/")
-LONG = 10.0
-SHORT = 0.4
+LONG = 60.0
+SHORT = 1.2  # a handshake with a server that gets no processor for a while must fit in
 
 
 Closing = Callable[[HttpTransport], HttpTransport]
@@ -52,8 +52,8 @@ def fails_in_time(transport: HttpTransport, request: Request = POST) -> SegOpsTi
     started = time.monotonic()
     with pytest.raises(SegOpsTimeoutError) as caught:
         transport.send(request, timeout=SHORT)
-    # Two seconds are generous to a busy machine, and still less than what any of these servers would take.
-    assert time.monotonic() - started < SHORT + 2.0
+    # Twenty seconds are generous to a busy machine, and still less than what any of these servers would take.
+    assert time.monotonic() - started < SHORT + 20.0
     return caught.value
 
 
@@ -70,7 +70,7 @@ def test_the_deadline_covers_the_whole_exchange(fault: Fault, tls: TLS, closing:
     """Rows 3 and 8."""
     with FaultServer(fault, tls=tls.server() if secure else None) as server:
         transport = closing(HttpTransport(server.url, ca_file=tls.ca_file if secure else None))
-        assert "0.4 s" in str(fails_in_time(transport))
+        assert f"{SHORT} s" in str(fails_in_time(transport))
         assert transport.send(POST, timeout=LONG).status == 202  # on a new connection
         assert server.connections == 2
 
@@ -93,7 +93,7 @@ def test_the_deadline_covers_sending_on_a_kept_connection(tls: TLS, closing: Clo
 def test_the_deadline_covers_a_slow_tunnel_and_the_handshake_in_it(tls: TLS, closing: Closing) -> None:
     def open_slowly(call: Call) -> None:
         call.read()
-        call.server.stopping.wait(0.9)
+        call.server.stopping.wait(3.6)
         call.peer.send(b"HTTP/1.1 200 Connected\r\n\r\n")
         call.peer.wait_until_gone(call.server.stopping)
 
@@ -101,8 +101,8 @@ def test_the_deadline_covers_a_slow_tunnel_and_the_handshake_in_it(tls: TLS, clo
         transport = closing(HttpTransport("https://segops.test", proxy=proxy.url, ca_file=tls.ca_file))
         started = time.monotonic()
         with pytest.raises(SegOpsTimeoutError):
-            transport.send(POST, timeout=1.0)
-        assert time.monotonic() - started < 1.85  # a deadline that began anew with the handshake would be at 1.9
+            transport.send(POST, timeout=4.0)
+        assert time.monotonic() - started < 7.5  # a deadline that began anew with the handshake would be at 7.6
 
 
 def test_the_deadline_covers_the_tls_handshake(tls: TLS, closing: Closing) -> None:
@@ -151,7 +151,7 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in (black_hole, server.port)
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: endpoints)
-        assert closing(HttpTransport("http://segops.test", proxy="")).send(POST, timeout=1.0).status == 202
+        assert closing(HttpTransport("http://segops.test", proxy="")).send(POST, timeout=5.0).status == 202
 
 
 def test_a_resolver_that_hangs_is_a_timeout(monkeypatch: pytest.MonkeyPatch, closing: Closing) -> None:
@@ -161,7 +161,7 @@ def test_a_resolver_that_hangs_is_a_timeout(monkeypatch: pytest.MonkeyPatch, clo
 
     def slow(host: str, port: int, **options: int) -> object:
         if "flags" not in options:
-            release.wait(30)
+            release.wait(60)
         return real(host, port, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)

@@ -17,7 +17,7 @@ GET = Request("GET", "/api/segments/%2e/", {"Authorization": "ApiKey sk_live_pla
 PASSWORD = "pa:ss@wörd"
 USERINFO = "user:pa%3Ass%40w%C3%B6rd"
 BASIC = "Basic dXNlcjpwYTpzc0B3w7ZyZA=="
-LONG = 10.0
+LONG = 60.0
 
 Closing = Callable[[HttpTransport], HttpTransport]
 

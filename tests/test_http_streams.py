@@ -19,7 +19,7 @@ from tests.rig.fault_server import Call, FaultServer, answer, cut, drip, endless
 Closing = Callable[[HttpTransport], HttpTransport]
 
 GET = Request("GET", "/api/segments/exports/1/download/")
-LONG = 10.0
+LONG = 60.0
 CONTENT = os.urandom(4096) * 512
 GZIP = {"Content-Encoding": "gzip"}
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
@@ -98,10 +98,10 @@ def test_a_slow_body_is_not_silent(closing: Closing) -> None:
         def slow(call: Call) -> None:
             call.read()
             call.peer.send(raw(200, content)[: -len(content)])
-            call.drip(content, 0.05)
+            call.drip(content, 0.2)
 
         server.add(slow)
-        assert b"".join(stream(closing(HttpTransport(server.url)), idle=0.5)[2]) == content
+        assert b"".join(stream(closing(HttpTransport(server.url)), idle=3.0)[2]) == content
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,7 @@ from tests.rig.tls import TLS
 SECRET = "sk_live_planted"
 POST = Request("POST", BATCH_PATH, {"Authorization": f"ApiKey {SECRET}"}, b'{"events":[]}')
 GET = Request("GET", "/api/segments/")
-LONG = 10.0
-SHORT = 0.4
+LONG = 60.0
 
 
 Closing = Callable[[HttpTransport], HttpTransport]
@@ -125,16 +124,21 @@ def test_a_connection_closed_while_idle_is_replaced(closing: Closing) -> None:
 
 
 def test_bytes_that_nobody_asked_for_are_not_taken_for_an_answer(closing: Closing) -> None:
+    was_read, was_sent = threading.Event(), threading.Event()
+
     def answer_twice(call: Call) -> None:
         call.read()
         call.peer.send(raw())
-        call.server.stopping.wait(0.05)
+        was_read.wait(LONG)
         call.peer.send(raw(408))  # as servers do before they close an idle connection
+        was_sent.set()
 
     with FaultServer(answer_twice) as server:
         transport = closing(HttpTransport(server.url))
         transport.send(POST, timeout=LONG)
-        time.sleep(0.1)
+        was_read.set()
+        assert was_sent.wait(LONG)
+        time.sleep(0.05)  # from one socket to the other
         assert transport.send(POST, timeout=LONG).status == 202
         assert server.connections == 2
 

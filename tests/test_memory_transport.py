@@ -27,7 +27,7 @@ BATCH = Request(
     "POST", BATCH_PATH, {"Authorization": "ApiKey sk_planted"}, b'{"events":[{"user_id":"a"},{"user_id":"b"}]}'
 )
 SINGLE = Request("POST", SINGLE_PATH, {}, b'{"user_id":"c"}')
-LONG = 10.0
+LONG = 60.0
 
 
 def test_it_remembers_requests_and_events() -> None:

@@ -26,7 +26,7 @@ from segops.core import (
 )
 from segops.transports.ndjson import FileTransport, StdoutTransport
 
-LONG = 10.0
+LONG = 60.0
 
 
 def batch(*events: str) -> Request:

@@ -73,7 +73,7 @@ class FaultServer:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(5)
+            thread.join(30)
             assert not thread.is_alive(), "a thread of the fault server hangs"
         self._listener.close()
 
