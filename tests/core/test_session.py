@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from email.utils import formatdate
@@ -410,15 +409,30 @@ class Gate:
         return self.answer if isinstance(self.answer, Response) else reply(self.answer)
 
 
+class Door:
+    """The lock of the sessions, which says who has come to it."""
+
+    def __init__(self) -> None:
+        self.came = threading.Semaphore(0)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self.came.release()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 def rush(gate: Gate, count: int = 200) -> tuple[list[str], list[Exception]]:
     """Ask for the token of one user from many threads while the first mint is under way."""
     sessions = Sessions(ApiKey(PUBLIC), gate, cast("Clock", FakeClock()))
     tokens: list[str] = []
     failures: list[Exception] = []
-    waiting = threading.Semaphore(0)
+    door = Door()
+    sessions._lock = door  # type: ignore[assignment]
 
     def ask() -> None:
-        waiting.release()
         try:
             tokens.append(sessions.token(UserContext(user_id="a"), 20))
         except (SegOpsApiError, SegOpsTransportError) as error:
@@ -430,8 +444,7 @@ def rush(gate: Gate, count: int = 200) -> tuple[list[str], list[Exception]]:
     for thread in threads[1:]:
         thread.start()
     for _ in threads:
-        assert waiting.acquire(timeout=20)
-    time.sleep(0.05)  # from the semaphore to the lock
+        assert door.came.acquire(timeout=20)
     gate.let.set()
     for thread in threads:
         thread.join(20)
