@@ -24,7 +24,7 @@ def segops(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
     assert "Traceback" not in done.stderr
@@ -79,14 +79,30 @@ def test_send_delivers_it(filled: Path) -> None:
 
 
 def test_send_says_what_is_left(filled: Path) -> None:
-    done = segops("send", "--path", str(filled), "--api-url", closed_port(), "--timeout", "0.5")
+    done = segops("send", "--path", str(filled), "--api-url", closed_port(), "--timeout", "3")
     assert done.returncode == 5
     assert json.loads(done.stdout)["left"] == 4
     assert held(filled) == 4
     with FaultServer(*[answer(401)] * 9) as server:
-        done = segops("send", "--path", str(filled), "--api-url", server.url, "--timeout", "5")
+        done = segops("send", "--path", str(filled), "--api-url", server.url, "--timeout", "60")
     assert done.returncode == 4, "the key is refused"
     assert held(filled) == 4
+
+
+def test_send_tells_of_damage_however_slow_the_log_is(filled: Path, tmp_path: Path) -> None:
+    """The log comes before `on_error`, on the worker's thread, which nobody waits for without end."""
+    filled.write_bytes(b"x" * 100 + filled.read_bytes()[100:])
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import logging, time\n"
+        "handler = logging.Handler()\n"
+        "handler.emit = lambda record: time.sleep(3.0)\n"
+        "logging.getLogger('segops').addHandler(handler)\n"
+    )
+    with FaultServer() as server:
+        done = segops("send", "--path", str(filled), "--api-url", server.url, PYTHONPATH=str(tmp_path / "site"))
+    assert (done.returncode, json.loads(done.stdout)["delivered"]) == (1, 4)
+    assert "is not that of a spool" in done.stderr
 
 
 def test_send_is_not_stuck_when_nothing_of_it_is_ours(filled: Path) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
 import msgspec
 
-from segops import SegOpsClient, SegOpsConfigError, SegOpsError
+from segops import SegOpsClient, SegOpsConfigError, SegOpsError, Stats
 from segops.environment import read_environment
 from segops.spool import export_spool, inspect_spool, purge_spool
 
 _CLOSING = 2.0
+_TELLING = 30.0
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -65,6 +67,7 @@ def _send(arguments: argparse.Namespace, path: Path) -> int:
     client.flush(arguments.timeout)
     client.shutdown(_CLOSING)
     stats = client.stats()
+    _wait_for(errors, stats)
     counts = {"found": stats.adopted, "delivered": stats.delivered, "dropped": stats.dropped, "left": stats.pending}
     if _is_table(arguments):
         _print_table([tuple(name.upper() for name in counts), tuple(map(str, counts.values()))])
@@ -75,6 +78,13 @@ def _send(arguments: argparse.Namespace, path: Path) -> int:
     if stats.pending or stats.dropped:
         raise SegOpsError(f"{stats.adopted - stats.delivered} event(s) were not delivered")
     return 0
+
+
+def _wait_for(errors: list[Exception], stats: Stats) -> None:
+    """Wait for the first error to be told, if there is one: the worker's thread may be late with it."""
+    deadline = time.monotonic() + _TELLING
+    while stats.last_error is not None and not errors and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def _export(_arguments: argparse.Namespace, path: Path) -> int:
