@@ -44,7 +44,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 @given(JSON)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_json_arrives_as_it_was_whichever_way_it_is_encoded(payload: dict[str, Any]) -> None:
     assert is_plain(payload)
     event = Event("u-1", "order_placed", "2026-04-25", payload)
@@ -54,7 +54,7 @@ def test_json_arrives_as_it_was_whichever_way_it_is_encoded(payload: dict[str, A
 
 
 @given(_nested(st.text(max_size=5) | st.integers() | st.floats(), st.text(max_size=3)))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_count_of_coerced_values_is_that_of_the_values_json_does_not_have(value: Any) -> None:
     _, coerced = encode_event(Event("u-1", "order_placed", "2026-04-25", {"value": value}))
     assert coerced == _lossy(value)
@@ -154,7 +154,7 @@ def _page(client: SegOpsClient, soup: dict[str, Any]) -> None:
         },
     ),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_whatever_is_tracked_nothing_raises_and_the_ledger_counts_it_once(
     verb: Callable[[SegOpsClient, dict[str, Any]], None], soup: dict[str, Any]
 ) -> None:

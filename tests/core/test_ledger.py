@@ -153,7 +153,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+TestLedger.settings = settings(max_examples=80, stateful_step_count=30)
 
 
 def test_looking_at_a_tally_does_not_change_it() -> None:

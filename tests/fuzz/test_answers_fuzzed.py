@@ -12,7 +12,7 @@ from datetime import timezone
 from typing import cast
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from segops import SegOpsWebhookError, parse_webhook
@@ -163,7 +163,7 @@ answers = st.tuples(status_lines, st.lists(header_lines, max_size=5), bodies).ma
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(data=answers | st.binary(max_size=100))
 @example(b"HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n")
 @example(b"HTTP/1.1 202 OK\r\nContent-Length: 99999999999999999999\r\n\r\nx")

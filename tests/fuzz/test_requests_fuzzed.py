@@ -7,14 +7,13 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segops.core import BATCH_PATH, SESSION_PATH, SINGLE_PATH, Request
 from segops.local import LocalSegOps, LocalServer
 
 PATHS = [SINGLE_PATH, BATCH_PATH, SESSION_PATH, "/api/segments/", "/api/users/", "/api/webhooks/", "/"]
-EASY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,6 @@ headers = st.dictionaries(
 )
 
 
-@EASY
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "OPTIONS"]) | st.text(),
     path=paths,
@@ -80,7 +78,6 @@ bytes_of_strangers = st.tuples(lines, st.lists(fields, max_size=5), st.binary(ma
 )
 
 
-@EASY
 @given(data=bytes_of_strangers | st.binary(max_size=200))
 @example(b"GET / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
 @example(b"POST / HTTP/9.9\r\n\r\n")

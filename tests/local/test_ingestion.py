@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segops.core import BATCH_PATH, SESSION_PATH, SINGLE_PATH, Request
@@ -314,7 +314,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(payload=st.dictionaries(st.text(), json_values, max_size=4), user=st.text(min_size=1))
 def test_a_payload_comes_back_as_it_was_sent(segops: LocalSegOps, payload: object, user: str) -> None:
     text = json.dumps(event(user_id=user, payload=payload), ensure_ascii=False).encode("utf-8", "replace")
@@ -325,7 +325,7 @@ def test_a_payload_comes_back_as_it_was_sent(segops: LocalSegOps, payload: objec
     assert (stored.user_id, stored.payload) == (sent["user_id"], sent["payload"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(body=st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode()))
 def test_no_body_breaks_an_endpoint(segops: LocalSegOps, body: bytes) -> None:
     for path, key in (

@@ -126,7 +126,7 @@ class SpoolMachine(RuleBasedStateMachine):
 
 
 TestSpool = SpoolMachine.TestCase
-TestSpool.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestSpool.settings = settings(max_examples=40, stateful_step_count=25)
 
 
 def test_a_batch_of_500_can_be_split_to_the_last(tmp_path: Path) -> None:

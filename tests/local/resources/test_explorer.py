@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segops.local import LocalSegOps
@@ -190,7 +190,7 @@ def test_a_merge_in_a_circle_or_of_nobody_is_refused(api: Api, source: str, targ
 IDS = st.sampled_from(["a", "b", "c", "anon_a", "anon_x", "anonymous", "x"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from(["alias", "merge", "event"]), IDS, IDS), max_size=12))
 def test_edges_stay_flat_whatever_is_recorded(steps: list[tuple[str, str, str]]) -> None:
     clock = Clock()

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segops.local import LocalSegOps
@@ -189,7 +189,7 @@ def fuzzed() -> Iterator[Api]:
             assert api.ask("GET", filled(route, "user-1")).status < 500
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=400)
 @given(route=st.sampled_from(writing()), body=FUZZED)
 def test_any_json_to_any_endpoint_is_answered(fuzzed: Api, route: Route, body: Any) -> None:
     response = fuzzed.ask(route.method, filled(route, "x"), body)
@@ -197,7 +197,7 @@ def test_any_json_to_any_endpoint_is_answered(fuzzed: Api, route: Route, body: A
     assert not response.body or json.loads(response.body) is not None
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(
     route=st.sampled_from([route for route in ROUTES if route.method == "GET"]),
     value=st.text(min_size=1, max_size=8),

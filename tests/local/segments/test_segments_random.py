@@ -121,7 +121,7 @@ def leaves(node: dict[str, Any]) -> list[dict[str, Any]]:
     return [leaf for inner in node["conditions"] for leaf in leaves(inner)]
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
 @given(happened=events, wanted=st.lists(definitions, min_size=1, max_size=4))
 def test_members_and_explanations_are_those_of_an_independent_evaluation(
     happened: list[Happening], wanted: list[dict[str, Any]]

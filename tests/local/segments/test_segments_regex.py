@@ -50,7 +50,7 @@ def found(pattern: str, text: str) -> bool:
     return Matcher(pattern, time.monotonic() + 10).search(text)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(pattern=patterns, text=texts)
 def test_it_finds_what_python_finds(pattern: str, text: str) -> None:
     python = pattern.replace("$", r"\Z")
