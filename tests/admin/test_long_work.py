@@ -334,7 +334,7 @@ admin.segments.download_export(5, "members.csv", progress=lambda done, total: pr
             child.stdout.readline()  # it has begun
             assert [file.suffix for file in tmp_path.iterdir()] == [".part"]
             child.send_signal(signal.SIGINT)
-            _, errors = child.communicate(timeout=20)
+            _, errors = child.communicate(timeout=60)
     assert b"KeyboardInterrupt" in errors
     assert list(tmp_path.iterdir()) == []
 

@@ -173,7 +173,7 @@ def test_nobody_listens() -> None:
     started = time.monotonic()
     with SegOpsAdmin("sk_1", base_url=url, retry=QUICK) as admin, pytest.raises(SegOpsTransportError, match="refused"):
         admin.segments.list()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 40
 
 
 HTML = b"<!doctype html><title>Bad gateway</title>"
