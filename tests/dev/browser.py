@@ -38,7 +38,7 @@ _LAUNCHER = (
     "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
 )
 
-_TIMEOUT = 20.0
+_TIMEOUT = 60.0
 
 
 def find_chromium() -> str | None:
@@ -74,7 +74,7 @@ class Browser:
         with contextlib.suppress(Exception):
             self.call("Browser.close")
         try:
-            self._process.wait(10)
+            self._process.wait(30)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -158,7 +158,7 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def wait(self, script: str, timeout: float = 10.0) -> Any:
+    def wait(self, script: str, timeout: float = 60.0) -> Any:
         """Wait until a script gives something true, and return that."""
         end = time.monotonic() + timeout
         found = f"(found => found instanceof Node || found)({script})"

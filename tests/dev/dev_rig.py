@@ -43,7 +43,7 @@ class DevProcess:
             if "Ctrl-C" in line:
                 break
         found = re.search(r"http://\S+:(\d+)", self.said)
-        assert found, self._process.communicate(timeout=10)
+        assert found, self._process.communicate(timeout=60)
         self.url = found[0]
         self.port = int(found[1])
         self.secret_key = self._word("secret key")
@@ -61,7 +61,7 @@ class DevProcess:
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """End it and return its exit code and what it wrote to stderr."""
         self._process.send_signal(number)
-        _, complaints = self._process.communicate(timeout=15)
+        _, complaints = self._process.communicate(timeout=60)
         return self._process.returncode, complaints
 
     def _word(self, name: str) -> str:
@@ -90,7 +90,7 @@ def exchange(
 
 
 def connect(url: str) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    return http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
 
 
 class Stream:

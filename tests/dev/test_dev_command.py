@@ -35,7 +35,7 @@ def test_it_says_where_it_is_and_with_which_keys(running: DevProcess, environmen
     assert "signing secret" in running.said
     with SegOpsClient(running.url, running.secret_key) as client:
         client.track(user_id="u", event_type="t")
-        assert client.flush(10)
+        assert client.flush(50)
     assert ask(running.url, "/_dev/overview")[1]["events"] == 1
     assert note(environment).stat().st_mode & 0o777 == 0o600
     assert running.secret_key not in note(environment).read_text()
@@ -149,7 +149,7 @@ import sys
 from segops import SegOpsClient
 with SegOpsClient() as client:
     client.track(user_id="child", event_type="ran", payload={"words": sys.argv[1:]})
-    sys.exit(7 if client.flush(10) else 1)
+    sys.exit(7 if client.flush(50) else 1)
 """
 
 
@@ -197,7 +197,7 @@ def end(number, frame):
 for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
     signal.signal(number, end)
 print("ready", flush=True)
-time.sleep(30)
+time.sleep(100)
 """
 
 
@@ -208,7 +208,7 @@ def test_run_forwards_signals(environment: dict[str, str], number: signal.Signal
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
-        assert process.communicate(timeout=15)[0] == f"got {number.name}\n"
+        assert process.communicate(timeout=60)[0] == f"got {number.name}\n"
     assert process.returncode == 3
 
 
@@ -220,7 +220,7 @@ def test_ctrl_c_is_left_to_the_command(environment: dict[str, str]) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-        assert process.communicate(timeout=15) == ("got SIGINT\n", "")
+        assert process.communicate(timeout=60) == ("got SIGINT\n", "")
     assert process.returncode == 3
 
 
@@ -312,7 +312,7 @@ def test_listen_shows_events_and_refusals(run: Run, running: DevProcess) -> None
         assert listener.stderr is not None
         assert listener.stderr.readline() == f"segops: listening to {running.url}\n"
         ask(running.url, "/api/ingestion/track/batch/", {"events": events}, headers=key)
-        shown, _ = listener.communicate(timeout=15)
+        shown, _ = listener.communicate(timeout=60)
     first, second = shown.splitlines()
     assert "\\x1b[31mred\\u202e" in first
     assert first.endswith("y…")
@@ -343,7 +343,7 @@ def test_listen_takes_up_again_what_broke_off(environment: dict[str, str], tmp_p
     with DevProcess(environment, "--db", path, "--port", str(first.port)) as second, listener:
         with SegOpsClient(second.url, second.secret_key) as client:
             client.track(user_id="u-3", event_type="t")
-        seen += [json.loads(line)["id"] for line in listener.communicate(timeout=15)[0].splitlines()]
+        seen += [json.loads(line)["id"] for line in listener.communicate(timeout=60)[0].splitlines()]
     assert seen == [1, 2, 3, 4]
 
 

@@ -269,7 +269,7 @@ def test_an_open_stream_does_not_hold_up_the_end(local: LocalSegOps) -> None:
         stream.start()
         started = time.monotonic()
         server.close()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 30, "the stream goes on for as long as it is read"
         assert list(stream.messages()) == []
     host, port = server.info.url.removeprefix("http://").split(":")
     with pytest.raises(OSError, match="refused"), socket.create_connection((host, int(port))):
@@ -297,7 +297,7 @@ def test_a_server_on_all_addresses_shows_the_page_to_this_machine_only(local: Lo
         assert ask(there, "/_dev/info")[0] == 200
         assert ask(there, "/_dev/info", headers={"Host": f"shop.example:{port}"})[0] == 403
         # To the server this is another machine: the connection comes from an address that it was not made to.
-        stranger = http.client.HTTPConnection("127.0.0.1", int(port), timeout=10, source_address=(address, 0))
+        stranger = http.client.HTTPConnection("127.0.0.1", int(port), timeout=60, source_address=(address, 0))
         for path, status in (("/_dev/info", 403), ("/", 403), ("/api/nothing/", 404)):
             stranger.request("GET", path)
             answer = stranger.getresponse()
@@ -322,16 +322,16 @@ def test_100000_events_are_paged_in_good_time(local: LocalSegOps, url: str) -> N
     started = time.monotonic()
     assert len(ask(url, "/_dev/events?text=user-54321")[1]["events"]) == 1
     assert ask(url, "/_dev/overview")[1]["events"] == 100_000
-    assert time.monotonic() - started < 5  # takes 0.5 s; what grows without bounds takes minutes
+    assert time.monotonic() - started < 30  # takes 0.5 s; what grows without bounds takes minutes
 
 
 def test_http_1_0_and_malformed_requests_are_survived(server: DevServer) -> None:
     host, port = server.info.url.removeprefix("http://").split(":")
     for request in (b"GET /api/x/ HTTP/1.0\r\n\r\n", b"\x00\x01\r\n\r\n", b"GET /a b HTTP/1.1\r\n\r\n"):
-        with socket.create_connection((host, int(port)), timeout=10) as sock:
+        with socket.create_connection((host, int(port)), timeout=60) as sock:
             sock.sendall(request)
             assert sock.recv(100).startswith(b"HTTP/1.1 4")
-    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection = http.client.HTTPConnection(host, int(port), timeout=60)
     connection.request("GET", "/_dev/info")
     assert connection.getresponse().status == 200
     connection.close()
