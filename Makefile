@@ -49,7 +49,7 @@ soak: $(VENV)/.dev
 
 # Children that are killed while they store events: 1,000 of them; 50 are part of `make test`.
 kill: $(VENV)/.dev
-	SEGOPS_KILL_ROUNDS=1000 $(BIN)/python -m pytest tests/spool/test_sharing.py -k by_a_kill --timeout 3600
+	SEGOPS_KILL_ROUNDS=1000 $(BIN)/python -m pytest tests/spool/test_sharing.py -k by_a_kill
 
 # Ten bugs, planted one at a time in a copy of the project: the tests must notice each.
 mutants: $(VENV)/.dev

@@ -107,7 +107,7 @@ def test_row_39_a_disk_that_cannot_sync_suspends_the_spool(spool: Path) -> None:
         [*tracer, "-e", "inject=fdatasync,fsync:error=EIO", *program],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
