@@ -21,7 +21,7 @@ from tests.rig.fault_server import FaultServer
 ROOT = Path(__file__).parents[2]
 DEPENDENCIES = [each for each in requires("segops-sdk") or [] if "extra ==" not in each]
 SERVERS = ["gunicorn", "celery", "gevent", "uwsgi"]
-PATIENCE = 30.0
+PATIENCE = 90.0
 
 
 class Servers(NamedTuple):

@@ -35,20 +35,20 @@ atexit.register(lambda: client.track(user_id="late", event_type="x"))
 FORK = """
 import os, signal, sys, threading, time
 from segops import SegOpsClient
-client = SegOpsClient(sys.argv[1], "sk_test_interpreters", flush_interval=3600, batch_size=100_000)
+client = SegOpsClient(sys.argv[1], "sk_test_interpreters", flush_interval=3600, batch_size=100_000, timeout=60)
 for number in range(100):
     client.track(user_id="parent", event_type="x")
-flushing = threading.Thread(target=client.flush, args=(20,))
+flushing = threading.Thread(target=client.flush, args=(60,))
 flushing.start()
 time.sleep(0.3)
-assert flushing.is_alive(), "the server takes a second to answer"
+assert flushing.is_alive(), "the server waits for the child before it answers"
 child = os.fork()
 if child == 0:
-    signal.alarm(20)
+    signal.alarm(60)
     for number in range(10):
         client.track(user_id="child", event_type="x")
     stats = client.stats()
-    os._exit(0 if client.flush(10) and stats.accepted == 10 else 1)
+    os._exit(0 if client.flush(50) and stats.accepted == 10 else 1)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 flushing.join()
 assert client.stats().delivered == 100
@@ -125,7 +125,8 @@ def test_row_25_the_first_event_inside_atexit_arrives(python: str) -> None:
 def test_row_28_a_fork_during_a_flush_leaves_each_process_its_own(python: str) -> None:
     def slow(call: Call) -> None:
         call.read()
-        call.server.stopping.wait(1.0)
+        while len(call.server.journal) < 2 and not call.server.stopping.wait(0.01):
+            pass
         call.peer.send(raw())
 
     with FaultServer(slow, answer()) as server:
