@@ -96,9 +96,9 @@ def test_what_cannot_be_read_is_refused(pattern: str) -> None:
 @pytest.mark.parametrize("pattern", ["(a*)*b", "(a|aa)+$", "^(([a-z])+.)+[A-Z]([a-z])+$", "(.*)(.*)(.*)x{50}y"])
 def test_time_grows_with_the_text_only(pattern: str) -> None:
     def seconds(length: int) -> float:
-        started = time.perf_counter()
+        started = time.thread_time()  # of this thread's own work: others that are busy do not count
         assert not found(pattern, "a" * length + "!")
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     seconds(1000)
     assert seconds(100_000) < 100 * max(seconds(10_000), 0.001)
