@@ -29,7 +29,7 @@ def _samples(page: Path, language: str) -> list[str]:
 def test_python_samples_of_a_page_run_from_top_to_bottom(page: Path, tmp_path: Path) -> None:
     program = "\n".join(_samples(page, "python"))
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False
     )
     assert done.returncode == 0, done.stderr
 
@@ -42,7 +42,7 @@ def test_shell_samples_run(page: Path, tmp_path: Path) -> None:
             continue
         command = [sys.executable, "-m", *line.split()]
         assert command[2] == "segops", f"{page.name}: nothing runs {line!r}"
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
         assert done.returncode == 0, done.stderr
 
 

@@ -50,7 +50,7 @@ CASES: dict[str, list[str]] = {
     "segments estimate": ["{segments}"],
     "segments versions": ["{segments}"],
     "segments recompute": ["{segments}"],
-    "segments recompute-and-wait": ["{segments}", "--timeout=20"],
+    "segments recompute-and-wait": ["{segments}", "--timeout=100"],
     "segments members": ["{segments}", "--limit=1", "--all"],
     "segments iterate-members": ["{segments}", "--page-size", "1"],
     "segments membership": ["u-1"],

@@ -30,7 +30,7 @@ def environment(strangers: Strangers) -> dict[str, str]:
 def run(environment: Mapping[str, str]) -> Run:
     def run_segops(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [*SEGOPS, *words], env={**environment, **more}, capture_output=True, text=True, timeout=60, check=False
+            [*SEGOPS, *words], env={**environment, **more}, capture_output=True, text=True, timeout=200, check=False
         )
         assert "Traceback" not in done.stderr
         return done

@@ -188,7 +188,7 @@ PAGE = {"Content-Type": "text/html"}
 )
 def test_servers_that_answer_badly(run: Run, fault: Fault, code: int, message: str) -> None:
     with FaultServer(fault) as server:
-        words = ["--max-retries=0", "--request-timeout=0.5", "--api-url", server.url]
+        words = ["--max-retries=0", "--request-timeout=3", "--api-url", server.url]
         done = run("segments", "list", *words, SEGOPS_API_KEY="sk_1")
     assert (done.returncode, done.stdout) == (code, "")
     assert message in done.stderr
@@ -239,7 +239,7 @@ def test_an_interrupted_download_leaves_no_file(
                 assert process.poll() is None
                 time.sleep(0.02)
             process.send_signal(signal.SIGINT)
-            output, complaint = process.communicate(timeout=30)
+            output, complaint = process.communicate(timeout=100)
     assert (process.returncode, output, complaint) == (130, "", "segops: interrupted\n")
     assert list(folder.iterdir()) == []
 

@@ -85,7 +85,7 @@ def test_progress_is_a_bar_on_a_terminal(environment: Mapping[str, str]) -> None
     ours, theirs = pty.openpty()
     try:
         subprocess.run(
-            [*SEGOPS, "demo"], env=environment, stdout=subprocess.PIPE, stderr=theirs, timeout=60, check=True
+            [*SEGOPS, "demo"], env=environment, stdout=subprocess.PIPE, stderr=theirs, timeout=200, check=True
         )
         os.close(theirs)
         shown = os.read(ours, 65536).decode()

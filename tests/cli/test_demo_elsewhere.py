@@ -23,7 +23,7 @@ BREAK_OFF = 0
 def silent() -> Iterator[socket.socket]:
     """Yield a server that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(30)
+        listener.settimeout(100)
         yield listener
 
 
@@ -170,7 +170,7 @@ def test_an_interrupt_ends_it_at_once(environment: Mapping[str, str], silent: so
         with connection:
             assert connection.recv(1)
             process.send_signal(signal.SIGINT)
-            output, complaint = process.communicate(timeout=30)
+            output, complaint = process.communicate(timeout=100)
     assert (process.returncode, output) == (130, "")
     assert complaint.endswith("segops: interrupted\n")
     assert "Traceback" not in complaint

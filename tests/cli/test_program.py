@@ -132,7 +132,7 @@ def test_output_that_nobody_reads_ends_the_program_quietly(environment: Mapping[
     os.close(reading)
     with subprocess.Popen([*SEGOPS, "plugins"], env=environment, stdout=writing, stderr=subprocess.PIPE) as process:
         os.close(writing)
-        _, complaint = process.communicate(timeout=30)
+        _, complaint = process.communicate(timeout=100)
     assert (process.returncode, complaint) == (141, b"")
 
 

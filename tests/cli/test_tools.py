@@ -47,7 +47,7 @@ def test_the_quick_start_from_end_to_end(ask: Run, tmp_path: Path) -> None:
     saved = json.loads(ask("segments", "export", number, "--to", str(target)).stdout)
     assert saved == {"file": str(target), "bytes": target.stat().st_size}
     assert sorted(line.partition(",")[0] for line in target.read_text().split()) == ["ada", "eve", "user_id"]
-    waited = json.loads(ask("segments", "export", number, "--wait", "--timeout=20").stdout)
+    waited = json.loads(ask("segments", "export", number, "--wait", "--timeout=100").stdout)
     assert (waited["status"], "download_url" in waited) == ("complete", True)
 
 
@@ -195,7 +195,7 @@ def test_sending_can_be_interrupted(environment: Mapping[str, str], tmp_path: Pa
             while not server.journal:
                 assert process.poll() is None
             process.send_signal(signal.SIGINT)
-            _, complaint = process.communicate(timeout=30)
+            _, complaint = process.communicate(timeout=100)
     assert (process.returncode, complaint) == (130, "segops: interrupted\n")
 
 

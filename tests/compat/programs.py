@@ -42,7 +42,7 @@ def start(
         input=given,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
 

@@ -54,7 +54,7 @@ def run(environment: dict[str, str]) -> Run:
             env={**environment, **more},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=200,
             check=False,
         )
         assert "Traceback" not in done.stderr

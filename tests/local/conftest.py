@@ -30,7 +30,7 @@ def service(request: pytest.FixtureRequest, segops: LocalSegOps, clock: Clock) -
         yield Service(segops, clock, segops.handle)
         return
     with LocalServer(segops) as server:
-        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=10)
+        connection = http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)
 
         def send(asked: Request) -> Response:
             connection.request(asked.method, asked.path, asked.body, dict(asked.headers))

@@ -62,7 +62,7 @@ class Served:
         """Send one request; bytes as they are, other bodies as JSON."""
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         credential = f"ApiKey {self.secret_key}" if auth is None else auth
-        with closing(http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=20)) as connection:
+        with closing(http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)) as connection:
             connection.request(method, path, data, {"Authorization": credential, **headers})
             answer = connection.getresponse()
             return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
@@ -73,7 +73,7 @@ class Served:
 
     def connect(self) -> socket.socket:
         address = urlsplit(self.url)
-        return socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=20)
+        return socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=60)
 
     def converse(self, sent: bytes, *, half_close: bool = False) -> bytes:
         """Send raw bytes and return all that comes back until the server closes; ask it to, in the last request."""
@@ -93,7 +93,7 @@ class Served:
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True, timeout=20)) as database:
+        with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True, timeout=60)) as database:
             return database.execute(sql, values).fetchall()
 
     def counts(self) -> dict[str, int]:
@@ -132,7 +132,7 @@ def serve(kind: str, path: Path, user: str = "") -> Iterator[Served]:
             yield Served(process, path, said)
         finally:
             process.terminate()
-            complaints = process.communicate(timeout=20)[1]
+            complaints = process.communicate(timeout=60)[1]
             assert "Traceback" not in complaints, complaints
 
 

@@ -25,7 +25,7 @@ def server(segops: LocalSegOps) -> Iterator[LocalServer]:
 
 def connect(server: LocalServer) -> socket.socket:
     host, _, port = server.url.removeprefix("http://").partition(":")
-    return socket.create_connection((host, int(port)), timeout=10)
+    return socket.create_connection((host, int(port)), timeout=60)
 
 
 def converse(server: LocalServer, sent: bytes) -> bytes:
@@ -46,7 +46,7 @@ BODY = json.dumps(event()).encode()
 
 def test_one_connection_serves_many_requests(segops: LocalSegOps, server: LocalServer) -> None:
     headers = {"Authorization": f"ApiKey {segops.secret_key}"}
-    with closing(http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=10)) as connection:
+    with closing(http.client.HTTPConnection(server.url.removeprefix("http://"), timeout=60)) as connection:
         connection.connect()
         first = connection.sock
         for _ in range(100):

@@ -59,7 +59,7 @@ class Environment:
         if selection is not None:
             environment["SEGOPS_PLUGINS"] = selection
         done = subprocess.run(
-            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=200, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()

@@ -172,7 +172,7 @@ def test_a_regex_that_explodes_elsewhere_is_answered_in_time(desk: Desk) -> None
     started = time.perf_counter()
     for pattern in ("^(a+)+$", "^(a|a)*$", "(a*)*b", "(.*)(.*)(.*)(.*)[^!a]"):
         assert desk.preview(group(prop("matches_regex", pattern))) == []
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 60, "what explodes takes years"
 
 
 def test_what_takes_too_long_is_given_up_and_the_server_goes_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
