@@ -135,12 +135,13 @@ class PureIntake:
         return self._take(count) if count else None
 
     def _take(self, count: int) -> Taken:
+        self.room -= count  # before, so that the bound holds while events are taken
         events = [self._queue.popleft() for _ in range(count)]
         if len(_OPENING) + sum(map(len, events)) + len(_SEPARATOR) * count > self.batch_bytes:
             count = _fitting(events, self.batch_bytes)
             self._queue.extendleft(reversed(events[count:]))
+            self.room += len(events) - count
             del events[count:]
-        self.room -= count
         return events[0] if self.is_single else join(events), count, owner_of(events[-1])
 
 

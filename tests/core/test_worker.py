@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 
 from segops import SegOpsClient, SegOpsEventError
 from segops.core import Request, Response, Transport
+from segops.core.buffer import Buffer
 from segops.core.options import Limits
 from segops.transports.memory import MemoryTransport
 from tests.rig.fault_server import FaultServer, stall
@@ -312,6 +314,26 @@ def test_the_buffer_is_bounded_by_bytes(clients: list[SegOpsClient]) -> None:
     assert stats.pending + stats.dropped["queue_full"] == 100
     assert not client.flush()
     assert client.stats().pending_bytes == 0
+
+
+def test_the_bound_holds_while_a_batch_is_cut() -> None:
+    """Threads may switch between any two events that are taken; here another one tracks at each of these moments."""
+
+    class Switching(deque[bytes]):
+        def popleft(self) -> bytes:
+            event = super().popleft()
+            buffer.put(b"late")
+            return event
+
+    buffer = Buffer(Limits(max_events=10))
+    buffer.queue = Switching()
+    buffer.append = buffer.queue.append
+    while buffer.put(b"early"):
+        pass
+    taken = buffer.take(5, 10**6)
+    assert (len(taken), len(taken) + len(buffer.queue)) == (5, 10)
+    buffer.release(5, sum(map(len, taken)))
+    assert buffer.put(b"again")
 
 
 def test_close_wins_over_a_batch_that_is_being_cut() -> None:
