@@ -76,7 +76,7 @@ class DiskSpool:
 
     def take(self, blocked: Collection[Identity]) -> Batch | None:
         """Return the first batch whose owner is not blocked; it stays stored until it is removed."""
-        if self._store is None and not self._held and not self._path.exists():
+        if self._store is None and not self._held and not self._is_there():
             return None
         owners = set(map(owner_text, blocked))
         return self._try(lambda store: self._take(store, owners), None)
@@ -97,7 +97,7 @@ class DiskSpool:
     def position(self, blocked: Collection[Identity] = ()) -> int | None:
         """Return where the first batch starts whose owner is not blocked; None without one, -1 if it cannot be told."""
         if not self._held:
-            return ADOPTED if not self._was_tried and self._path.exists() else None
+            return ADOPTED if not self._was_tried and self._is_there() else None
         owners = set(map(owner_text, blocked))
         unknown: int | None = ADOPTED
         return self._try(lambda store: store.position(self._done, owners), unknown)
@@ -121,6 +121,10 @@ class DiskSpool:
             self._lease.abandon()
         if self._store is not None:
             self._store.close()
+
+    def _is_there(self) -> bool:
+        """Tell whether there is a file; False if that cannot be told, as in a directory that may not be searched."""
+        return os.path.exists(self._path)  # noqa: PTH110 - that of Path may raise a PermissionError
 
     def _try(self, action: Callable[[Store], _T], otherwise: _T) -> _T:
         with _lock:

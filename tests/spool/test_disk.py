@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -149,10 +149,20 @@ def test_row_40_unlinked_while_running(make: MakeRig, tmp_path: Path, removed: s
     assert len(spool_errors(rig)) == 1
 
 
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """Make a directory that every user can pass through; pytest's own are closed anew by each pytest that starts."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
 @needs_root
-def test_row_40_a_read_only_directory_means_memory(tmp_path: Path) -> None:
-    place = tmp_path / "place"
-    place.mkdir(mode=0o500)
+@pytest.mark.parametrize("mode", [0o500, 0o000], ids=["read only", "closed"])
+def test_row_40_a_read_only_directory_means_memory(open_directory: Path, mode: int) -> None:
+    place = open_directory / "place"
+    place.mkdir()
+    place.chmod(mode)
     os.chown(place, 65534, 65534)
     code = """
         errors = []
@@ -170,17 +180,9 @@ def test_row_40_a_read_only_directory_means_memory(tmp_path: Path) -> None:
         sys.stdout.flush()
         os._exit(0)
     """
-    (tmp_path / "mine").mkdir(mode=0o700)
-    with_access(tmp_path)
-    assert run(code, closed_port(), place / "spool.db", str(tmp_path / "mine" / "spool.db")) == ["1", "0", "1"]
+    (open_directory / "mine").mkdir(mode=0o700)
+    assert run(code, closed_port(), place / "spool.db", str(open_directory / "mine" / "spool.db")) == ["1", "0", "1"]
     assert list(place.iterdir()) == []
-
-
-def with_access(path: Path) -> None:
-    """Let every user pass through the directories above."""
-    for place in [path, *path.parents]:
-        if place.stat().st_uid == os.geteuid() and place != Path("/"):
-            place.chmod(place.stat().st_mode | stat.S_IXOTH)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
