@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import Protocol
@@ -173,7 +174,10 @@ class ThreadWorker:
             self._buffer.arm(1)
             if self._deadline < float("inf"):
                 self._delivery.give_up(_GIVEN_UP)
-            self._reporter.tell()
+            with contextlib.suppress(
+                BaseException
+            ):  # the host's code may call for an exit: this thread's is due anyway
+                self._reporter.tell()
 
     def _works(self) -> bool:
         """Work until there is nothing more to do, or, with False, something failed that must not."""
@@ -181,7 +185,7 @@ class ThreadWorker:
             self._work()
         except BaseException as error:  # noqa: BLE001 - a bug of ours, no memory, or the host's code called for an exit
             self._reporter.error(SegOpsError(f"the worker failed and starts again: {type(error).__name__}: {error}"))
-            return False
+            return self._delivery.is_over()
         return True
 
     def _work(self) -> None:

@@ -119,10 +119,10 @@ def test_a_worker_with_nothing_to_do_does_nothing(clients: list[SegOpsClient], o
     assert transport.wait_for(2, PATIENCE), "and yet it wakes"
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("fatal", [SystemExit(3), KeyboardInterrupt(), ZeroDivisionError(), MemoryError()])
 def test_whatever_on_error_raises_delivery_goes_on(clients: list[SegOpsClient], fatal: BaseException) -> None:
     """Row 35."""
+    before = threading.enumerate()
     told: list[Exception] = []
 
     def on_error(error: Exception) -> None:
@@ -135,6 +135,10 @@ def test_whatever_on_error_raises_delivery_goes_on(clients: list[SegOpsClient], 
     assert wait_until(lambda: told)
     clients[0].track(user_id="a", event_type="x")
     assert transport.wait_for(1, PATIENCE)
+    clients[0].shutdown(0)
+    for thread in set(threading.enumerate()) - set(before):
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "it would go on telling of itself for ever"
 
 
 def test_errors_are_told_off_the_callers_thread(clients: list[SegOpsClient]) -> None:
