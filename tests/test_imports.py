@@ -112,9 +112,12 @@ READERS_OF_THE_ENVIRONMENT = {
 NOT_LOADED_BY_IMPORT = {
     "argparse",
     "asyncio",
+    "base64",
+    "difflib",
     "email",
     "http",
     "importlib.metadata",
+    "ipaddress",
     "logging",
     "segops.admin",
     "segops.local.service",
@@ -124,6 +127,7 @@ NOT_LOADED_BY_IMPORT = {
     "sqlite3",
     "ssl",
     "structlog",
+    "urllib.parse",
     "urllib3",
 }
 

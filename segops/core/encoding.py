@@ -6,7 +6,6 @@ values, one documented form for each type: docs/encoding.md shows the table.
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
@@ -134,7 +133,9 @@ class _Plain:
         if isinstance(value, date | time | timedelta | UUID):
             return self._derived(value)
         if isinstance(value, bytes | bytearray | memoryview):
-            return base64.b64encode(memoryview(value).tobytes()).decode()
+            from base64 import b64encode  # noqa: PLC0415 - not needed by most programs
+
+            return b64encode(memoryview(value).tobytes()).decode()
         if isinstance(value, Mapping):
             return self.mapping(value, path)
         if isinstance(value, list | tuple | set | frozenset):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -144,6 +143,8 @@ def check_secrecy(url: str, key: ApiKey) -> None:
     """
     if key.is_public or not url.lower().startswith("http:"):
         return
+    from urllib.parse import urlsplit  # noqa: PLC0415 - slow to load, and only plain http needs it
+
     host = urlsplit(url).hostname or ""
     if not _is_loopback(host):
         raise SegOpsConfigError(f"a secret key would cross the network to {host!r} in the clear: use https")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -133,7 +132,9 @@ class Plugins:
         implemented = self.hooks_of(plugin)
         for name in implemented:
             if name not in known:
-                nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+                from difflib import get_close_matches  # noqa: PLC0415 - slow to load, and for mistakes only
+
+                nearest = get_close_matches(name, known, n=1, cutoff=0)[0]
                 raise SegOpsPluginError(f"there is no hook {name}; the nearest is {nearest}")
         for name in known:
             if name not in implemented and hasattr(plugin.implementation, name):
