@@ -1,15 +1,20 @@
-"""A server of one long list, page by page: `python -m bench.shelf ITEMS`. It prints its URL; it ends with its input."""
+"""A server of one long list, page by page: `python -m bench.shelf ITEMS`. It prints its URL; it ends with its input.
+
+The answers are made beforehand: what the server takes is waited for by both sides, and is no property of either.
+"""
 
 from __future__ import annotations
 
-import http.server
 import json
+import re
+import socket
 import sys
 import threading
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 PAGE_SIZE = 200
+REQUEST = 65_536
+HEAD = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n"
 
 
 def segment(number: int) -> dict[str, Any]:
@@ -26,33 +31,38 @@ def segment(number: int) -> dict[str, Any]:
     }
 
 
-def make_pages(items: int) -> list[bytes]:
-    pages = []
+def make_answers(items: int) -> list[bytes]:
+    answers = []
     for first in range(0, items, PAGE_SIZE):
         last = min(first + PAGE_SIZE, items)
         following = f"http://localhost/api/segments/?page={last // PAGE_SIZE + 1}" if last < items else None
         results = [segment(number) for number in range(first, last)]
-        pages.append(json.dumps({"count": items, "next": following, "previous": None, "results": results}).encode())
-    return pages
+        body = json.dumps({"count": items, "next": following, "previous": None, "results": results}).encode()
+        answers.append(HEAD.format(len(body)).encode() + body)
+    return answers
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    pages: list[bytes]
+def serve(connection: socket.socket, answers: list[bytes]) -> None:
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    data = b""
+    with connection:
+        while chunk := connection.recv(REQUEST):
+            data += chunk
+            if data.endswith(b"\r\n\r\n"):  # a GET has no body, and the next one waits for the answer
+                page = re.match(rb"GET \S*[?&]page=(\d+)", data)
+                connection.sendall(answers[int(page[1]) - 1 if page else 0])
+                data = b""
 
-    def do_GET(self) -> None:
-        body = self.pages[int(parse_qs(urlsplit(self.path).query).get("page", ["1"])[0]) - 1]
-        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        self.wfile.write(head.encode() + body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the base class
-        """Keep quiet."""
+def listen(server: socket.socket, answers: list[bytes]) -> None:
+    while True:
+        connection, _ = server.accept()
+        threading.Thread(target=serve, args=(connection, answers), daemon=True).start()
 
 
 if __name__ == "__main__":
-    Handler.pages = make_pages(int(sys.argv[1]))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
+    shelf = make_answers(int(sys.argv[1]))
+    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+    threading.Thread(target=listen, args=(listener, shelf), daemon=True).start()
+    print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     sys.stdin.read()
