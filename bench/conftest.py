@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.environments import make_environment, make_our_environment
 from bench.processes import python
 from bench.report import Bench, Row, table
 from segops import SegOpsClient
@@ -73,6 +74,24 @@ def vendor(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"{VENDOR} cannot be had from the package index")
     python("-c", "import segops; assert not hasattr(segops, 'Limits')", package=folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def our_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that has this checkout and what it depends on at run time."""
+    try:
+        return make_our_environment(tmp_path_factory.mktemp("ours"))
+    except subprocess.CalledProcessError:
+        pytest.skip("what the SDK depends on cannot be had from the package index")
+
+
+@pytest.fixture(scope="session")
+def vendor_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that has the vendor's package and what that depends on."""
+    try:
+        return make_environment(tmp_path_factory.mktemp("theirs"), VENDOR)
+    except subprocess.CalledProcessError:
+        pytest.skip(f"{VENDOR} cannot be had from the package index")
 
 
 @pytest.fixture

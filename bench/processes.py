@@ -13,12 +13,16 @@ HERE = Path(__file__).parent
 OURS = Path(segops.__file__).parent.parent
 
 
+def clean_environment() -> dict[str, str]:
+    """Return the variables of this process without those that either package or Python listens to."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("SEGOPS_", "PYTHON"))}
+
+
 def python(*arguments: str, package: Path = OURS) -> str:
     """Run Python where `segops` is what lies in the folder `package`; return what it printed."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SEGOPS_")}
     return subprocess.run(
         [sys.executable, *arguments],
-        env={**environment, "PYTHONPATH": str(package)},
+        env={**clean_environment(), "PYTHONPATH": str(package)},
         cwd=package,
         stdout=subprocess.PIPE,
         check=True,

@@ -8,27 +8,52 @@ from pathlib import Path
 
 import pytest
 
-from bench.processes import HERE, OURS, python
+from bench.environments import run
+from bench.processes import HERE, python
 from bench.queue_up import EVENTS
 from bench.report import Bench, Goal
 
 QUEUE_UP = str(HERE / "queue_up.py")
 
 
-def seconds(statement: str, package: Path = OURS) -> float:
+IMPORT = "import segops"
+IMPORT_CLIENT = "from segops import SegOpsClient"
+FIRST_EVENT = f"""
+{IMPORT_CLIENT}
+SegOpsClient("https://127.0.0.1:9", "sk_bench").track({{"user_id": "u", "event_type": "e", "payload": {{}}}})
+import os
+os._exit(0)
+"""
+"""It ends at once: how long an exit waits for a server that is not there is another question."""
+
+START = {
+    IMPORT: (IMPORT, Goal("≤", 0.8)),
+    IMPORT_CLIENT: (IMPORT_CLIENT, Goal("≤", 0.8)),
+    "a client and its first event": (FIRST_EVENT, None),
+}
+
+
+def seconds(program: Path, statement: str) -> float:
     started = time.perf_counter()
-    python("-c", statement, package=package)
+    run(program, statement)
     return time.perf_counter() - started
 
 
-def test_import(bench: Bench) -> None:
-    pairs = bench.alternate(lambda: seconds("import segops"), lambda: seconds("import msgspec, pluggy"), 25)
-    bench.row("import segops, whole process", pairs, unit="s", against="import msgspec, pluggy")
+def test_import(bench: Bench, our_environment: Path) -> None:
+    dependencies = "import msgspec, pluggy"
+    pairs = bench.alternate(
+        lambda: seconds(our_environment, IMPORT), lambda: seconds(our_environment, dependencies), 25
+    )
+    bench.row("import segops, whole process", pairs, unit="s", against=dependencies)
 
 
-def test_import_against_the_vendor(bench: Bench, vendor: Path) -> None:
-    pairs = bench.alternate(lambda: seconds("import segops"), lambda: seconds("import segops", vendor), 25)
-    bench.row("import segops, whole process", pairs, unit="s", against="vendor", goal=Goal("≤", 0.8))
+@pytest.mark.parametrize("figure", START)
+def test_start_against_the_vendor(bench: Bench, our_environment: Path, vendor_environment: Path, figure: str) -> None:
+    statement, goal = START[figure]
+    pairs = bench.alternate(
+        lambda: seconds(our_environment, statement), lambda: seconds(vendor_environment, statement), 25
+    )
+    bench.row(f"{figure}, whole process", pairs, unit="s", against="vendor", goal=goal)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")

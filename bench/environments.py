@@ -1,0 +1,39 @@
+"""Virtual environments as users have them: a package, what it depends on, and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from importlib.metadata import requires
+from pathlib import Path
+
+from bench.processes import OURS, clean_environment
+
+_PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+
+
+def make_environment(folder: Path, *requirements: str) -> Path:
+    """Install packages from the package index and return the Python that finds them.
+
+    Raises:
+        subprocess.CalledProcessError: There is no package index, or it lacks something.
+    """
+    venv.create(folder, symlinks=sys.platform != "win32")
+    program = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    command = [*_PIP, "--python", str(program), "install", *requirements]
+    subprocess.run(command, capture_output=True, check=True)
+    return program
+
+
+def make_our_environment(folder: Path) -> Path:
+    """Do so for what this checkout depends on at run time, and have the checkout found, too."""
+    program = make_environment(folder, *(name for name in requires("segops-sdk") or () if "extra ==" not in name))
+    next(folder.rglob("site-packages")).joinpath("checkout.pth").write_text(str(OURS), "utf-8")
+    return program
+
+
+def run(program: Path, statement: str) -> None:
+    """Run a statement in a fresh process."""
+    # At the root of the environment: Python looks for what it imports there first, and must find nothing.
+    subprocess.run([program, "-c", statement], env=clean_environment(), cwd=program.parent.parent, check=True)
