@@ -14,7 +14,7 @@ import ssl
 from collections import deque
 from contextlib import suppress
 from functools import cached_property
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException
 
 from urllib3.connection import ProxyConfig
 from urllib3.exceptions import HTTPError
@@ -31,7 +31,7 @@ from segops.core import (
     Transport,
 )
 from segops.transports.http.addresses import find_proxy, parse_base
-from segops.transports.http.answers import Stopped, read_answer
+from segops.transports.http.answers import Answer, Stopped, read_answer
 from segops.transports.http.sockets import PlainConnection, TimedTLSSocket, TLSConnection, exchange
 
 _Connection = PlainConnection | TLSConnection
@@ -181,7 +181,7 @@ class HttpTransport(Transport):
         closings = self._closings
         try:
             _send(connection, head, request.body)
-            answer = HTTPResponse(connection.sock, method=request.method)
+            answer = Answer(connection.sock, request.method)
             try:
                 response = read_answer(answer, self._limit, accept)
                 keep = answer.isclosed() and not answer.will_close
