@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import Enum
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 from uuid import UUID
 
 from segops.core import SegOpsArgumentError
@@ -85,11 +85,8 @@ def with_query(path: str, query: Mapping[str, Any]) -> str:
 
 
 def query_of(url: str) -> dict[str, str]:
-    """Return the parameters of a link, whatever it points to; none if it cannot be read."""
-    try:
-        return dict(parse_qsl(urlsplit(url).query))
-    except ValueError:
-        return {}
+    """Return the parameters of a link, whatever it points to."""
+    return dict(parse_qsl(url.partition("#")[0].partition("?")[2]))
 
 
 def _each(values: Any) -> Iterable[Any]:

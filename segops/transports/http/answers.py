@@ -49,7 +49,7 @@ class Answer(HTTPResponse):
 
     def __init__(self, sock: socket.socket, method: str) -> None:
         super().__init__(sock, method=method)
-        self.fp = _WholeLines(self.fp.detach())
+        self.fp = _WholeLines(self.fp.detach(), _PIECE)
         self.fields: dict[str, str] = {}
         self._is_head = method == "HEAD"
 

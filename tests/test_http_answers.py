@@ -1,0 +1,114 @@
+"""The heads of answers: what they say is read as the standard library reads it (RFC 9112)."""
+
+from __future__ import annotations
+
+import socket
+from http.client import HTTPException, HTTPResponse
+
+import pytest
+
+from segops.core import Response
+from segops.transports.http.answers import Answer, read_answer
+
+LIMIT = 1000
+
+
+def read(data: bytes, method: str = "POST") -> tuple[Response, bool]:
+    """Return what is read from a connection that is kept open after `data`, and whether it may be used again."""
+    server, client = socket.socketpair()
+    client.settimeout(5.0)
+    with server, client:
+        server.sendall(data)
+        server.shutdown(socket.SHUT_WR)
+        answer = Answer(client, method)
+        try:
+            return read_answer(answer, LIMIT), answer.isclosed() and not answer.will_close
+        finally:
+            answer.close()
+
+
+def read_by_the_library(data: bytes, method: str = "POST") -> tuple[Response, bool]:
+    server, client = socket.socketpair()
+    client.settimeout(5.0)
+    with server, client:
+        server.sendall(data)
+        server.shutdown(socket.SHUT_WR)
+        answer = HTTPResponse(client, method=method)
+        answer.begin()
+        body = answer.read()
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        return Response(answer.status, headers, body), not answer.will_close
+
+
+@pytest.mark.parametrize("method", ["POST", "HEAD"])
+@pytest.mark.parametrize("status", [b"HTTP/1.1 202 Accepted", b"HTTP/1.1 204 ", b"HTTP/1.0 200 OK", b"HTTP/1.1 304"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"",
+        b"Content-Length: 2\r\n",
+        b"Content-Length: 2\nServer:x\n",
+        b"CONTENT-LENGTH:2\r\nX: \xe9, \t b\r\n",
+        b"Content-Length: -1\r\n",
+        b"Content-Length: two\r\n",
+        b"Transfer-Encoding: Chunked\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 1\r\n",
+        b"Content-Length: 2\r\nConnection: close\r\n",
+        b"Content-Length: 2\r\nConnection: Keep-Alive\r\n",
+    ],
+)
+def test_an_answer_means_what_it_means_to_the_library(method: str, status: bytes, headers: bytes) -> None:
+    body = b"" if method == "HEAD" else b"2\r\n{}\r\n0\r\n\r\n" if b"hunked\r" in headers else b"{}"
+    data = status + b"\r\n" + headers + b"\r\n" + body
+    assert read(data, method) == read_by_the_library(data, method)
+
+
+@pytest.mark.parametrize(
+    ("lines", "headers"),
+    [
+        (b"A: 1\r\n 2\r\n\t3\r\n", {"a": "1 2 3"}),
+        (b" before all\r\nA: 1\r\n", {"a": "1"}),
+        (b"no colon\r\n more of it\r\nA: 1\r\n", {"a": "1"}),
+        (b": no name\r\nA: 1\r\n", {"a": "1"}),
+        (b"A : 1\r\n", {"a": "1"}),
+        (b"A: 1\r\nB:\r\na: 2\r\n", {"a": "1, 2", "b": ""}),
+    ],
+)
+def test_odd_headers_do_not_hide_the_others(lines: bytes, headers: dict[str, str]) -> None:
+    response, is_usable = read(b"HTTP/1.1 200 OK\r\n" + lines + b"Content-Length: 2\r\n\r\n{}")
+    assert response == Response(200, {**headers, "content-length": "2"}, b"{}")
+    assert is_usable
+
+
+def test_provisional_answers_are_passed_over() -> None:
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    response, is_usable = read(b"HTTP/1.1 100 Continue\r\n\r\n" + early + b"HTTP/1.1 204 No Content\r\n\r\n")
+    assert (response, is_usable) == (Response(204), True)
+
+
+def test_of_several_lengths_the_first_counts() -> None:
+    response, _ = read(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 1\r\n\r\n{}")
+    assert response.body == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"HTTP/2 200 OK\r\n\r\n", "no HTTP/1"),
+        (b"HTTP/1.1 99 OK\r\n\r\n", "no HTTP/1"),
+        (b"HTTP/1.1 2000 OK\r\n\r\n", "no HTTP/1"),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "begins with b'SSH-2.0-OpenSSH"),
+        (b"HTTP/1.1 200 OK\r\n" + b"A: 1\r\n" * 101 + b"\r\n", "more than 100 headers"),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"1" * 65536 + b"\r\n\r\n", "more than 65536 bytes"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", "in the middle of the answer's headers"),
+    ],
+)
+def test_what_is_no_answer_is_an_error(data: bytes, message: str) -> None:
+    with pytest.raises((HTTPException, ConnectionError), match=message):
+        read(data)
+
+
+def test_an_absurd_length_is_never_reached() -> None:
+    with pytest.raises(HTTPException, match="more expected"):
+        read(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n{}")
