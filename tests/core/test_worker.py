@@ -18,6 +18,7 @@ import pytest
 from segops import SegOpsClient, SegOpsEventError
 from segops.core import Request, Response, Transport
 from segops.core.buffer import Buffer
+from segops.core.intake import PureIntake, joined_size
 from segops.core.options import Limits
 from segops.transports.memory import MemoryTransport
 from tests.rig.fault_server import FaultServer, stall
@@ -326,18 +327,25 @@ def test_the_bound_holds_while_a_batch_is_cut() -> None:
     class Switching(deque[bytes]):
         def popleft(self) -> bytes:
             event = super().popleft()
-            buffer.put(b"late")
+            intake.put(b"late")
             return event
 
-    buffer = Buffer(Limits(max_events=10))
-    buffer.queue = Switching()
-    buffer.append = buffer.queue.append
-    while buffer.put(b"early"):
+    class SwitchingIntake(PureIntake):
+        def __init__(self) -> None:
+            self._queue = Switching()
+
+    buffer = Buffer(Limits(max_events=10, batch_events=5))
+    intake = SwitchingIntake()
+    for name in set(PureIntake.__slots__) - {"_queue"}:
+        setattr(intake, name, getattr(buffer.intake, name))
+    buffer.intake = intake
+    while intake.put(b"early"):
         pass
-    taken = buffer.take(5, 10**6)
-    assert (len(taken), len(taken) + len(buffer.queue)) == (5, 10)
-    buffer.release(5, sum(map(len, taken)))
-    assert buffer.put(b"again")
+    taken = intake.take()
+    assert taken is not None
+    assert (taken[1], buffer.waiting) == (5, 5)
+    buffer.release(5, joined_size(taken[0], 5))
+    assert intake.put(b"again")
 
 
 def test_close_wins_over_a_batch_that_is_being_cut() -> None:
