@@ -1,7 +1,7 @@
 """Print where the time of `track()` goes: `python -m bench.profile_track`.
 
 Each step is timed by itself, as the p50 of single calls without the call of an empty function, in turns with the
-others. A tracing profiler would cost more than what it measures here.
+others. A tracing profiler would cost more than what it measures here; it would not see into what is compiled either.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from bench.load import PAYLOAD, TYPE, USER, p50
 from segops import Event, Limits, SegOpsClient
 from segops.core.buffer import Buffer
 from segops.core.encoding import encode_plain, is_plain
-from segops.core.ledger import Ledger
-from segops.core.reporting import Reporter
-from segops.core.retry import Clock
+from segops.core.intake import Intake, PureIntake
 
 ROUNDS = 30
 NOW = datetime.now(timezone.utc)
 EVENT = Event(USER, TYPE, NOW, PAYLOAD)
 ENCODED = encode_plain(EVENT)
-WANTED = frozenset({"page_viewed"})
+
+Steps = dict[str, Callable[[], object]]
 
 
 class Empty:
@@ -42,41 +41,69 @@ class Empty:
         """Do nothing."""
 
 
-def steps(client: SegOpsClient) -> dict[str, Callable[[], object]]:
-    """Return the parts of `track()`, in their order, and at last the whole."""
-    call, track = Empty().track, client.track
-    buffer = Buffer(Limits(max_events=10**9, max_bytes=10**12))
-    reporter = Reporter(Ledger(buffer, Clock()), buffer, None, (), Clock())
-    return {
-        "nothing": lambda: None,
-        "call with three keywords": lambda: call(user_id=USER, event_type=TYPE, payload=PAYLOAD),
-        "clock: datetime.now(utc)": lambda: datetime.now(timezone.utc),
+def pure_intake() -> PureIntake:
+    """Return the intake of a large buffer, whether or not there is a compiled one."""
+    intake = PureIntake()
+    whole = Buffer(Limits(max_events=10**9, max_bytes=10**12)).intake
+    whole.wake_at = 10**9
+    for name in set(PureIntake.__slots__) - {"_queue"}:
+        setattr(intake, name, getattr(whole, name))
+    return intake
+
+
+def steps(client: SegOpsClient) -> dict[str, Steps]:
+    """Return the parts of three ways of an event, in their order, the whole way last."""
+    call, track, pure = Empty().track, client.track, pure_intake()
+    called: Steps = {"call with three keywords": lambda: call(user_id=USER, event_type=TYPE, payload=PAYLOAD)}
+    checked: Steps = {"is_plain(payload)": lambda: is_plain(PAYLOAD)}
+    encoded: Steps = {
         "Event(…)": lambda: Event(USER, TYPE, NOW, PAYLOAD, None),
-        "is it for an enricher?": lambda: TYPE in WANTED,
-        "is_plain(payload)": lambda: is_plain(PAYLOAD),
-        "encode": lambda: encode_plain(EVENT),
-        "reporter.is_telling()": reporter.is_telling,
-        "buffer.put()": lambda: buffer.intake.put(ENCODED),
+        "encode the event": lambda: encode_plain(EVENT),
+    }
+    clock: Steps = {"clock: datetime.now(utc)": lambda: datetime.now(timezone.utc)}
+    compiled: Steps = {
+        **called,
+        "encode the payload": lambda: encode_plain(PAYLOAD),
         "track()": lambda: track(user_id=USER, event_type=TYPE, payload=PAYLOAD),
     }
+    python: Steps = {
+        **checked,
+        **clock,
+        **encoded,
+        "intake.put()": lambda: pure.put(ENCODED),
+        "PureIntake.accept()": lambda: pure.accept(USER, TYPE, PAYLOAD, None),
+    }
+    long: Steps = {
+        **called,
+        **checked,
+        **encoded,
+        "track() of a past event": lambda: track(user_id=USER, event_type=TYPE, payload=PAYLOAD, occurred_at=NOW),
+    }
+    return {f"The usual event, {Intake.__module__}": compiled, "The same in Python": python, "The long way": long}
+
+
+def measure(functions: Steps, forget: Callable[[], object]) -> dict[str, float]:
+    """Return the nanoseconds of each, without those of an empty function."""
+    functions = {"nothing": lambda: None, **functions}
+    taken: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(ROUNDS):
+        for name, function in functions.items():
+            taken[name].append(p50(function))
+        forget()
+    nothing, *others = (median(times) * 1e9 for times in taken.values())
+    return dict(zip(list(functions)[1:], (cost - nothing for cost in others), strict=True))
 
 
 def main() -> None:
     """Measure and print."""
     client = SegOpsClient("memory:", "sk_bench", batch_size=10**9, flush_interval=3600)
-    functions = steps(client)
-    taken: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(ROUNDS):
-        for name, function in functions.items():
-            taken[name].append(p50(function))
-        client.flush()
-    costs = {name: median(times) * 1e9 for name, times in taken.items()}
-    nothing, whole = costs.pop("nothing"), costs.pop("track()")
-    parts = {name: cost - nothing for name, cost in costs.items()}
-    parts["the rest: checks and calls between these"] = whole - nothing - sum(parts.values())
-    for name, cost in parts.items():
-        print(f"{name:42} {cost:6.0f} ns {cost / (whole - nothing):6.0%}")
-    print(f"{'track()':42} {whole - nothing:6.0f} ns")
+    for title, functions in steps(client).items():
+        parts = measure(functions, client.flush)
+        name, whole = parts.popitem()
+        parts["the rest"] = whole - sum(parts.values())
+        print(title)
+        for part, cost in {**parts, name: whole}.items():
+            print(f"  {part:28} {cost:6.0f} ns {cost / whole:6.0%}")
     client.shutdown()
 
 
