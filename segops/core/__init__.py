@@ -40,6 +40,7 @@ from segops.core.http import (
     Transport,
     TransportFactory,
 )
+from segops.core.intake import IS_COMPILED
 from segops.core.options import Limits, check_number
 from segops.core.retry import Backoff, Clock, RetryPolicy, retry_after
 from segops.core.spooling import Accounts, OpenSpool, Spool
@@ -48,6 +49,7 @@ __all__ = [
     "BATCH_PATH",
     "CONTEXT_IDENTIFIED",
     "DROP_REASONS",
+    "IS_COMPILED",
     "PAGE_VIEWED",
     "SESSION_PATH",
     "SINGLE_PATH",

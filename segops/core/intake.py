@@ -180,4 +180,7 @@ Intake = PureIntake
 
 if not TYPE_CHECKING:  # both have the same attributes
     with contextlib.suppress(ImportError):
-        from segops.core._intake import Intake  # noqa: F401 - for others to import
+        from segops.core._intake import Intake
+
+IS_COMPILED = Intake is not PureIntake
+"""Whether this interpreter has the compiled intake."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from segops import SegOpsAdmin
+from segops.core import IS_COMPILED
 from segops.local import LocalSegOps, LocalServer
 from tests.cli.cli_rig import SEGOPS, Run, Strangers
 from tests.cli.terminal import on_terminal
@@ -224,6 +225,7 @@ def test_a_healthy_server(ask: Run, server: LocalServer, strangers: Strangers) -
     }  # fmt: skip
     assert found["url"][1] == server.url
     assert found["tls"][0] == "warning"
+    assert ("in Python" in found["track()"][1]) != IS_COMPILED
     assert "ms to load" in found["plugin ai_referrer"][1]
     assert "µs for an event that ai_referrer wants" in found["plugin ai_referrer"][1]
     assert found["plugin slow"][0] == "warning"
