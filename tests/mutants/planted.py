@@ -94,8 +94,8 @@ MUTANTS = [
     Mutant(
         "the memory of settled events is never given back",
         "core/buffer.py",
-        "        self.bytes -= size + events * self._overhead\n",
-        "        self.bytes -= 0\n",
+        "        self.intake.pending_bytes -= size + events * self.intake.overhead\n",
+        "        self.intake.pending_bytes -= 0\n",
         ("core/test_worker.py", "core/test_ledger.py"),
     ),
 ]
