@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from segops.local import LocalSegOps
 from segops.plugins.dev.listen import listen
 from segops.plugins.dev.server import DevServer
 from tests.dev.dev_rig import SEGOPS, DevProcess, ask
+from tests.rig.ports import lasting_port, refused_port
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -132,16 +132,11 @@ def test_a_note_of_one_that_is_gone_is_not_believed(run: Run, environment: dict[
 
 
 def test_something_else_at_the_url_is_no_segops(run: Run, running: DevProcess) -> None:
-    done = run("listen", "--url", f"http://127.0.0.1:{_free_port()}")
+    done = run("listen", "--url", f"http://127.0.0.1:{refused_port()}")
     assert done.returncode == 5
     assert "does not answer" in done.stderr
     ask(running.url, "/_dev/faults", {"faults": ["GET * 500 x*"]})
     assert run("trigger", "order_placed", "--url", running.url).returncode == 0
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
 
 
 PROGRAM = """
@@ -324,7 +319,8 @@ def test_listen_shows_events_and_refusals(run: Run, running: DevProcess) -> None
 
 def test_listen_takes_up_again_what_broke_off(environment: dict[str, str], tmp_path: Path) -> None:
     path = str(tmp_path / "segops.db")
-    with DevProcess(environment, "--db", path) as first:
+    port = str(lasting_port())
+    with DevProcess(environment, "--db", path, "--port", port) as first:
         listener = subprocess.Popen(
             [*SEGOPS, "dev", "listen", "--after", "0", "--count", "4", "--json"],
             env=environment,
@@ -340,7 +336,7 @@ def test_listen_takes_up_again_what_broke_off(environment: dict[str, str], tmp_p
         first.stop()
     with LocalSegOps(path) as local, SegOpsClient(f"local://{path}", local.secret_key) as client:
         client.track(user_id="while it was away", event_type="t")
-    with DevProcess(environment, "--db", path, "--port", str(first.port)) as second, listener:
+    with DevProcess(environment, "--db", path, "--port", port) as second, listener:
         with SegOpsClient(second.url, second.secret_key) as client:
             client.track(user_id="u-3", event_type="t")
         seen += [json.loads(line)["id"] for line in listener.communicate(timeout=60)[0].splitlines()]

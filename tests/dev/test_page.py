@@ -16,6 +16,7 @@ from segops.local import LocalSegOps
 from segops.plugins.dev.server import DevServer
 from tests.dev.browser import Browser, Page
 from tests.dev.dev_rig import ask
+from tests.rig.ports import lasting_port
 
 ROWS = "[...document.querySelectorAll('#panel-events .row')]"
 FIRST = f"{ROWS}[0]"
@@ -194,9 +195,10 @@ def test_pause_holds_back_what_comes(page: Page, url: str, local: LocalSegOps) -
 
 def test_after_a_break_nothing_is_missing_and_nothing_twice(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "segops.db"
+    port = lasting_port()
     with LocalSegOps(path) as local, ExitStack() as context:
-        with DevServer(local) as server:
-            url, port = server.info.url, int(server.info.url.rsplit(":", 1)[1])
+        with DevServer(local, port=port) as server:
+            url = server.info.url
             page = context.enter_context(browser.open(f"{url}/"))
             page.wait("document.querySelector('#live').innerText === 'live'")
             store(url, local, event(1), event(2))
@@ -214,9 +216,9 @@ def test_after_a_break_nothing_is_missing_and_nothing_twice(browser: Browser, tm
 
 
 def test_a_new_database_at_the_same_address_is_noticed(browser: Browser) -> None:
-    context = ExitStack()
-    with LocalSegOps() as first, DevServer(first) as server:
-        url, port = server.info.url, int(server.info.url.rsplit(":", 1)[1])
+    context, port = ExitStack(), lasting_port()
+    with LocalSegOps() as first, DevServer(first, port=port) as server:
+        url = server.info.url
         page = context.enter_context(browser.open(f"{url}/"))
         page.wait("document.querySelector('#live').innerText === 'live'")
         store(url, first, event(1), event(2))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.lifecycle.lifecycle_rig import PATIENCE, Servers, end, events, free_port, get, serving, stored, wait_until
+from tests.lifecycle.lifecycle_rig import PATIENCE, Servers, end, events, get, serving, stored, wait_until
 from tests.rig.fault_server import FaultServer
+from tests.rig.ports import lasting_port
 
 pytestmark = pytest.mark.timeout(900)  # the first one waits for the servers to be installed, one of them from source
 
@@ -81,7 +82,7 @@ print(flushed, stats.accepted, stats.delivered + stats.pending, slowest < 20.0)
 def test_row_29_gunicorn_with_preload_delivers_of_each_process_its_own(servers: Servers, tmp_path: Path) -> None:
     """The client is made before the fork; each worker sends what it tracked, the parent what it did, all at exit."""
     (tmp_path / "wsgi.py").write_text(APPLICATION)
-    port = free_port()
+    port = lasting_port()
     command = [servers.program("gunicorn"), "--preload", "--workers", "3", "--bind", f"127.0.0.1:{port}", "wsgi"]
     with FaultServer() as server:
         with serving([*command, "--no-control-socket"], tmp_path, TEST_URL=server.url):
@@ -121,7 +122,7 @@ def test_row_31_uwsgi_without_threads_delivers_on_flush_and_at_exit(
 ) -> None:
     """Without `enable-threads` a thread of ours runs only while a request is served, and forks pass Python by."""
     (tmp_path / "wsgi.py").write_text(APPLICATION)
-    port = free_port()
+    port = lasting_port()
     command = [servers.program("uwsgi"), "--http-socket", f"127.0.0.1:{port}", "--wsgi-file", "wsgi.py"]
     command += ["--die-on-term", "--need-app", "--virtualenv", str(servers.python.parents[1]), *options]
     with FaultServer() as server:

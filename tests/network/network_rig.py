@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -79,13 +78,6 @@ def stored(server: FaultServer) -> list[str]:
 def same_request(server: FaultServer) -> bool:
     """Tell whether all requests are one and the same, to the byte and the idempotency key."""
     return len({(each.headers["idempotency-key"], each.body, each.target) for each in server.journal}) == 1
-
-
-def free_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def wait_until(condition: Callable[[], object]) -> bool:

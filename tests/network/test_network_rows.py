@@ -16,8 +16,9 @@ import pytest
 from segops import RetryPolicy
 from segops.core import SegOpsTransportError
 from segops.transports.http import HttpTransport
-from tests.network.network_rig import PATIENCE, SECRET, TIMEOUT, MakeDesk, free_port, same_request, stored, wait_until
+from tests.network.network_rig import PATIENCE, SECRET, TIMEOUT, MakeDesk, same_request, stored, wait_until
 from tests.rig.fault_server import Fault, FaultServer, answer, cut, drip, hang_up, hold, reset, stall
+from tests.rig.ports import lasting_port
 from tests.rig.proxy import Proxy
 from tests.rig.tls import TLS
 
@@ -58,7 +59,7 @@ def test_row_1_a_name_that_nobody_has_is_bounded_and_loses_nothing(desk: MakeDes
 
 
 def test_row_2_nobody_listens_until_somebody_does(desk: MakeDesk) -> None:
-    port = free_port()
+    port = lasting_port()
     it = desk(f"http://127.0.0.1:{port}")
     it.track("a", "b")
     it.flush_in_vain(0.3)
@@ -178,7 +179,7 @@ def test_row_10_a_proxy_that_wants_credentials(desk: MakeDesk, tls: TLS, *, secu
 
 
 def test_row_10_a_proxy_that_is_dead(desk: MakeDesk) -> None:
-    port = free_port()
+    port = lasting_port()
     with FaultServer() as server:
         it = desk(HttpTransport(server.url, proxy=f"http://127.0.0.1:{port}"))
         it.track("a")

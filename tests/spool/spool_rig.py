@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from tests.rig.fault_server import FaultServer
+from tests.rig.ports import refused_port
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 100.0
@@ -77,5 +78,4 @@ def held(path: Path) -> int:
 
 def closed_port() -> str:
     """Return a URL on which nobody listens."""
-    with FaultServer() as server:
-        return server.url
+    return f"http://127.0.0.1:{refused_port()}"

@@ -190,13 +190,13 @@ def test_row_28_a_forked_child_leaves_the_parents_spool_alone(spool: Path) -> No
             pid = os.fork()
             if pid == 0:
                 track(client, f"child-{child}")
-                client.shutdown(60.0)
+                client.shutdown(10.0)
                 os._exit(0 if client.stats().accepted >= 1 and client.stats().dropped == {} else 3)
             _, status = os.waitpid(pid, 0)
             assert status == 0, status
         stop = True
         thread.join()
-        client.shutdown(60.0)
+        client.shutdown(10.0)
         stats = client.stats()
         assert stats.accepted == stats.pending == stats.spooled, stats
         print(stats.accepted - stats.adopted)
