@@ -159,7 +159,7 @@ def test_a_delivered_webhook_is_verified(desk: Desk) -> None:
     with receiver() as server:
         hook = desk.api("POST", "/api/webhooks/", {"url": f"http://127.0.0.1:{server.server_port}/", "secret": secret})
         desk.call("segments.recompute", segment)
-        assert server.arrived.wait(10)
+        assert server.arrived.wait(60)
         desk.api("DELETE", f"/api/webhooks/{hook['id']}/")
     ((body, signature),) = server.received
     told = json.loads(body)

@@ -297,8 +297,8 @@ def test_the_ledger_balances_at_every_instant(worker: Any) -> None:
     for thread in hammers:
         thread.start()
     for thread in hammers:
-        thread.join(60)
-    client.shutdown(20)
+        thread.join(200)
+    client.shutdown(60)
     stop.set()
     watcher.join(20)
     last = client.stats()
@@ -321,7 +321,7 @@ def test_50_threads_track_flush_and_close_at_once(worker: Any) -> None:
     start = threading.Barrier(50)
 
     def run(number: int) -> None:
-        start.wait(20)
+        start.wait(60)
         for turn in range(40):
             client.track(user_id=f"u{number}", event_type="x", payload={"n": turn})
             if turn == number:
@@ -333,7 +333,7 @@ def test_50_threads_track_flush_and_close_at_once(worker: Any) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert not any(thread.is_alive() for thread in threads)
     client.shutdown(10)
     stats = client.stats()

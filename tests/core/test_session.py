@@ -403,7 +403,7 @@ class Gate:
         assert timeout > 0
         self.calls += 1
         self.entered.set()
-        assert self.let.wait(20)
+        assert self.let.wait(60)
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer if isinstance(self.answer, Response) else reply(self.answer)
@@ -440,14 +440,14 @@ def rush(gate: Gate, count: int = 200) -> tuple[list[str], list[Exception]]:
 
     threads = [threading.Thread(target=ask) for _ in range(count)]
     threads[0].start()
-    assert gate.entered.wait(20)
+    assert gate.entered.wait(60)
     for thread in threads[1:]:
         thread.start()
     for _ in threads:
-        assert door.came.acquire(timeout=20)
+        assert door.came.acquire(timeout=60)
     gate.let.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     return tokens, failures
 
 

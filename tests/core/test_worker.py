@@ -24,7 +24,7 @@ from segops.transports.memory import MemoryTransport
 from tests.rig.fault_server import FaultServer, stall
 
 KEY = "sk_test_worker"
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which something that should happen soon is taken not to happen."""
 
 

@@ -44,7 +44,7 @@ class Watching(Observer):
         if self.client is not None:
             other = threading.Thread(target=self.client.stats)
             other.start()
-            other.join(5)
+            other.join(60)
             assert not other.is_alive(), "stats() of another thread waits for an observer"
             self.client.stats()
 

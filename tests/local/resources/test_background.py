@@ -15,13 +15,13 @@ def test_work_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     gate, done = threading.Event(), threading.Event()
 
     def work() -> None:
-        gate.wait(5)
+        gate.wait(60)
         done.set()
 
     background.start(work)
     assert not background.wait(0)
     gate.set()
-    assert background.wait(5)
+    assert background.wait(60)
     assert done.is_set()
     assert background.wait(0)
     assert caplog.records == []
@@ -31,7 +31,7 @@ def test_what_work_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     background = Background()
     with caplog.at_level(logging.ERROR, logger="segops.local"):
         background.start(lambda: next(iter(())))
-        assert background.wait(5)
+        assert background.wait(60)
     assert "background work" in caplog.text
     assert "StopIteration" in caplog.text
 
@@ -40,5 +40,5 @@ def test_work_may_wait_for_the_rest() -> None:
     background = Background()
     results: list[bool] = []
     background.start(lambda: results.append(background.wait(1)))
-    assert background.wait(5)
+    assert background.wait(60)
     assert results == [True]

@@ -38,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         self.server.received.append((body, self.headers["x-segops-signature"]))
-        self.server.gate.wait(5)
+        self.server.gate.wait(60)
         self.send_response(self.server.status)
         self.send_header("location", self.server.url)
         self.send_header("content-length", "0")
@@ -62,7 +62,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def settle(api: Api) -> None:
-    assert api.segops._background.wait(5)
+    assert api.segops._background.wait(60)
 
 
 def test_a_recompute_is_signed_and_delivered_to_all_active_hooks(both: Api) -> None:
