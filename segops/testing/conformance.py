@@ -34,7 +34,8 @@ from segops.core import (
 
 _TIMEOUT = 10.0
 _STALLED_TIMEOUT = 0.3
-_SLACK = 1.0
+_SLACK = 4.0
+"""Seconds: much for a busy machine, and yet less than the 5 s that SQLite and many clients wait by default."""
 _SUCCESS = 2
 _SECRET = "sk_test_conformance"  # noqa: S105 - a key to look for in reprs
 _THREADS = 4
