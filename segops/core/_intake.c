@@ -49,22 +49,44 @@ clock_is_real(void)
     return found != NULL && PyCFunction_Check(found) && PyCFunction_GET_FUNCTION(found) == real_time;
 }
 
-/* Write `2027-01-05T09:30:00.123456Z`, or, as datetime has it, without a fraction if that is zero; returns the length. */
+/* From the clock that `datetime.now` reads. */
+static struct timespec
+read_clock(void)
+{
+    struct timespec now = {0};
+#ifdef _WIN32
+    (void)timespec_get(&now, TIME_UTC);
+#else
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+#endif
+    return now;
+}
+
+static int
+in_utc(const time_t *second, struct tm *parts)
+{
+#ifdef _WIN32
+    return gmtime_s(parts, second) == 0;
+#else
+    return gmtime_r(second, parts) != NULL;
+#endif
+}
+
+/* Write `2027-01-05T09:30:00.123456Z`, or, as datetime has it, without a fraction if that is zero; returns the length,
+   or 0 if there is no such date. */
 static Py_ssize_t
 write_now(char *to)
 {
     static time_t second = -1;
     static char text[sizeof "2027-01-05T09:30:00"];
-    struct timespec now;
-    timespec_get(&now, TIME_UTC);
+    struct timespec now = read_clock();
     if (now.tv_sec != second) {
         struct tm parts;
-#ifdef _WIN32
-        gmtime_s(&parts, &now.tv_sec);
-#else
-        gmtime_r(&now.tv_sec, &parts);
-#endif
-        strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+        second = -1;
+        if (!in_utc(&now.tv_sec, &parts)
+            || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts) != sizeof text - 1) {
+            return 0;
+        }
         second = now.tv_sec;
     }
     size_t length = sizeof text - 1;
@@ -238,15 +260,30 @@ reserve(Intake *self, Py_ssize_t size)
     return to;
 }
 
+/* Call one of the attributes, which whatever it calls may replace, with one argument or, for NULL, none. */
+static PyObject *
+call(PyObject *function, PyObject *argument)
+{
+    if (function == NULL) {
+        return PyErr_Format(PyExc_TypeError, "the intake is not complete any more");
+    }
+    Py_INCREF(function);
+    PyObject *result = argument ? PyObject_CallOneArg(function, argument) : PyObject_CallNoArgs(function);
+    Py_DECREF(function);
+    return result;
+}
+
+/* The event is in: whoever brought it must not take an error of the wake for a refusal. */
 static PyObject *
 wake_if_due(Intake *self)
 {
     if (self->waiting >= self->wake_at) {
-        PyObject *nothing = PyObject_CallNoArgs(self->wake);
-        if (nothing == NULL) {
+        PyObject *nothing = call(self->wake, NULL);
+        if (nothing == NULL && !PyErr_ExceptionMatches(PyExc_Exception)) {
             return NULL;
         }
-        Py_DECREF(nothing);
+        PyErr_Clear();
+        Py_XDECREF(nothing);
     }
     Py_RETURN_TRUE;
 }
@@ -282,7 +319,7 @@ lay_out(Intake *self, PyObject *user, PyObject *type, PyObject *payload, PyObjec
                       + PyUnicode_GET_LENGTH(type);
     size += payload ? LENGTH(PAYLOAD) + PyBytes_GET_SIZE(payload) : 0;
     size += anonymous ? LENGTH(ANONYMOUS_ID "\"") + PyUnicode_GET_LENGTH(anonymous) : 0;
-    char *to = size > self->max_event_bytes ? NULL : reserve(self, size);
+    char *to = !now_length || size > self->max_event_bytes ? NULL : reserve(self, size);
     if (to == NULL) {
         return 0;
     }
@@ -300,13 +337,23 @@ lay_out(Intake *self, PyObject *user, PyObject *type, PyObject *payload, PyObjec
     return 1;
 }
 
+/* Whether enrichers want the type, which may have methods of its own there; -1 with an exception set. */
+static int
+is_wanted(Intake *self, PyObject *type)
+{
+    PyObject *wanted = Py_NewRef(self->wanted);
+    int found = PySet_Contains(wanted, type);
+    Py_DECREF(wanted);
+    return found;
+}
+
 /* Return whether the event was the usual case, and is in; no exception is set in either case. */
 static int
 take_in(Intake *self, PyObject *user, PyObject *type, PyObject *payload, PyObject *anonymous)
 {
     anonymous = anonymous == Py_None ? NULL : anonymous;
     if (!is_simple(user) || !PyUnicode_GET_LENGTH(user) || !is_simple(type) || !PyUnicode_GET_LENGTH(type)
-        || (anonymous && !is_simple(anonymous)) || PySet_Contains(self->wanted, type) || !clock_is_real()) {
+        || (anonymous && !is_simple(anonymous)) || !clock_is_real()) {
         return 0;
     }
     if (payload == Py_None) {
@@ -318,7 +365,7 @@ take_in(Intake *self, PyObject *user, PyObject *type, PyObject *payload, PyObjec
     if (!PyDict_GET_SIZE(payload)) {
         return lay_out(self, user, type, NULL, anonymous);
     }
-    PyObject *encoded = PyObject_CallOneArg(self->encode, payload);
+    PyObject *encoded = call(self->encode, payload);
     int is_in = encoded != NULL && PyBytes_CheckExact(encoded) && lay_out(self, user, type, encoded, anonymous);
     Py_XDECREF(encoded);
     PyErr_Clear(); /* Python comes to the same error, and says what it means */
@@ -336,10 +383,17 @@ accept(PyObject *object, PyObject *const *fields, Py_ssize_t count)
         return PyErr_Format(PyExc_TypeError, "accept() takes 4 arguments, not %zd", count);
     }
     int is_ready = self->is_direct && self->encode && self->wake && self->wanted && PyFrozenSet_CheckExact(self->wanted);
-    if (is_ready && take_in(self, fields[0], fields[1], fields[2], fields[3])) {
-        return wake_if_due(self);
+    if (!is_ready || !PyUnicode_CheckExact(fields[1])) {
+        Py_RETURN_FALSE;
     }
-    Py_RETURN_FALSE;
+    int found = is_wanted(self, fields[1]);
+    if (found < 0) {
+        return NULL;
+    }
+    if (found || !take_in(self, fields[0], fields[1], fields[2], fields[3])) {
+        Py_RETURN_FALSE;
+    }
+    return wake_if_due(self);
 }
 
 PyDoc_STRVAR(put_doc, "put($self, event, /)\n--\n\nAppend an encoded event, or return False if there is no room for it.");
@@ -474,6 +528,17 @@ static PyType_Spec spec = {
     .slots = slots,
 };
 
+/* Whether the function tells the time that we read, and not one to which a test has travelled. */
+static int
+tells_time(PyObject *function)
+{
+    PyObject *told = PyObject_CallNoArgs(function);
+    double difference = told == NULL ? 9.0 : PyFloat_AsDouble(told) - (double)read_clock().tv_sec;
+    Py_XDECREF(told);
+    PyErr_Clear();
+    return difference > -2.0 && difference < 2.0;
+}
+
 static int
 find_clock(void)
 {
@@ -481,11 +546,11 @@ find_clock(void)
     if (module == NULL) {
         return -1;
     }
-    time_names = Py_NewRef(PyModule_GetDict(module));
     time_name = PyUnicode_InternFromString("time");
-    PyObject *found = PyDict_GetItemWithError(time_names, time_name);
+    time_names = PyModule_Check(module) ? Py_NewRef(PyModule_GetDict(module)) : NULL;
     Py_DECREF(module);
-    if (found == NULL || !PyCFunction_Check(found)) {
+    PyObject *found = time_name && time_names ? PyDict_GetItemWithError(time_names, time_name) : NULL;
+    if (found == NULL || !PyCFunction_Check(found) || !tells_time(found)) {
         PyErr_SetString(PyExc_ImportError, "time.time is not the interpreter's own");
         return -1;
     }

@@ -102,11 +102,15 @@ class ThreadWorker:
     def wake(self) -> None:
         """Wake the thread, or start it; if none can be started, do its work here, and try again next time."""
         self._buffer.arm(NEVER)
-        if self._thread is not None:
-            self._raise_signal()
-        elif not self._start():
-            self._buffer.arm(self._timing.threshold)
-            self._inline.wake()
+        try:
+            if self._thread is not None:
+                self._raise_signal()
+            elif not self._start():
+                self._buffer.arm(self._timing.threshold)
+                self._inline.wake()
+        except BaseException:  # no stack, no memory, Ctrl-C: the next event wakes
+            self._buffer.arm(1)
+            raise
 
     def flush(self, timeout: float) -> bool:
         """Have the thread send all that waits, and wait for it."""
