@@ -179,23 +179,26 @@ class Tracker:
             return
         if not events:
             self._pipeline.ledger.refuse("plugin")
-        for each in events:
-            try:
-                self._put(each)
-            except Exception as error:  # noqa: BLE001 - one of them must not take the others with it
-                self._refuse(error)
+        errors = [refused for each in events if (refused := self._put(each))]
+        if errors:
+            self._refuse(*errors)
 
-    def _put(self, event: Event) -> None:
-        encoded = self._encode(event)
-        if len(encoded) > self._max_event_bytes:
-            raise _too_large(encoded, self._max_event_bytes)
+    def _put(self, event: Event) -> Exception | None:
+        """Put an event into the buffer, or return why not: one of several must not take the others with it."""
         pipeline = self._pipeline
-        if pipeline.has_owners:
-            encoded = self._owned(encoded)
-        if pipeline.reporter.is_telling():
-            pipeline.ledger.refuse("plugin")
-        elif not pipeline.buffer.intake.put(encoded):
-            raise _no_room(pipeline)
+        try:
+            encoded = self._encode(event)
+            if len(encoded) > self._max_event_bytes:
+                return _too_large(encoded, self._max_event_bytes)
+            if pipeline.has_owners:
+                encoded = self._owned(encoded)
+            if pipeline.reporter.is_telling():
+                pipeline.ledger.refuse("plugin")
+            elif not pipeline.buffer.intake.put(encoded):
+                return _no_room(pipeline)
+        except Exception as error:  # noqa: BLE001 - whatever a payload's own methods raise must not reach the host
+            return error
+        return None
 
     def _encode(self, event: Event) -> bytes:
         try:
@@ -218,14 +221,16 @@ class Tracker:
         event.owner = read_user_context(user)
         return event
 
-    def _refuse(self, error: Exception) -> None:
-        """Count and report an event that does not get in; raise it if the application asked for that."""
-        dropped = _as_event_error(error)
-        self._pipeline.ledger.refuse(dropped.reason)
+    def _refuse(self, *errors: Exception) -> None:
+        """Count and report events that do not get in; raise the first of the errors if the application wants that."""
+        refused = [_as_event_error(error) for error in errors]
+        for dropped in refused:
+            self._pipeline.ledger.refuse(dropped.reason)
         if self._strict:
-            raise dropped
-        _let_go_of_frames(dropped)
-        self._report(dropped)
+            raise refused[0]
+        for dropped in refused:
+            _let_go_of_frames(dropped)
+            self._report(dropped)
 
     def _report(self, error: Exception) -> None:
         if self._pipeline.reporter.error(error):
