@@ -7,6 +7,9 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Tests of exits, signals and other people's servers: they need the machine for themselves. The others mostly wait.
 ALONE  := tests/lifecycle tests/network tests/soak tests/core/test_exit.py
 
+# Tests that are run once more without what is compiled.
+PURE   := tests/core --ignore=tests/core/test_exit.py
+
 .PHONY: demo test browser check lint types bench bench-peers soak kill mutants lock clean
 
 demo: $(VENV)/.demo
@@ -15,6 +18,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev browser
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --numprocesses 4 --dist loadfile $(ALONE:%=--ignore=%)
+	SEGOPS_TEST_INTAKE=pure $(BIN)/coverage run -m pytest --numprocesses 4 --dist loadfile $(PURE)
 	$(BIN)/coverage run -m pytest $(ALONE)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
