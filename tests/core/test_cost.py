@@ -1,0 +1,158 @@
+"""What a plain `track()` may cost, by counts and ratios, so that no change makes it dearer unseen; never by times.
+
+`make bench` shows the times. If one of these fails, a step was added to the hot path: take it out, or, if it must be,
+measure it and say in docs/performance.md what it is for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import msgspec
+import pytest
+
+from segops import Event
+from segops.core.intake import IS_COMPILED
+from tests.core.harness import MakeRig
+
+ROOT = Path(__file__).parents[2]
+PAYLOAD = {"order_id": "ord-4567", "total": 1141.75, "quantity": 3, "currency": "USD", "is_first": False}
+
+
+class Least:
+    """Does what cannot be left out: it is called as `track` is, and calls one method."""
+
+    def __init__(self, method: Callable[..., object]) -> None:
+        self._method = method
+
+    def track(
+        self,
+        event: object = None,  # noqa: ARG002 - as track has them
+        *,
+        user_id: object = None,
+        event_type: object = None,
+        occurred_at: object = None,  # noqa: ARG002
+        payload: object = None,
+        anonymous_id: object = None,
+    ) -> None:
+        self._method(user_id, event_type, payload, anonymous_id)
+
+
+def instructions(function: Callable[[], object]) -> int:
+    """Count the bytecode instructions that a call executes, in all the functions of Python that it enters."""
+    count = 0
+
+    def trace(frame: FrameType, what: str, _: object) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += what == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # without it Python 3.13 has no such events
+    sys.settrace(trace)
+    try:
+        function()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def functions(function: Callable[[], object]) -> list[str]:
+    """Return the names of the functions that a call enters, and of the methods of built-in types that it calls."""
+    names: list[str] = []
+
+    def profile(frame: FrameType, what: str, called: Any) -> None:
+        if what in ("call", "c_call"):
+            names.append(frame.f_code.co_name if what == "call" else called.__name__)
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        function()
+    finally:
+        sys.setprofile(before)
+    return names[1:-1]  # without the caller and the end of the profile
+
+
+@pytest.fixture
+def track(make: MakeRig) -> Callable[[], None]:
+    """Return a call of `track` with the usual event."""
+    call = make().client.track
+    return lambda: call(user_id="user-1234", event_type="order_placed", payload=PAYLOAD)
+
+
+def test_the_functions_that_are_entered(track: Callable[[], None]) -> None:
+    walk_and_write = ["is_plain", "items", "now", "encode", "len", "put", "len", "len", "append", "len"]
+    assert functions(track) == ["track", "accept", *([] if IS_COMPILED else walk_and_write)]
+
+
+def look_through(*fields: Any) -> None:
+    """Do the least that one in Python can: look at each property's name and kind, and write the event."""
+    user_id, event_type, payload, anonymous_id = fields
+    for name, value in payload.items():
+        if name.__class__ is not str or value.__class__ in (dict, list):
+            return
+    msgspec.json.encode(Event(user_id, event_type, datetime.now(timezone.utc), payload, anonymous_id))
+
+
+def test_instructions_of_the_interpreter(track: Callable[[], None]) -> None:
+    least = Least("".format if IS_COMPILED else look_through).track
+    floor = instructions(lambda: least(user_id="user-1234", event_type="order_placed", payload=PAYLOAD))
+    assert instructions(track) / floor <= (1.6 if IS_COMPILED else 2.3)
+
+
+LOOPS = """
+import gc, os
+from collections import deque
+from datetime import datetime, timezone
+import msgspec
+from segops import Event, SegOpsClient
+from segops.transports.memory import MemoryTransport
+PAYLOAD = {"order_id": "ord-4567", "total": 1141.75, "quantity": 3, "currency": "USD", "is_first": False}
+client = SegOpsClient(transport=MemoryTransport(), worker="inline", batch_size=10**6)
+track, queue, encode, now = client.track, deque(), msgspec.json.Encoder().encode, datetime.now(timezone.utc)
+def nothing():
+    for _ in range(1000):
+        pass
+def floor():
+    for _ in range(1000):
+        queue.append(encode(Event("user-1234", "order_placed", now, PAYLOAD)))
+def ours():
+    for _ in range(1000):
+        track(user_id="user-1234", event_type="order_placed", payload=PAYLOAD)
+loops = [nothing, floor, ours]
+gc.disable()
+for loop in loops:
+    loop()  # so that the interpreter has adapted to it
+for loop in loops:
+    os.getppid()  # the sign for valgrind
+    loop()
+os.getppid()
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not IS_COMPILED, reason="the bound is that of the compiled intake")
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="there is no valgrind to count with")
+def test_instructions_of_the_machine(tmp_path: Path) -> None:
+    counter = ["valgrind", "-q", "--tool=callgrind", "--dump-before=getppid", f"--callgrind-out-file={tmp_path}/count"]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE", "SEGOPS"))}
+    subprocess.run(
+        [*counter, sys.executable, "-c", LOOPS],
+        env={**kept, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"},
+        check=True,
+        timeout=100,
+    )
+    texts = [(tmp_path / f"count.{number}").read_text() for number in (2, 3, 4)]
+    nothing, floor, ours = (int(count) for text in texts for count in re.findall(r"(?m)^totals: (\d+)", text))
+    assert (ours - nothing) / (floor - nothing) <= 1.5
