@@ -162,3 +162,26 @@ def test_it_may_be_loaded_after_a_test_went_to_another_time() -> None:
         check=False,
     )
     assert (done.stdout, done.stderr) == ("2012-01-14T03:21:", "")
+
+
+LOADED_WHILE_FROZEN = """
+import freezegun
+with freezegun.freeze_time("2026-01-02 03:04:05"):
+    from datetime import datetime
+    from segops import SegOpsClient
+    with SegOpsClient("memory:", worker="inline", strict=True) as client:
+        client.track(user_id="u-1", event_type="x")
+        client.track(user_id="u-1", event_type="x", payload={"at": datetime.now()}, occurred_at=datetime(2025, 1, 1))
+    for event in client.transport.events:
+        print(event["occurred_at"], event.get("payload"))
+"""
+
+
+def test_the_sdk_may_be_loaded_while_time_is_frozen() -> None:
+    code = [sys.executable, "-W", "ignore", "-c", LOADED_WHILE_FROZEN]
+    done = subprocess.run(code, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "2026-01-02T03:04:05Z None",
+        "2025-01-01T00:00:00Z {'at': '2026-01-02T03:04:05'}",
+    ]
