@@ -166,13 +166,13 @@ def test_row_40_a_read_only_directory_means_memory(open_directory: Path, mode: i
     os.chown(place, 65534, 65534)
     code = """
         errors = []
-        other = SegOpsClient(url, "sk_test", spool=sys.argv[3], retry=RetryPolicy(base=0.01, cap=0.01))
+        other = SegOpsClient(url, "sk_test", spool=sys.argv[3], batch_size=1, retry=RetryPolicy(base=0.01, cap=0.01))
         track(other, "a")
         # So that all is imported, which the other user may not do:
         wait_for(lambda: other.stats().spooled and other.stats().retries)
         os.setgid(65534)
         os.setuid(65534)
-        client = make(on_error=errors.append, retry=RetryPolicy(base=0.01, cap=0.01))
+        client = make(on_error=errors.append, batch_size=1, retry=RetryPolicy(base=0.01, cap=0.01))
         track(client, "a")
         wait_for(lambda: client.stats().retries)  # what an attempt told of is told before the next one
         stats = client.stats()
