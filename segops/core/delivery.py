@@ -10,6 +10,7 @@ Source: fault-matrix.md, section 2, which says what each answer means.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from segops.core.batch import Batch, Verdict, is_response, is_unsafe, skipped, verdict, without_credential
 from segops.core.buffer import NEVER, Identity, identity
@@ -152,9 +153,7 @@ class Delivery:
             return
         try:
             self._line.close()
-            for batch in list(self._line.loaded):
-                if batch is not self._in_flight:
-                    self._drop(batch, "undeliverable", why)
+            self._drop([each for each in self._line.loaded if each is not self._in_flight], "undeliverable", why)
             self._note_progress()
             if self._spool is not None and self._in_flight is None:
                 self._spool.close()
@@ -253,7 +252,7 @@ class Delivery:
         self._recovered()
         if batch.count == 1:
             too_large = error.status == 413  # noqa: PLR2004 - content too large
-            self._drop(batch, "too_large" if too_large else "rejected", str(error))
+            self._drop([batch], "too_large" if too_large else "rejected", str(error))
             return
         self._line.split(batch)
 
@@ -295,12 +294,14 @@ class Delivery:
             batch.held_since = now
         elif now - batch.held_since >= self._limits.hold:
             self._troubles.pop(identity(batch.owner), None)
-            self._drop(batch, "undeliverable", f"not delivered in {self._limits.hold:.0f} s; at last: {error}")
+            self._drop([batch], "undeliverable", f"not delivered in {self._limits.hold:.0f} s; at last: {error}")
 
-    def _drop(self, batch: Batch, reason: DropReason, why: str) -> None:
-        count = batch.count
-        self._line.settle(batch, 0, reason)
-        self._reporter.error(SegOpsEventError(f"{count} event(s) dropped: {why}", reason=reason, count=count))
+    def _drop(self, batches: Sequence[Batch], reason: DropReason, why: str) -> None:
+        for batch in batches:
+            self._line.settle(batch, 0, reason)
+        count = sum(batch.count for batch in batches)
+        if count:
+            self._reporter.error(SegOpsEventError(f"{count} event(s) dropped: {why}", reason=reason, count=count))
 
     def _recovered(self) -> None:
         self._backoff.succeeded()
