@@ -74,9 +74,10 @@ class Plugins:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
         chosen = _Selection(selection or "")
-        for name in chosen.unknown({*builtins, *(point.name for point in _scan())}):
+        points = () if chosen.is_within(builtins) else _scan()
+        for name in chosen.unknown({*builtins, *(point.name for point in points)}):
             report(SegOpsPluginError(f"SEGOPS_PLUGINS names {name!r}, but no plugin of this name is installed"))
-        found = [*_built_in(builtins, chosen), *self._entry_points(chosen)]
+        found = [*_built_in(builtins, chosen), *self._load(chosen.ordered(points))]
         found += [Plugin(name_of(plugin), "argument", plugin) for plugin in given]
         self.loaded = tuple(self._register({plugin.name: plugin for plugin in found}.values()))
 
@@ -105,8 +106,8 @@ class Plugins:
         callers = self._manager.get_hookcallers(plugin.implementation) or []
         return sorted(caller.name for caller in callers)
 
-    def _entry_points(self, chosen: _Selection) -> Iterator[Plugin]:
-        for point in chosen.ordered(_scan()):
+    def _load(self, points: Iterable[EntryPoint]) -> Iterator[Plugin]:
+        for point in points:
             origin = point.dist.name if point.dist else point.value
             try:
                 yield Plugin(point.name, origin, point.load())
@@ -189,6 +190,10 @@ class _Selection:
         words = [word.strip() for word in text.split(",") if word.strip()]
         self._off = {word[1:] for word in words if word.startswith("-")}
         self._only = [word for word in words if not word.startswith("-")]
+
+    def is_within(self, builtins: Iterable[str]) -> bool:
+        """Tell whether it needs no look at what is installed: it wants no entry point, and names built-ins only."""
+        return _NO_ENTRY_POINT in self._only and not self.unknown({*builtins})
 
     def unknown(self, known: AbstractSet[str]) -> list[str]:
         return sorted({*self._off, *self._only} - known - {_NO_ENTRY_POINT})
