@@ -142,8 +142,9 @@ class Delivery:
         if now < self.paused_until:
             self._line.spill(self.spill_at)
             return None
-        if self._ledger.is_half_full():
+        if self._ledger.is_half_full():  # nothing waits for company any more: there may be no room for it
             self._line.spill(1)
+            self._line.flush_to(self._ledger.end())
         return self._line.next(self._blocked(now))
 
     def give_up(self, why: str) -> None:

@@ -308,8 +308,9 @@ def test_the_buffer_is_bounded_and_drops_the_newest(clients: list[SegOpsClient])
 
 
 def test_the_buffer_is_bounded_by_bytes(clients: list[SegOpsClient]) -> None:
+    transport = MemoryTransport(Response(503, {"retry-after": "1"}))
     client = SegOpsClient(
-        api_key=KEY, transport=MemoryTransport(), worker="inline", batch_size=10**6, limits=Limits(max_bytes=10_000)
+        api_key=KEY, transport=transport, worker="inline", batch_size=10**6, limits=Limits(max_bytes=10_000)
     )
     clients.append(client)
     for _ in range(100):
@@ -319,6 +320,21 @@ def test_the_buffer_is_bounded_by_bytes(clients: list[SegOpsClient]) -> None:
     assert stats.pending + stats.dropped["queue_full"] == 100
     assert not client.flush()
     assert client.stats().pending_bytes == 0
+
+
+@pytest.mark.parametrize("worker", ["thread", "inline"])
+def test_a_full_buffer_is_sent_however_few_its_events_are(clients: list[SegOpsClient], worker: Any) -> None:
+    transport = MemoryTransport()
+    client = SegOpsClient(
+        api_key=KEY, transport=transport, worker=worker, flush_interval=3600, limits=Limits(max_bytes=10_000)
+    )
+    clients.append(client)
+    for _ in range(11):  # of the 20 that start a flush
+        client.track(user_id="a", event_type="x", payload={"p": "y" * 900})
+    assert client.stats().dropped == {"queue_full": 1}
+    assert transport.wait_for(10, PATIENCE)
+    client.track(user_id="a", event_type="x")
+    assert client.stats().accepted - client.stats().dropped["queue_full"] == 11, "there is room again"
 
 
 def test_the_bound_holds_while_a_batch_is_cut() -> None:
