@@ -7,6 +7,7 @@ import io
 import json
 import os
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -80,6 +81,28 @@ def test_a_disk_error_is_an_error_that_names_the_file(tmp_path: Path) -> None:
 def test_a_full_disk_is_an_error() -> None:
     with pytest.raises(SegOpsTransportError, match="No space left"):
         FileTransport("/dev/full").send(batch("{}"), timeout=LONG)
+
+
+def test_a_disk_that_gets_full_within_a_request_leaves_none_of_it(tmp_path: Path) -> None:
+    program = """
+import resource, sys
+from segops.core import BATCH_PATH, Request, SegOpsTransportError
+from segops.transports.ndjson import FileTransport
+transport, request = FileTransport("e"), Request("POST", BATCH_PATH, {}, b'{"events":[{"n":1},{"n":2},{"n":3}]}')
+transport.send(request, timeout=60)
+resource.setrlimit(resource.RLIMIT_FSIZE, (36, resource.RLIM_INFINITY))  # in the middle of the fifth line
+try:
+    transport.send(request, timeout=60)
+except SegOpsTransportError as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+transport.send(request, timeout=60)
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=True)
+    assert "File too large" in done.stdout
+    lines = (tmp_path / "e").read_text().splitlines()
+    assert [json.loads(line)["n"] for line in lines] == [1, 2, 3, 1, 2, 3], "no event twice"
 
 
 def test_a_torn_line_does_not_spoil_the_next(tmp_path: Path) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import os
 import sys
 import time
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
@@ -143,6 +143,8 @@ class FileTransport(NdjsonTransport):
         Raises:
             SegOpsConfigError: It names no file on this machine, or an option that there is not.
         """
+        from urllib.parse import parse_qsl, unquote, urlsplit  # noqa: PLC0415 - slow to load; a path needs none of it
+
         parts = urlsplit(url)
         if parts.netloc not in {"", "localhost"}:
             raise SegOpsConfigError(
@@ -208,13 +210,20 @@ def _events(request: Request) -> list[bytes]:
 
 
 def _append(descriptor: int, lines: bytes) -> None:
-    if os.fstat(descriptor).st_size:
+    size = os.fstat(descriptor).st_size
+    if size:
         os.lseek(descriptor, -1, os.SEEK_END)
         if os.read(descriptor, 1) != b"\n":
-            lines = b"\n" + lines  # the disk was full, or the writer killed, in the middle of a line
+            lines = b"\n" + lines  # the writer was killed in the middle of a line
     rest = memoryview(lines)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    except OSError:
+        if sys.platform != "win32":  # where nothing keeps other writers out meanwhile
+            with contextlib.suppress(OSError):  # what went wrong first is what is told
+                os.ftruncate(descriptor, size)  # all of it is written again: no event is to be there twice
+        raise
 
 
 def _lock(descriptor: int, deadline: float) -> None:
