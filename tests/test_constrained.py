@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from segops.local import LocalSegOps, LocalServer
 
 ROOT = Path(__file__).parent.parent
 EVENTS = 100_000
+BYTECODE = "PYTHONPYCACHEPREFIX"
 BARE = """
 import msgspec, pluggy
 print(next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmPeak")))
@@ -53,7 +55,8 @@ class Fed(msgspec.Struct):
 
 def run(*arguments: str, folder: Path, **variables: str) -> str:
     # Not measured: coverage itself loads half of the standard library.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SEGOPS_", "COVERAGE"))}
+    left_out = ("SEGOPS_", "COVERAGE", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if name == BYTECODE or not name.startswith(left_out)}
     done = subprocess.run(
         [sys.executable, *arguments],
         env={**kept, "PYTHONPATH": str(ROOT), **variables},
@@ -65,6 +68,15 @@ def run(*arguments: str, folder: Path, **variables: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have modules compiled beforehand, or the compiler's memory would be measured, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(BYTECODE, str(tmp_path_factory.mktemp("bytecode")))
+        run(feed.__file__, "small", "pure", "e", "1", folder=tmp_path_factory.mktemp("file"))
+        yield
 
 
 def feed_file(folder: Path, *words: str, file: str = "e", limit: int = 0) -> Fed:
