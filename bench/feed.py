@@ -10,6 +10,9 @@ import os
 import sys
 
 SMALL = {"max_events": 1000, "max_bytes": 256 * 1024, "max_event_bytes": 2048, "batch_events": 100}
+BEGINNING = 300
+"""Events, a few batches of which have been written, or refused with a warning in the log."""
+
 WATCHED = ("_thread.start", "os.fork", "os.posix_spawn", "socket.", "subprocess.", "sqlite3.")
 STATUS = "/proc/self/status"
 
@@ -38,6 +41,7 @@ def main(bounds: str, code: str, file: str, events: str, limit: str = "") -> Non
         resource.setrlimit(resource.RLIMIT_AS, (int(limit), int(limit)))
     if code == "pure":
         sys.modules["segops.core._intake"] = None  # type: ignore[assignment] # as if it had not been compiled
+    sys.modules["rich"] = None  # type: ignore[assignment] # it is for development; structlog loads it if it is there
     before = set(sys.modules)
     peaks = {"python": peak()}
     import msgspec  # noqa: PLC0415 - here and below: what each takes is measured
@@ -59,6 +63,8 @@ def main(bounds: str, code: str, file: str, events: str, limit: str = "") -> Non
         client.track(
             user_id="user-1234", event_type="order_placed", payload={**payload, "currency": "USD", "is_first": True}
         )
+        if number == BEGINNING:
+            peaks["beginning"] = peak()
         most = max(most, client.stats().pending_bytes) if number % 50 == 0 else most
     peaks["events"] = peak()
     modules = sorted(set(sys.modules) - before)
