@@ -103,6 +103,31 @@ def test_a_loop_ends_after_each_page_was_given_once() -> None:
     assert len(transport.requests) == 4
 
 
+def test_a_loop_behind_the_first_page_ends_before_a_page_is_asked_for_again() -> None:
+    """Row 63."""
+
+    def circle(request: Request) -> Response:
+        page = int(query(request).get("page", 1))
+        return envelope(items(page, page), f"/api/segments/?page={page + 1 if page < 4 else 2}")
+
+    admin, transport, _ = scripted(*[circle] * 10)
+    assert ids(admin.segments.iterate()) == [1, 2, 3, 4]
+    assert len(transport.requests) == 4
+
+
+def test_a_last_page_that_is_sent_for_every_further_one_is_given_once() -> None:
+    """Row 63."""
+
+    def last(request: Request) -> Response:
+        page = int(query(request).get("page", 1))
+        shown = min(page, 3)
+        return envelope(items(shown, shown), "more")
+
+    admin, transport, _ = scripted(*[last] * 10)
+    assert ids(admin.segments.iterate()) == [1, 2, 3]
+    assert len(transport.requests) == 4
+
+
 def test_a_server_that_always_sends_the_same_page_is_seen() -> None:
     """Row 63."""
     admin, transport, _ = scripted(*[envelope(items(1, 2), "/api/segments/?page=2")] * 10)

@@ -39,6 +39,7 @@ class Page(Generic[R]):
     Attributes:
         count: How many items there are in all, as far as the server says; otherwise how many are here.
         next: The link to the next page as the server sent it, or its cursor; None at the end.
+        following: The parameter that asks for the next page, and its value; None at the end.
         previous: The link to the previous page, or None.
         response: The answer: status, headers and body.
     """
@@ -54,7 +55,7 @@ class Page(Generic[R]):
             raise unexpected(fetch.what, self.response, "no list of objects")
         envelope: dict[str, Any] = body if isinstance(body, dict) else {}
         count = envelope.get("count")
-        self._following = _following(envelope, query)
+        self.following = _following(envelope, query)
         self._items: list[dict[str, Any]] = items
         self.count: int = count if isinstance(count, int) else len(items)
         self.next: str | None = envelope.get("next_cursor") or envelope.get("next")
@@ -97,9 +98,10 @@ class Page(Generic[R]):
             SegOpsApiError: The server refused.
             SegOpsTransportError: No answer came.
         """
-        if self._following is None:
+        if self.following is None:
             return None
-        return Page(self._fetch, self._kind, {**self._query, **self._following})
+        name, value = self.following
+        return Page(self._fetch, self._kind, {**self._query, name: value})
 
     def walk(self) -> Items[R]:
         """Return the items from here to the end of the list; further pages are fetched when they are reached."""
@@ -142,13 +144,14 @@ class Items(Iterator[R], Generic[R]):
 
 def _walk(first: Callable[[], Page[R]]) -> Iterator[Page[R]]:
     page: Page[R] | None = first()
-    seen: set[int] = set()
-    while page is not None:
-        mark = hash(page.response.body)
-        if mark in seen:
-            return
-        seen.add(mark)
+    bodies: tuple[bytes, ...] = ()  # of the first page and of the one before: others ask for what was asked for already
+    asked: set[Any] = set()
+    while page is not None and page.response.body not in bodies:
         yield page
+        bodies = (*bodies[:1], page.response.body)
+        if page.following in asked:
+            return
+        asked.add(page.following)
         try:
             page = page.next_page()
         except SegOpsNotFoundError as error:
@@ -170,18 +173,18 @@ def _find_items(body: Any) -> list[Any] | None:
     return arrays[0] if len(arrays) == 1 else None
 
 
-def _following(envelope: Mapping[str, Any], query: Query) -> dict[str, Any] | None:
-    """Return the parameters that ask for the next page; None if there is none."""
+def _following(envelope: Mapping[str, Any], query: Query) -> tuple[str, str | int] | None:
+    """Return the parameter that asks for the next page, and its value; None if there is none."""
     link = envelope.get("next")
     cursor = envelope.get("next_cursor")
     if cursor and "page" not in query:
-        return {"cursor": cursor}
+        return "cursor", str(cursor)
     if not isinstance(link, str) or not link:
         return None
     asked = query_of(link)
     if "cursor" in asked and "page" not in query:
-        return {"cursor": asked["cursor"]}
+        return "cursor", asked["cursor"]
     if "page" in asked:
-        return {"page": asked["page"]}
+        return "page", asked["page"]
     page = str(query.get("page", 1))
-    return {"page": int(page) + 1} if page.isdecimal() else None
+    return ("page", int(page) + 1) if page.isdecimal() else None

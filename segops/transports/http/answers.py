@@ -163,14 +163,15 @@ def _hand_on(answer: Answer, head: Response, accept: Accept) -> bool:
 
 
 def _pieces(answer: Answer, *, is_compressed: bool) -> Iterator[bytes]:
-    decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
+    decoder = zlib.decompressobj(_GZIP_OR_ZLIB) if is_compressed else None
     while piece := answer.read1(_PIECE):
-        while is_compressed and piece:
+        if decoder is None:
+            yield piece
+            continue
+        while piece:
             yield _inflate(decoder, piece)
             piece = decoder.unconsumed_tail
-        if piece:
-            yield piece
-    if answer.length or (is_compressed and not decoder.eof):
+    if answer.length or (decoder is not None and not decoder.eof):
         raise IncompleteRead(b"", answer.length or None)
     answer.read()  # nothing, but it lets the connection be kept
 
