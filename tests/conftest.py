@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 
-import pytest
 from hypothesis import HealthCheck, settings
 
 if os.environ.get("SEGOPS_TEST_INTAKE") == "pure":  # as where there was no compiler
@@ -23,15 +22,3 @@ settings.register_profile(
     "segops", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("segops")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Measure tests, but not the programs that they start.
-
-    The tracer takes a lock that a signal or a fork in the middle of it leaves locked: what such a program does next is
-    to hang. This was seen.
-    """
-    starts_workers = bool(config.getoption("numprocesses", None)) and not hasattr(config, "workerinput")
-    if not starts_workers:
-        for name in [name for name in os.environ if name.startswith("COVERAGE")]:
-            del os.environ[name]
