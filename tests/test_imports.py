@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import importlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import NamedTuple
 import pytest
 
 import segops
+from tests.rig.programs import unmeasured
 
 PACKAGE = Path(segops.__file__).parent
 PROJECT = PACKAGE.parent
@@ -251,9 +251,7 @@ def test_importing_segops_loads_nothing_heavy() -> None:
     program = (
         "import json, sys; before = set(sys.modules); import segops; print(json.dumps([*set(sys.modules) - before]))"
     )
-    # Not measured: coverage itself loads half of the standard library.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], env=unmeasured(), capture_output=True, check=True)
     loaded = set(json.loads(done.stdout))
     assert "segops.client" in loaded
     assert loaded & NOT_LOADED_BY_IMPORT == set()

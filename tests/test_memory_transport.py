@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from segops.core import (
 )
 from segops.transports import segops_register_transports
 from segops.transports.memory import MemoryTransport
+from tests.rig.programs import unmeasured
 
 BATCH = Request(
     "POST", BATCH_PATH, {"Authorization": "ApiKey sk_planted"}, b'{"events":[{"user_id":"a"},{"user_id":"b"}]}'
@@ -125,7 +125,5 @@ def test_importing_the_transports_loads_nothing_heavy() -> None:
         "import sys, segops.transports as t; t.segops_register_transports()\n"
         "print([name for name in ('urllib3', 'ssl', 'sqlite3', 'structlog', 'http.client') if name in sys.modules])"
     )
-    # Measuring coverage loads some of these by itself.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=unmeasured())
     assert done.stdout == "[]\n"

@@ -32,6 +32,7 @@ from segops.plugins.admin import ExportJob, UpsertReport
 from segops.plugins.admin.sinks import Memory
 from tests.admin.admin_rig import KEY, ok, scripted, targets
 from tests.rig.fault_server import FaultServer, answer, cut, drip, raw, redirect, reset
+from tests.rig.programs import unmeasured
 
 QUICK = RetryPolicy(base=0.001, cap=0.002)
 BUYERS = {"logic": "AND", "conditions": [{"type": "monetary", "operator": "gte", "value": 200}]}
@@ -329,7 +330,9 @@ admin.segments.download_export(5, "members.csv", progress=lambda done, total: pr
 """
     with FaultServer(drip()) as server:
         command = [sys.executable, "-c", program, server.url]
-        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=unmeasured(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as child:
             assert child.stdout is not None
             child.stdout.readline()  # it has begun
             assert [file.suffix for file in tmp_path.iterdir()] == [".part"]

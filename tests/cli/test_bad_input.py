@@ -15,6 +15,7 @@ from segops import SegOpsAdmin
 from segops.local import LocalSegOps, LocalServer
 from tests.cli.cli_rig import SEGOPS, Run
 from tests.rig.fault_server import Call, Fault, FaultServer, answer, cut, hang_up, hold, raw
+from tests.rig.programs import unmeasured
 
 BINARY = b"\x89PNG\r\n\x1a\n\x00\x00\xff"
 
@@ -230,7 +231,7 @@ def test_an_interrupted_download_leaves_no_file(
         more = {"SEGOPS_API_URL": server.url, "SEGOPS_API_KEY": "sk_1"}
         with subprocess.Popen(
             [*SEGOPS, *words, str(folder / "members.csv")],
-            env={**environment, **more},
+            env={**unmeasured(environment), **more},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -14,6 +14,7 @@ import pytest
 
 from segops.local import LocalSegOps, LocalServer
 from tests.cli.cli_rig import SEGOPS, Run
+from tests.rig.programs import unmeasured
 
 BREAK_OFF = 0
 """In the place of a status: close the connection without an answer."""
@@ -164,7 +165,7 @@ def test_a_server_that_breaks_off_half_way(run: Run) -> None:
 def test_an_interrupt_ends_it_at_once(environment: Mapping[str, str], silent: socket.socket) -> None:
     words = ["demo", "--api-url", url_of(silent), "--api-key", "sk_test_x"]
     with subprocess.Popen(
-        [*SEGOPS, *words], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*SEGOPS, *words], env=unmeasured(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         connection, _ = silent.accept()
         with connection:

@@ -19,6 +19,7 @@ from segops.cli import main
 from segops.commands.namespaces import namespace_commands
 from segops.plugins.admin import RESOURCES
 from tests.cli.cli_rig import SEGOPS, Run, Strangers
+from tests.rig.programs import unmeasured
 
 COMMAND = """
 from segops.core import *
@@ -165,9 +166,10 @@ def test_the_program_starts_without_what_only_some_commands_need(environment: Ma
 
 
 def test_the_version_costs_next_to_nothing(environment: Mapping[str, str]) -> None:
-    unmeasured = {name: value for name, value in environment.items() if not name.startswith("COVERAGE")}
     code = "import sys; from segops.cli import main; main(['--version']); print(*sys.modules, file=sys.stderr)"
-    done = subprocess.run([SEGOPS[0], "-c", code], env=unmeasured, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [SEGOPS[0], "-c", code], env=unmeasured(environment), capture_output=True, text=True, check=True
+    )
     assert not {"urllib3", "ssl", "segops.admin", "segops.commands.namespaces", "urllib.request"} & set(
         done.stderr.split()
     )
@@ -182,9 +184,10 @@ def test_only_the_chosen_verb_is_defined() -> None:
 
 
 def test_a_client_does_not_pay_for_the_program(environment: Mapping[str, str]) -> None:
-    unmeasured = {name: value for name, value in environment.items() if not name.startswith("COVERAGE")}
     code = "import sys, segops; segops.SegOpsClient('memory:'); print(*sys.modules)"
-    done = subprocess.run([SEGOPS[0], "-c", code], env=unmeasured, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [SEGOPS[0], "-c", code], env=unmeasured(environment), capture_output=True, text=True, check=True
+    )
     loaded = set(done.stdout.split())
     assert "segops.plugins.demo" in loaded
     assert not {"argparse", "logging", "sqlite3", "segops.plugins.demo.command"} & loaded

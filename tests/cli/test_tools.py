@@ -19,6 +19,7 @@ from segops.local import LocalSegOps, LocalServer
 from tests.cli.cli_rig import SEGOPS, Run, Strangers
 from tests.cli.terminal import on_terminal
 from tests.rig.fault_server import FaultServer, answer, hold
+from tests.rig.programs import unmeasured
 from tests.rig.tls import TLS
 
 CLI_PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -192,7 +193,8 @@ def test_sending_can_be_interrupted(environment: Mapping[str, str], tmp_path: Pa
     with FaultServer(hold()) as server:
         more = {"SEGOPS_API_URL": server.url, "SEGOPS_API_KEY": "sk_1"}
         command = [*SEGOPS, "send", str(tmp_path / "events.ndjson")]
-        with subprocess.Popen(command, env={**environment, **more}, stderr=subprocess.PIPE, text=True) as process:
+        everything = {**unmeasured(environment), **more}
+        with subprocess.Popen(command, env=everything, stderr=subprocess.PIPE, text=True) as process:
             while not server.journal:
                 assert process.poll() is None
             process.send_signal(signal.SIGINT)

@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 from tests.rig.fault_server import FaultServer, hold, stall
+from tests.rig.programs import unmeasured
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 100.0
@@ -55,7 +56,7 @@ def _runs(python: str, code: str) -> bool:
 
 def run(code: str, *args: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
     """Run a program that has a client, which sends to the first of `args`."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SEGOPS_")}
+    environment = {name: value for name, value in unmeasured().items() if not name.startswith("SEGOPS_")}
     return subprocess.run(
         [python, "-c", HEADER + textwrap.dedent(code), *args],
         capture_output=True,
@@ -135,13 +136,8 @@ def test_one_client_that_fails_at_exit_does_not_take_the_others_with_it() -> Non
         assert stored(server) == ["a"], done.stderr
 
 
-def test_a_fork_in_the_middle_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Row 28: the child begins with an empty buffer and delivers its own; the parent is not disturbed.
-
-    Not measured for coverage: with it one child in some 150 stood still (2 of 325), without it none (0 of 700).
-    """
-    for name in [name for name in os.environ if name.startswith("COVERAGE")]:
-        monkeypatch.delenv(name)
+def test_a_fork_in_the_middle_of_everything() -> None:
+    """Row 28: the child begins with an empty buffer and delivers its own; the parent is not disturbed."""
     code = """
     stop = threading.Event()
     tracked = [0] * 4

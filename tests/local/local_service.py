@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -59,8 +58,3 @@ def sign(secret: str, user_id: str, ts: int) -> str:
 
 def event(number: int = 0, **members: object) -> dict[str, Any]:
     return {"user_id": f"user-{number}", "event_type": "order_placed", "payload": {"total": 10.5}, **members}
-
-
-def unmeasured() -> dict[str, str]:
-    """Return an environment in which a child is not measured: coverage loads modules and writes files of its own."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from segops.core import BATCH_PATH, SINGLE_PATH
-from tests.local.local_service import unmeasured
+from tests.rig.programs import unmeasured
 
 # LocalServer as a program: after it has said where it is, it serves until its stdin ends. As root it first becomes
 # nobody, whom the modes of files mean something to.

@@ -14,7 +14,8 @@ import pytest
 
 from segops.core import BATCH_PATH, Request, Response, SegOpsConfigError
 from segops.local import LocalSegOps
-from tests.local.local_service import event, unmeasured
+from tests.local.local_service import event
+from tests.rig.programs import unmeasured
 
 
 def send(segops: LocalSegOps, count: int = 3) -> Response:

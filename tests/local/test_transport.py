@@ -13,7 +13,8 @@ import pytest
 from segops import local
 from segops.core import SINGLE_PATH, Request, SegOpsConfigError, Transport
 from segops.local import LocalSegOps, LocalTransport, plugin
-from tests.local.local_service import event, unmeasured
+from tests.local.local_service import event
+from tests.rig.programs import unmeasured
 
 
 def send(transport: Transport) -> int:

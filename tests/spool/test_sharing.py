@@ -17,6 +17,7 @@ from segops import UserContext
 from segops.core import SESSION_PATH, Request
 from tests.core.harness import PUBLIC, SECRET, Answer, MakeRig, reply
 from tests.rig.fault_server import FaultServer, answer
+from tests.rig.programs import unmeasured
 from tests.spool.spool_rig import LIMIT, closed_port, held, rows, run, start, stored
 
 ROUNDS = int(os.environ.get("SEGOPS_KILL_ROUNDS", "50"))
@@ -252,9 +253,7 @@ def test_no_sqlite_is_loaded_without_a_spool() -> None:
         assert "sqlite3" not in sys.modules
         assert "segops.spool" not in sys.modules
     """
-    # Not measured: coverage itself loads SQLite.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE", "SEGOPS_"))}
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=unmeasured(), check=True)
 
 
 def test_the_environment_names_a_spool(make: MakeRig, spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
