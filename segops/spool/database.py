@@ -7,6 +7,7 @@ Source: design.md, decision 10; fault-matrix.md, rows 36 to 43.
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -91,13 +92,35 @@ def connect(path: Path) -> tuple[sqlite3.Connection, Repair | None]:
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Store everything that the block writes, or, if it raises, nothing of it."""
-    connection.execute("BEGIN IMMEDIATE")
+    _begin(connection)
     try:
         yield
         connection.execute("COMMIT")
     finally:
         if connection.in_transaction:  # after some errors SQLite has rolled back on its own
             connection.execute("ROLLBACK")
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Begin to write, once other processes let us.
+
+    SQLite's own pauses grow to 100 ms; a process that commits without a break takes the lock in each of them. Short
+    ones of no fixed length find a gap.
+    """
+    end = time.monotonic() + _BUSY_SECONDS
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > end:
+                    raise
+                time.sleep(random.uniform(0.0005, 0.005))  # noqa: S311 - nothing is kept secret by it
+            else:
+                return
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000:.0f}")
 
 
 def insert(connection: sqlite3.Connection, record: Record) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from segops import UserContext
 from segops.core import SESSION_PATH, Request
+from segops.spool.database import connect, transaction
 from tests.core.harness import PUBLIC, SECRET, Answer, MakeRig, reply
 from tests.rig.fault_server import FaultServer, answer
 from tests.rig.programs import unmeasured
@@ -263,3 +264,31 @@ def test_the_environment_names_a_spool(make: MakeRig, spool: Path, monkeypatch: 
     rig.client.shutdown(0)
     assert held(spool) == 1
     assert SECRET not in repr(rig.client)
+
+
+HAMMER = """
+from pathlib import Path
+from segops.spool.database import connect, transaction
+connection, _ = connect(Path(sys.argv[2]))
+print("begun", flush=True)
+while True:
+    with transaction(connection):
+        connection.execute("UPDATE totals SET held = held")
+"""
+
+
+def test_processes_that_commit_all_the_time_leave_gaps_for_others(spool: Path) -> None:
+    """Row 41. With SQLite's own pauses, two of them kept a third one out for the whole of its 5 s, again and again."""
+    connection, _ = connect(spool)
+    with start(HAMMER, closed_port(), spool) as one, start(HAMMER, closed_port(), spool) as other:
+        try:
+            for child in (one, other):
+                assert child.stdout is not None
+                assert child.stdout.readline() == "begun\n"
+            for _ in range(10):
+                with transaction(connection):
+                    connection.execute("UPDATE totals SET held = held")
+        finally:
+            one.kill()
+            other.kill()
+    connection.close()
