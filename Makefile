@@ -10,6 +10,12 @@ ALONE  := tests/lifecycle tests/network tests/soak tests/core/test_exit.py
 # Tests that are run once more without what is compiled.
 PURE   := tests/core --ignore=tests/core/test_exit.py
 
+# Four processes, as most tests wait more than they work. What fails while they share the machine runs once more, by
+# itself: a failure then is one. Both are printed.
+PYTEST := $(BIN)/coverage run -m pytest
+SHARED := --numprocesses 4 --dist loadfile
+AGAIN  := --last-failed --last-failed-no-failures none
+
 .PHONY: demo test browser check lint types bench bench-peers soak kill mutants lock clean
 
 demo: $(VENV)/.demo
@@ -17,9 +23,9 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev browser
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses 4 --dist loadfile $(ALONE:%=--ignore=%)
-	SEGOPS_TEST_INTAKE=pure $(BIN)/coverage run -m pytest --numprocesses 4 --dist loadfile $(PURE)
-	$(BIN)/coverage run -m pytest $(ALONE)
+	$(PYTEST) $(SHARED) $(ALONE:%=--ignore=%) || $(PYTEST) $(AGAIN)
+	SEGOPS_TEST_INTAKE=pure $(PYTEST) $(SHARED) $(PURE) || SEGOPS_TEST_INTAKE=pure $(PYTEST) $(AGAIN)
+	$(PYTEST) $(ALONE)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
