@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import Enum
 from typing import Any
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, quote, quote_plus, unquote
 from uuid import UUID
 
 from segops.core import SegOpsArgumentError
@@ -23,6 +23,8 @@ PREFIX = "/api"
 
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 _IN_PATH = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/%]*")
+_IN_QUERY = re.compile(r"[!\"$-~]*")
+_UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]*")
 
 
 def fill(template: str, values: Mapping[str, Id]) -> str:
@@ -62,9 +64,9 @@ def check_path(path: str) -> str:
     if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
         raise SegOpsArgumentError("the path must begin with one /, and is relative to the base URL: /segments/")
     bare, _, query = path.partition("?")
-    if not _IN_PATH.fullmatch(bare) or not re.fullmatch(r"[!-~]*", query) or "#" in query:
+    if not _IN_PATH.fullmatch(bare) or not _IN_QUERY.fullmatch(query):
         raise SegOpsArgumentError("the path holds characters that must be percent-encoded: use urllib.parse.quote")
-    if {".", ".."}.intersection(unquote(bare).split("/")):
+    if ("." in bare or "%" in bare) and {".", ".."}.intersection(unquote(bare).split("/")):
         raise SegOpsArgumentError("the path holds . or .. as a segment: write out where it leads")
     return path if bare == PREFIX or bare.startswith(f"{PREFIX}/") else f"{PREFIX}{path}"
 
@@ -79,9 +81,15 @@ def with_query(path: str, query: Mapping[str, Any]) -> str:
     if not pairs:
         return path
     try:
-        return f"{path}{'&' if '?' in path else '?'}{urlencode(pairs)}"
+        asked = "&".join([f"{_quoted(name)}={_quoted(text)}" for name, text in pairs])
     except UnicodeEncodeError:
         raise SegOpsArgumentError("the query holds half of a surrogate pair, which is no character") from None
+    return f"{path}{'&' if '?' in path else '?'}{asked}"
+
+
+def _quoted(text: str) -> str:
+    """Quote as `urlencode` does; most text needs none, which is seen in a quarter of the time that quoting takes."""
+    return text if _UNRESERVED.fullmatch(text) else quote_plus(text)
 
 
 def query_of(url: str) -> dict[str, str]:
