@@ -28,31 +28,39 @@ EVENT = re.compile(rb"ord-(\d{8})")
 """The `order_id` of an event. Its length is fixed, because in a binary format a digit may follow it by chance."""
 
 
-def serve(connection: socket.socket, take: Callable[[bytes], object], seconds: float) -> None:
-    """Read requests, hand their bodies to `take`, and answer each after so many seconds."""
+Parts = list[bytes]
+"""The body of a request, as it came in."""
+
+
+def serve(connection: socket.socket, take: Callable[[Parts], object] | None, seconds: float) -> None:
+    """Read requests, hand their bodies to `take`, if it wants them, and answer each after so many seconds."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    buffer = bytearray(CHUNK)  # one for all: to allocate what a request may take costs more than to read it
+    view = memoryview(buffer)
     data = b""
     with connection, suppress(ConnectionError):  # a process that is measured ends without a goodbye
-        while chunk := connection.recv(CHUNK):
-            data += chunk
+        while size := connection.recv_into(buffer):
+            data += view[:size]
             head, end, body = data.partition(b"\r\n\r\n")
             if not end:
                 continue
             length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
             parts = [body]
             missing = (int(length[1]) if length else 0) - len(body)
-            while missing > 0 and (chunk := connection.recv(CHUNK)):
-                parts.append(chunk)
-                missing -= len(chunk)
-            take(b"".join(parts))
+            while missing > 0 and (size := connection.recv_into(buffer)):
+                if take:
+                    parts.append(bytes(view[:size]))
+                missing -= size
+            if take:
+                take(parts)
             if seconds:
                 time.sleep(seconds)
             connection.sendall(ANSWER)
             data = b""
 
 
-def listen(server: socket.socket, mode: str, bodies: list[bytes]) -> None:
-    take = bodies.append if mode == "counting" else len
+def listen(server: socket.socket, mode: str, bodies: list[Parts]) -> None:
+    take = bodies.append if mode == "counting" else None
     seconds = SLOW if mode == "slow" else 0.0
     silent = []
     while True:
@@ -63,8 +71,9 @@ def listen(server: socket.socket, mode: str, bodies: list[bytes]) -> None:
             threading.Thread(target=serve, args=(connection, take, seconds), daemon=True).start()
 
 
-def count(bodies: list[bytes]) -> dict[str, int]:
+def count(requests: list[Parts]) -> dict[str, int]:
     """Return how many requests, bytes and different events there were, and how many times an event came again."""
+    bodies = [b"".join(parts) for parts in requests]
     plain = (zlib.decompress(body, wbits=31) if body.startswith(GZIP) else body for body in bodies)
     events = [event for body in plain for event in EVENT.findall(body)]
     different = len(set(events))
@@ -78,7 +87,7 @@ def count(bodies: list[bytes]) -> dict[str, int]:
 
 if __name__ == "__main__":
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-    taken: list[bytes] = []
+    taken: list[Parts] = []
     threading.Thread(target=listen, args=(listener, sys.argv[1], taken), daemon=True).start()
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     sys.stdin.read()

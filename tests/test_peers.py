@@ -53,7 +53,12 @@ def test_the_sink_counts_events_in_any_format() -> None:
     protobuf = b"\x0cord-100000012\x07", b"\x0cord-1000000129"
     packed = gzip.compress(b'{"order_id": "ord-10000002"}{"order_id": "ord-10000000"}')
     bodies = [form, *protobuf, packed]
-    assert count(bodies) == {"requests": len(bodies), "bytes": sum(map(len, bodies)), "events": 3, "repeated": 2}
+    assert count([[body[:7], body[7:]] for body in bodies]) == {
+        "requests": len(bodies),
+        "bytes": sum(map(len, bodies)),
+        "events": 3,
+        "repeated": 2,
+    }
 
 
 def test_the_table_shows_what_was_lost_or_came_twice() -> None:
