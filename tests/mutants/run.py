@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.mutants.planted import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[2]
-NEEDED = ["segops", "tests", "examples", "docs", "typings"]
+NEEDED = ["segops", "tests", "bench", "examples", "docs"]
 NO_TEST_FAILED, TESTS_FAILED = 0, 1
 
 
