@@ -96,7 +96,6 @@ class SegOpsClient(Tracker):
                 raise SegOpsConfigError(f"{name} is of type {type(function).__name__}: pass a function")
         timing = Timing(batch=batch, batch_size=batch_size, flush_interval=flush_interval, timeout=timeout)
         self._limits = limits or Limits()
-        self._max_event_bytes = self._limits.max_event_bytes
         self._strict = strict
         self._get_user = get_user
         environment = read_environment()

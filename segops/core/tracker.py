@@ -46,7 +46,6 @@ class Tracker:
     _enrichment: Enrichment
     _get_user: GetUser | None
     _is_disabled: bool
-    _max_event_bytes: int
     _pipeline: Pipeline
     _strict: bool
 
@@ -188,13 +187,14 @@ class Tracker:
         pipeline = self._pipeline
         try:
             encoded = self._encode(event)
-            if len(encoded) > self._max_event_bytes:
-                return _too_large(encoded, self._max_event_bytes)
+            intake = pipeline.buffer.intake
+            if len(encoded) > intake.max_event_bytes:
+                return _too_large(encoded, intake.max_event_bytes)
             if pipeline.has_owners:
                 encoded = self._owned(encoded)
             if pipeline.reporter.is_telling():
                 pipeline.ledger.refuse("plugin")
-            elif not pipeline.buffer.intake.put(encoded):
+            elif not intake.put(encoded):
                 return _no_room(pipeline)
         except Exception as error:  # noqa: BLE001 - whatever a payload's own methods raise must not reach the host
             return error
