@@ -64,14 +64,19 @@ def black_hole() -> Iterator[str]:
         yield start_sink(stack, "black-hole")
 
 
+def unpack(folder: Path, requirement: str) -> Path:
+    """Put a package, without what it depends on, into a folder; skip the test where there is no package index."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    done = subprocess.run([*pip, "--target", str(folder), requirement], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"{requirement} cannot be had from the package index")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def vendor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds the vendor's package, which has the import name of ours."""
-    folder = tmp_path_factory.mktemp("vendor")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    done = subprocess.run([*pip, "--target", str(folder), VENDOR], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip(f"{VENDOR} cannot be had from the package index")
+    folder = unpack(tmp_path_factory.mktemp("vendor"), VENDOR)
     python("-c", "import segops; assert not hasattr(segops, 'Limits')", package=folder)
     return folder
 

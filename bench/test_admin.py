@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.conftest import unpack
 from bench.processes import HERE, OURS, python
 from bench.report import Bench, Goal
 
@@ -17,12 +18,7 @@ ITEMS = 100_000
 
 @pytest.fixture(scope="module")
 def vendor_admin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("vendor_admin")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    done = subprocess.run([*pip, "--target", str(folder), VENDOR], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip(f"{VENDOR} cannot be had from the package index")
-    return folder
+    return unpack(tmp_path_factory.mktemp("vendor_admin"), VENDOR)
 
 
 def test_a_list_of_100_000(bench: Bench, vendor_admin: Path) -> None:
