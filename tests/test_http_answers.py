@@ -6,6 +6,8 @@ import socket
 from http.client import HTTPException, HTTPResponse
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from segops.core import Response
 from segops.transports.http.answers import Answer, read_answer
@@ -21,10 +23,7 @@ def read(data: bytes, method: str = "POST") -> tuple[Response, bool]:
         server.sendall(data)
         server.shutdown(socket.SHUT_WR)
         answer = Answer(client, method)
-        try:
-            return read_answer(answer, LIMIT), answer.isclosed() and not answer.will_close
-        finally:
-            answer.close()
+        return read_answer(answer, LIMIT), answer.is_reusable
 
 
 def read_by_the_library(data: bytes, method: str = "POST") -> tuple[Response, bool]:
@@ -101,12 +100,53 @@ def test_of_several_lengths_the_first_counts() -> None:
         (b"SSH-2.0-OpenSSH\r\n\r\n", "begins with b'SSH-2.0-OpenSSH"),
         (b"HTTP/1.1 200 OK\r\n" + b"A: 1\r\n" * 101 + b"\r\n", "more than 100 headers"),
         (b"HTTP/1.1 200 OK\r\nA: " + b"1" * 65536 + b"\r\n\r\n", "more than 65536 bytes"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", "in the middle of the answer's headers"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", "in the middle of the answer"),
     ],
 )
 def test_what_is_no_answer_is_an_error(data: bytes, message: str) -> None:
     with pytest.raises((HTTPException, ConnectionError), match=message):
         read(data)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@given(
+    pieces=st.lists(st.binary(min_size=1, max_size=40), max_size=8),
+    extension=st.sampled_from([b"", b";a=b", b' ; a="b"', b";"]),
+    form=st.sampled_from([b"%x", b"%X", b"00%x"]),
+    trailer=st.sampled_from([b"", b"Digest: x\r\n", b"A: 1\r\nB: 2\n"]),
+)
+def test_chunks_are_joined_as_the_library_joins_them(
+    pieces: list[bytes], extension: bytes, form: bytes, trailer: bytes
+) -> None:
+    chunks = b"".join(form % len(piece) + extension + b"\r\n" + piece + b"\r\n" for piece in pieces)
+    data = CHUNKED + chunks + b"0\r\n" + trailer + b"\r\n"
+    assert (
+        read(data)
+        == read_by_the_library(data)
+        == (Response(200, {"transfer-encoding": "chunked"}, b"".join(pieces)), True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("chunks", "message"),
+    [
+        (b"-1\r\n", "begins with b'-1.*, which is no size"),
+        (b"0x2\r\n{}\r\n0\r\n\r\n", "which is no size"),
+        (b"\r\n{}\r\n", "which is no size"),
+        (b"f" * 17 + b"\r\n", "which is no size"),
+        (b"2\r\n{}}\r\n0\r\n\r\n", "longer than it says"),
+        (b"5\r\n{}", "3 more expected"),
+        (b"f" * 16 + b"\r\n{}", "more expected"),
+        (b"2\r\n{}\r\n", "in the middle of the answer"),
+        (b"2\r\n{}\r\n0\r\nA: 1\r\n", "in the middle of the answer"),
+        (b"0\r\n" + b"A: 1\r\n" * 101, "more than 100 headers"),
+    ],
+)
+def test_chunks_that_are_none_are_an_error(chunks: bytes, message: str) -> None:
+    with pytest.raises((HTTPException, ConnectionError), match=message):
+        read(CHUNKED + chunks)
 
 
 def test_an_absurd_length_is_never_reached() -> None:

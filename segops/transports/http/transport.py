@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import ssl
 from collections import deque
 from contextlib import suppress
@@ -36,7 +35,6 @@ from segops.transports.http.sockets import PlainConnection, TimedTLSSocket, TLSC
 
 _Connection = PlainConnection | TLSConnection
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SPACES_IN_REQUEST_LINE = 2
 _BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 _JOIN_BELOW = 65536
@@ -152,8 +150,7 @@ class HttpTransport(Transport):
         lines = [line, *[f"{name}: {value}" for name, value in headers.items()]]
         text = "".join(lines)
         if (
-            _CONTROL.search(text)
-            or not text.isascii()
+            not (text.isascii() and text.isprintable())
             or line.count(" ") != _SPACES_IN_REQUEST_LINE
             or not request.path.startswith("/")
         ):
@@ -182,11 +179,8 @@ class HttpTransport(Transport):
         try:
             _send(connection, head, request.body)
             answer = Answer(connection.sock, request.method)
-            try:
-                response = read_answer(answer, self._limit, accept)
-                keep = answer.isclosed() and not answer.will_close
-            finally:
-                answer.close()
+            response = read_answer(answer, self._limit, accept)
+            keep = answer.is_reusable
         finally:
             if keep and closings == self._closings and len(self._idle) < self._pool_size:
                 self._idle.append((os.getpid(), connection))
