@@ -47,7 +47,7 @@ class Output:
             self._show_list(result)
         elif isinstance(result, Page) and (self._form != "json" or self._fields):
             self._show_list(result, _links(result))
-        elif isinstance(result, Record | Page):
+        elif isinstance(result, Page):
             self.show_document(result.to_dict())
         else:
             self.show_document({"ok": True} if result is None else msgspec.to_builtins(result))
@@ -72,17 +72,16 @@ class Output:
         """Print many; one JSON document, or none if they cannot all be read; lines of JSON as they come."""
         if self._form == "jsonl":
             for item in items:
-                _write_line(self._pick(_plain(item)))
+                _write_line(self._pick(item))
             return
-        known = list(items)
-        rows = [_plain(item) for item in known]
+        rows = list(items)
         if self._form == "json":
             picked = [self._pick(row) for row in rows]
             _write_json(picked if links is None else {**links, "results": picked})
         elif self._form == "csv":
             self._write_csv(rows)
         else:
-            print_rows([self._pick(row) for row in rows], self._fields or _columns(known, rows))
+            print_rows([self._pick(row) for row in rows], self._fields or _columns(rows))
             if links is not None and links["next"]:
                 print(f"{len(rows)} of {links['count']}: --all shows the rest", file=sys.stderr)  # noqa: T201 - a note
 
@@ -110,18 +109,14 @@ def _items_of(data: Any) -> list[Any] | None:
     return data if isinstance(data, list) else None
 
 
-def _plain(item: Any) -> Any:
-    return item.to_dict() if isinstance(item, Record) else item
-
-
-def _columns(items: list[Any], rows: list[Any]) -> list[str]:
+def _columns(rows: list[Any]) -> list[str]:
     """Return the columns of a table: the documented fields that are there, or else all; none that holds more fields.
 
     Those that are empty in all rows are left out.
     """
     dicts = [row for row in rows if isinstance(row, dict)]
     present = dict.fromkeys(name for row in dicts for name, value in row.items() if value is not None and value != "")
-    documented = documented_fields(type(items[0])) if items and isinstance(items[0], Record) else {}
+    documented = documented_fields(type(rows[0])) if rows and isinstance(rows[0], Record) else {}
     names = [name for name in documented if name in present] or list(present)
     flat = [name for name in names if not any(isinstance(row.get(name), dict | list) for row in dicts)]
     return flat or names

@@ -11,7 +11,6 @@ from uuid import uuid4
 import msgspec
 
 from segops.core import Response, SegOpsArgumentError, SegOpsEncodingError, SegOpsResponseError
-from segops.plugins.admin.records import Record
 
 Upload = str | os.PathLike[str] | bytes | BinaryIO
 """A file by its name, its content, or an open binary stream."""
@@ -32,8 +31,6 @@ def encode(body: Any) -> bytes:
 
 
 def _simplify(value: Any) -> Any:
-    if isinstance(value, Record):
-        return value.to_dict()
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, str):  # a subclass, such as Django's SafeString
@@ -44,7 +41,7 @@ def _simplify(value: Any) -> Any:
 _encoder = msgspec.json.Encoder(enc_hook=_simplify)
 
 
-def merge(body: Mapping[str, Any] | Record | None, fields: Mapping[str, Any]) -> dict[str, Any]:
+def merge(body: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that are given as a mapping and as keywords, as one dict.
 
     Raises:
@@ -52,8 +49,6 @@ def merge(body: Mapping[str, Any] | Record | None, fields: Mapping[str, Any]) ->
     """
     if body is None:
         return dict(fields)
-    if isinstance(body, Record):
-        body = body.to_dict()
     if not isinstance(body, Mapping):
         raise SegOpsArgumentError(f"the body is a {type(body).__name__}: give a mapping, or the fields as keywords")
     if twice := sorted(body.keys() & fields.keys()):

@@ -68,13 +68,12 @@ def upsert(
         raise SegOpsArgumentError("batch_size and max_bytes must be at least 1")
     if isinstance(rows, Mapping | str | bytes):
         raise SegOpsArgumentError(f"a {type(rows).__name__} holds no rows: give a list of mappings")
-    totals: dict[str, Any] = {"created": 0, "updated": 0, "errors": []}
-    report = UpsertReport(totals)
-    for chunk in cut(rows, totals["errors"], batch_size, max_bytes):
-        _store(send, chunk, totals)
+    report = UpsertReport(created=0, updated=0, errors=[])
+    for chunk in cut(rows, report.errors, batch_size, max_bytes):
+        _store(send, chunk, report)
         if progress is not None:
             progress(report)
-    totals["errors"].sort(key=lambda error: error["index"])
+    report.errors.sort(key=lambda error: error["index"])
     return report
 
 
@@ -100,7 +99,7 @@ def cut(
 
 
 def _read(index: int, given: Mapping[str, Any], max_bytes: int) -> Row:
-    if not isinstance(given, Mapping | Record):
+    if not isinstance(given, Mapping):
         raise SegOpsArgumentError(f"a row is a mapping with sku, name and data, not a {type(given).__name__}")
     json = encode(given)
     if len(json) > max_bytes:
@@ -108,24 +107,24 @@ def _read(index: int, given: Mapping[str, Any], max_bytes: int) -> Row:
     return Row(index, given.get("sku"), json)
 
 
-def _store(send: Send, chunk: list[Row], totals: dict[str, Any]) -> None:
+def _store(send: Send, chunk: list[Row], report: UpsertReport) -> None:
     body = b'{"products":[' + b",".join(row.json for row in chunk) + b"]}"
     try:
         answer = send(body)
     except (SegOpsBadRequestError, SegOpsPayloadTooLargeError) as error:
         if len(chunk) == 1:
-            totals["errors"].append(_error(chunk[0].index, chunk[0].sku, _reason(error)))
+            report.errors.append(_error(chunk[0].index, chunk[0].sku, _reason(error)))
             return
         middle = len(chunk) // 2
-        _store(send, chunk[:middle], totals)
-        _store(send, chunk[middle:], totals)
+        _store(send, chunk[:middle], report)
+        _store(send, chunk[middle:], report)
         return
     if not isinstance(answer, dict):
         return
     for name in ("created", "updated"):
         if isinstance(answer.get(name), int):
-            totals[name] += answer[name]
-    totals["errors"] += [_placed(error, chunk) for error in answer.get("errors") or []]
+            report[name] += answer[name]
+    report.errors.extend(_placed(error, chunk) for error in answer.get("errors") or [])
 
 
 def _placed(error: Any, chunk: list[Row]) -> dict[str, Any]:

@@ -28,14 +28,14 @@ from segops.plugins.admin.bodies import decode, merge, unexpected
 from segops.plugins.admin.http import UNSET, Http
 from segops.plugins.admin.pagination import SIZE_NAMES, Fetch, Page, Pagination
 from segops.plugins.admin.paths import PREFIX, Id, fill
-from segops.plugins.admin.records import R, Receipt, Record
+from segops.plugins.admin.records import R, Receipt
 from segops.plugins.admin.sinks import Sink
 
 S = TypeVar("S", bound="Resource")
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Fields = Mapping[str, Any] | Record
+Fields = Mapping[str, Any]
 """A body or filters, with the names of the product documentation."""
 
 
@@ -142,7 +142,8 @@ class Call:
         """
         given = {name: value for name, value in (filters or {}).items() if value is not None}
         query = self._named(merge(params, given))
-        return Page(Fetch(lambda query: self.send(query=query, at=at), self._what(at)), kind, query)
+        http, method, path = self._resource.http, self._endpoint.method, self._path(at)
+        return Page(Fetch(lambda query: http.send(method, path, query=query), self._what(at)), kind, query)
 
     def fetch(self, url: str | None, sink: Sink, *, timeout: float, **at: Id) -> None:
         """Hand a file to a sink.
