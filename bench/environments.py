@@ -26,9 +26,14 @@ def make_environment(folder: Path, *requirements: str) -> Path:
     return program
 
 
+def needed() -> list[str]:
+    """Return what this checkout depends on at run time."""
+    return [name for name in requires("segops-sdk") or () if "extra ==" not in name]
+
+
 def make_our_environment(folder: Path) -> Path:
     """Do so for what this checkout depends on at run time, and have the checkout found, too."""
-    program = make_environment(folder, *(name for name in requires("segops-sdk") or () if "extra ==" not in name))
+    program = make_environment(folder, *needed())
     next(folder.rglob("site-packages")).joinpath("checkout.pth").write_text(str(OURS), "utf-8")
     return program
 

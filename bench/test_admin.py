@@ -30,6 +30,6 @@ def test_a_list_of_100_000(bench: Bench, vendor_admin: Path) -> None:
         def rate(package: str, folder: Path) -> float:
             return ITEMS / float(python(str(HERE / "walk.py"), package, url, str(ITEMS), package=folder))
 
-        pairs = bench.alternate(lambda: rate("segops", OURS), lambda: rate("segops_admin", vendor_admin), 5)
+        pairs = bench.alternate(lambda: rate("segops", OURS), lambda: rate("segops_admin", vendor_admin), 11)
         shelf.communicate()
     bench.row("items of a list, over HTTP", pairs, unit="/s", against="vendor", goal=Goal("≥", 2.0))

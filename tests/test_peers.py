@@ -6,10 +6,14 @@ import gzip
 import re
 from pathlib import Path
 
+import msgspec
+import pytest
+
+import segops
 from bench.peers import results
 from bench.peers.adapters import EVENTS, OURS, PEERS, VENDOR
 from bench.peers.drive import Throughput
-from bench.peers.measure import PINS, Delivery, deliver, python, seconds_to_import, wait_for_slow_server
+from bench.peers.measure import PINS, Delivery, Folders, deliver, python, seconds_to_import, wait_for_slow_server
 from bench.processes import OURS as PROJECT
 from bench.sink import count
 
@@ -27,25 +31,31 @@ def _cells(table: str) -> dict[str, list[str]]:
     return {cells[0]: cells[1:] for cells in lines}
 
 
-def test_ours_delivers_through_the_driver(tmp_path: Path) -> None:
-    delivery = deliver(PEER[OURS], tmp_path, 2000)
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    return Folders(peers=tmp_path, needs=Path(msgspec.__file__).parent.parent)
+
+
+def test_ours_delivers_through_the_driver(folders: Folders) -> None:
+    delivery = deliver(PEER[OURS], folders, 2000)
     assert (delivery.events, delivery.repeated) == (2000, 0)
     assert 4 <= delivery.requests <= 2000
     assert delivery.took["rate"] > 0
+    assert delivery.took["version"] == segops.__version__
     assert Path(delivery.took["found"]).is_relative_to(PROJECT)
 
 
-def test_calls_are_timed_with_a_slow_server(tmp_path: Path) -> None:
-    assert len(wait_for_slow_server(PEER[OURS], tmp_path, 100, 60)) == 100
-    assert wait_for_slow_server(PEER[OURS], tmp_path, 100, 0) == []
+def test_calls_are_timed_with_a_slow_server(folders: Folders) -> None:
+    assert len(wait_for_slow_server(PEER[OURS], folders, 100, 60)) == 100
+    assert wait_for_slow_server(PEER[OURS], folders, 100, 0) == []
 
 
-def test_a_peer_is_found_before_ours(tmp_path: Path) -> None:
-    (tmp_path / "segops.py").touch()
-    program = "import json, sys; sys.path += json.loads(sys.argv[1]); import segops, bench; print(segops.__file__)"
-    assert python(program, PEER[VENDOR], tmp_path).strip() == str(tmp_path / "segops.py")
-    assert python(program, PEER[OURS], tmp_path).strip() == str(PROJECT / "segops" / "__init__.py")
-    assert seconds_to_import(PEER[VENDOR], tmp_path) > 0
+def test_a_peer_is_found_before_ours(folders: Folders) -> None:
+    (folders.peers / "segops.py").touch()
+    program = "import sys; sys.path += sys.argv[1].splitlines(); import segops, bench; print(segops.__file__)"
+    assert python(program, PEER[VENDOR], folders).strip() == str(folders.peers / "segops.py")
+    assert python(program, PEER[OURS], folders).strip() == str(PROJECT / "segops" / "__init__.py")
+    assert seconds_to_import(PEER[VENDOR], folders) > 0
 
 
 def test_the_sink_counts_events_in_any_format() -> None:

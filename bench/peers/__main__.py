@@ -26,20 +26,20 @@ def say(text: str) -> None:
 
 def main() -> None:
     machine = results.machine(OURS)
-    peers = installed(OURS / "build")
+    folders = installed(OURS / "build")
     measured = {peer.name: results.Measured([], [], []) for peer in PEERS}
     for number in range(ROUNDS):
         say(f"delivery, round {number + 1} of {ROUNDS}")
         for peer in PEERS:
-            measured[peer.name].deliveries.append(deliver(peer, peers, EVENTS))
+            measured[peer.name].deliveries.append(deliver(peer, folders, EVENTS))
     for number in range(ROUNDS_IMPORT):
         say(f"import, round {number + 1} of {ROUNDS_IMPORT}")
         for peer in PEERS:
-            measured[peer.name].imports.append(seconds_to_import(peer, peers))
+            measured[peer.name].imports.append(seconds_to_import(peer, folders))
     for number in range(ROUNDS_SLOW):
         say(f"slow server, round {number + 1} of {ROUNDS_SLOW}")
         for peer in PEERS:
-            measured[peer.name].calls.append(wait_for_slow_server(peer, peers, CALLS, SECONDS_SLOW))
+            measured[peer.name].calls.append(wait_for_slow_server(peer, folders, CALLS, SECONDS_SLOW))
     page = results.PAGE.format(
         machine=machine,
         events=EVENTS,

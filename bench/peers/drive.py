@@ -2,7 +2,7 @@
 
 Usage: python -I -S -c PROGRAM FOLDERS NAME URL EVENTS [SECONDS]
 With SECONDS it prints what each call of `track` took, for so long at most. The interpreter knows the standard library
-only; `PROGRAM` adds the folders, as a JSON list, in the order in which they are searched: the vendor's package and ours
+only; `PROGRAM` adds the folders, one to a line, in the order in which they are searched: the vendor's package and ours
 have the same import name.
 """
 
@@ -14,15 +14,14 @@ import logging
 import os
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict
 
-from bench.load import payload
+from bench.load import TYPE, USER, nothing, payload
 from bench.peers.adapters import PEERS, Peer
 
-PROGRAM = "import json, sys; sys.path += json.loads(sys.argv.pop(1)); from bench.peers.drive import main; main()"
+PROGRAM = "import sys; sys.path += sys.argv.pop(1).splitlines(); from bench.peers.drive import main; main()"
 
 FIRST = 10_000_000
 """The number of the first event: all have eight digits, by which the sink knows them."""
@@ -35,7 +34,7 @@ class Throughput(TypedDict):
 
     Attributes:
         rate: Events per second, from the first that is tracked until the SDK says that all are delivered.
-        cpu: Seconds of CPU of the whole process per event, without the loop that makes the events.
+        cpu: Seconds of CPU of the whole process per event, without the loop that makes the events and calls `track`.
         peak: Most bytes of memory that the process had; 0 where the system does not tell.
         version: Of the distribution.
         found: Where its module was found.
@@ -70,17 +69,19 @@ def timed(events: int, seconds: float, taken: list[float]) -> Iterator[dict[str,
 
 def throughput(peer: Peer, url: str, events: int) -> Throughput:
     started: list[float] = []
-    deque(fresh(events, started), maxlen=0)
+    for event in fresh(events, started):
+        nothing(user_id=USER, event_type=TYPE, payload=event)
     loop = time.process_time() - started[0]
     finish = peer.feed(url, fresh(events, started))
     finish()
     cpu, wall = time.process_time() - started[0], time.perf_counter() - started[1]
+    module = sys.modules[peer.module]
     return {
         "rate": events / wall,
         "cpu": (cpu - loop) / events,
         "peak": peak(),
-        "version": importlib.metadata.version(peer.distribution),
-        "found": str(sys.modules[peer.module].__file__),
+        "version": str(module.__version__) if peer.ours else importlib.metadata.version(peer.distribution),
+        "found": str(module.__file__),
     }
 
 

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.environments import needed
 from bench.peers.adapters import Peer
 from bench.peers.drive import PROGRAM, Throughput
 from bench.processes import OURS
@@ -61,32 +61,48 @@ def sink(mode: str) -> Iterator[Sink]:
             server.report, _ = process.communicate(timeout=PATIENCE)
 
 
-def installed(build: Path) -> Path:
-    """Return the folder that holds the peers; install them there unless that was done."""
-    digest = hashlib.sha256(PINS.read_bytes()).hexdigest()
-    folder = build.resolve() / f"peers-{sys.implementation.cache_tag}-{digest[:12]}"
+class Folders(NamedTuple):
+    """Where the SDKs are.
+
+    Attributes:
+        peers: The peers, and what they depend on.
+        needs: What ours depends on at run time.
+    """
+
+    peers: Path
+    needs: Path
+
+
+def installed(build: Path) -> Folders:
+    """Return the folders of all SDKs; install them into `build` unless that was done."""
+    pinned = ["--require-hashes", "--requirement", str(PINS)]
+    return Folders(_install(build / "peers", pinned, PINS.read_text("utf-8")), _install(build / "needs", needed()))
+
+
+def _install(folder: Path, what: list[str], content: str = "") -> Path:
+    """Install packages into a folder whose name tells what is in it; return it."""
+    digest = hashlib.sha256("\n".join([*what, content]).encode()).hexdigest()
+    folder = folder.resolve().with_name(f"{folder.name}-{sys.implementation.cache_tag}-{digest[:12]}")
     done = folder / ".installed"
     if not done.exists():
         shutil.rmtree(folder, ignore_errors=True)
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--require-hashes", "--requirement", str(PINS), "--target", str(folder)], check=True)
+        subprocess.run([*pip, *what, "--target", str(folder)], check=True)
         done.touch()
     return folder
 
 
-def search_path(peer: Peer, peers: Path) -> list[Path]:
+def search_path(peer: Peer, folders: Folders) -> list[Path]:
     """Return the folders in which an SDK and its dependencies are found, the one with the SDK first."""
-    if not peer.ours:
-        return [peers, OURS]
-    return [OURS, *dict.fromkeys(Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib"))]
+    return [OURS, folders.needs] if peer.ours else [folders.peers, OURS]
 
 
-def python(program: str, peer: Peer, peers: Path, *arguments: str) -> str:
-    """Run a program that gets its search path as JSON; return what it printed.
+def python(program: str, peer: Peer, folders: Folders, *arguments: str) -> str:
+    """Run a program that gets its search path as lines; return what it printed.
 
     No `.pth` file, no `.netrc` and no variable of the environment (proxies, settings of an SDK) reaches it.
     """
-    path = json.dumps([str(folder) for folder in search_path(peer, peers)])
+    path = "\n".join(str(folder) for folder in search_path(peer, folders))
     return subprocess.run(
         [sys.executable, "-I", "-S", "-c", program, path, *arguments],
         env={"HOME": os.devnull},
@@ -97,25 +113,27 @@ def python(program: str, peer: Peer, peers: Path, *arguments: str) -> str:
     ).stdout
 
 
-def deliver(peer: Peer, peers: Path, events: int) -> Delivery:
+def deliver(peer: Peer, folders: Folders, events: int) -> Delivery:
     """Let an SDK deliver events to a sink that counts them."""
     with sink("counting") as server:
-        took: Throughput = json.loads(python(PROGRAM, peer, peers, peer.name, server.url, str(events)))
+        took: Throughput = json.loads(python(PROGRAM, peer, folders, peer.name, server.url, str(events)))
     counted: dict[str, int] = json.loads(server.report)
-    home = search_path(peer, peers)[0]
+    home = search_path(peer, folders)[0]
     assert Path(took["found"]).is_relative_to(home), f"{peer.name} is {took['found']}, which is not in {home}"
     return Delivery(took, **counted)
 
 
-def wait_for_slow_server(peer: Peer, peers: Path, events: int, seconds: float) -> list[float]:
+def wait_for_slow_server(peer: Peer, folders: Folders, events: int, seconds: float) -> list[float]:
     """Return the seconds of each call of `track`, for so many events or seconds, with a sink that takes its time."""
     with sink("slow") as server:
-        calls: list[float] = json.loads(python(PROGRAM, peer, peers, peer.name, server.url, str(events), str(seconds)))
+        calls: list[float] = json.loads(
+            python(PROGRAM, peer, folders, peer.name, server.url, str(events), str(seconds))
+        )
     return calls
 
 
-def seconds_to_import(peer: Peer, peers: Path) -> float:
+def seconds_to_import(peer: Peer, folders: Folders) -> float:
     """Return the seconds that a process takes which imports the SDK and does nothing else."""
     started = time.perf_counter()
-    python(f"import json, sys; sys.path += json.loads(sys.argv[1]); import {peer.module}", peer, peers)
+    python(f"import sys; sys.path += sys.argv[1].splitlines(); import {peer.module}", peer, folders)
     return time.perf_counter() - started

@@ -36,7 +36,8 @@ rounds (of the import {rounds_import}), the ratios medians of the ratios within 
 
 - *Events* per second: from the first `track()` until the SDK's own flush or shutdown has returned. Making the client is
   not counted.
-- *CPU* per event: of all threads of the process, without the loop that makes the payloads.
+- *CPU* per event: of all threads of the process, without a loop that makes the payloads and calls a function that does
+  nothing.
 - *Peak memory*: of the whole process, with the interpreter and the events that waited.
 - *Import*: a whole process that does nothing else.
 - *Delivered*: what the sink counted, at worst of all rounds. It knows each event by a number in its payload, whatever
