@@ -72,7 +72,7 @@ _optional_text = msgspec.json.Decoder(str | None)
 def track(call: Call) -> Answer:
     """Store one event; 202, or 400 with what is wrong with each field."""
     try:
-        row = _row(parse(call.body, _event), call, registered(call.database))
+        row = _single(call)
     except (msgspec.ValidationError, ValueError) as error:
         refusal = _complaint(call.body, error)
         _store(call, [], [Skip(msgspec.json.encode(refusal.answer.body).decode(), call.body.decode())])
@@ -89,7 +89,7 @@ def read_event(call: Call) -> Row:
         Refusal: 400, with what is wrong with each field.
     """
     try:
-        return _row(parse(call.body, _event), call, registered(call.database))
+        return _single(call)
     except (msgspec.ValidationError, ValueError) as error:
         raise _complaint(call.body, error) from None
 
@@ -129,10 +129,11 @@ def _loose_events(body: bytes) -> list[msgspec.Raw]:
 
 def _sorted(events: Iterable[NewEvent | msgspec.Raw], call: Call) -> tuple[list[Row], list[Skip]]:
     rows, skips = [], []
-    schemas = registered(call.database)
+    schemas, received_at = registered(call.database), times.from_unix(call.now)
     for event in events:
         try:
-            rows.append(_row(event if isinstance(event, NewEvent) else _event.decode(event), call, schemas))
+            read = event if isinstance(event, NewEvent) else _event.decode(event)
+            rows.append(_row(read, call, schemas, received_at))
         except (msgspec.ValidationError, ValueError) as error:
             skips.append(Skip(str(error), _body(event)))
     return rows, skips
@@ -142,8 +143,11 @@ def _body(event: NewEvent | msgspec.Raw) -> str:
     return msgspec.json.encode(event).decode()
 
 
-def _row(event: NewEvent, call: Call, schemas: Schemas) -> Row:
-    received_at = times.from_unix(call.now)
+def _single(call: Call) -> Row:
+    return _row(parse(call.body, _event), call, registered(call.database), times.from_unix(call.now))
+
+
+def _row(event: NewEvent, call: Call, schemas: Schemas, received_at: str) -> Row:
     payload = _payload(event.payload)
     if event.event_type in schemas:
         check_payload(payload, schemas[event.event_type])
