@@ -27,6 +27,10 @@ _NATIVE = frozenset(
     next(each for each in kind.__mro__ if each.__module__ in ("datetime", "uuid"))
     for kind in (datetime, date, time, timedelta, UUID)
 )
+_KEPT = _NATIVE | {bool, type(None)}
+_DERIVED = (date, time, timedelta, UUID)
+_BYTES = (bytes, bytearray, memoryview)
+_MANY = (list, tuple, set, frozenset)
 _PATH_STEP = 40
 
 encode_plain = msgspec.json.Encoder(decimal_format="number").encode
@@ -103,6 +107,8 @@ class _Plain:
 
     def text(self, value: str) -> str:
         text = str.__str__(value)
+        if text.isascii():
+            return text
         try:
             text.encode()
         except UnicodeEncodeError:
@@ -120,7 +126,7 @@ class _Plain:
         return plain
 
     def value(self, value: object, path: str) -> Any:  # noqa: PLR0911 - one line for each kind of value
-        if value is None or isinstance(value, bool):
+        if type(value) in _KEPT:
             return value
         if isinstance(value, Enum):
             return self.value(value.value, path)
@@ -132,22 +138,22 @@ class _Plain:
             return self._real(value)
         if isinstance(value, Decimal):
             return self._decimal(Decimal(value))
-        if type(value) in _NATIVE:
-            return value
-        if isinstance(value, date | time | timedelta | UUID):
+        if isinstance(value, _DERIVED):
             return self._derived(value)
-        if isinstance(value, bytes | bytearray | memoryview):
+        if isinstance(value, _BYTES):
             from base64 import b64encode  # noqa: PLC0415 - not needed by most programs
 
             return b64encode(memoryview(value).tobytes()).decode()
         if isinstance(value, Mapping):
             return self.mapping(value, path)
-        if isinstance(value, list | tuple | set | frozenset):
+        if isinstance(value, _MANY):
             return [self.value(item, f"{path}[{index}]") for index, item in enumerate(value)]
         return self._object(value, path)
 
     def _key(self, key: object, path: str) -> str:
-        plain = self.value(key, path) if not isinstance(key, Mapping | list | tuple | set | frozenset) else key
+        if type(key) is str:
+            return self.text(key)
+        plain = key if isinstance(key, (Mapping, *_MANY)) else self.value(key, path)
         if isinstance(plain, str):
             return plain
         if plain is None or isinstance(plain, bool | int | float | Decimal | UUID | date | time | timedelta):
