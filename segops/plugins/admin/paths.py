@@ -25,6 +25,8 @@ _PLACEHOLDER = re.compile(r"{(\w+)}")
 _IN_PATH = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/%]*")
 _IN_QUERY = re.compile(r"[!\"$-~]*")
 _UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]*")
+_MANY = (list, tuple, set, frozenset)
+_WRITTEN = frozenset({int, str})
 
 
 def fill(template: str, values: Mapping[str, Id]) -> str:
@@ -77,14 +79,17 @@ def with_query(path: str, query: Mapping[str, Any]) -> str:
     Raises:
         SegOpsArgumentError: A value has no form in a query.
     """
-    pairs = [(str(name), _text(name, value)) for name, values in query.items() for value in _each(values)]
-    if not pairs:
-        return path
     try:
-        asked = "&".join([f"{_quoted(name)}={_quoted(text)}" for name, text in pairs])
+        asked = "&".join(
+            [
+                f"{_quoted(str(name))}={_quoted(_text(name, value))}"
+                for name, values in query.items()
+                for value in _each(values)
+            ]
+        )
     except UnicodeEncodeError:
         raise SegOpsArgumentError("the query holds half of a surrogate pair, which is no character") from None
-    return f"{path}{'&' if '?' in path else '?'}{asked}"
+    return f"{path}{'&' if '?' in path else '?'}{asked}" if asked else path
 
 
 def _quoted(text: str) -> str:
@@ -100,10 +105,12 @@ def query_of(url: str) -> dict[str, str]:
 def _each(values: Any) -> Iterable[Any]:
     if values is None:
         return ()
-    return values if isinstance(values, list | tuple | set | frozenset) else (values,)
+    return values if isinstance(values, _MANY) else (values,)
 
 
 def _text(name: str, value: Any) -> str:
+    if type(value) in _WRITTEN:
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Enum):
