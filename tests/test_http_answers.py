@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 from http.client import HTTPException, HTTPResponse
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -12,12 +14,28 @@ from hypothesis import strategies as st
 from segops.core import Response
 from segops.transports.http.answers import Answer, read_answer
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from _typeshed import WriteableBuffer
+
 LIMIT = 1000
 
 
-def read(data: bytes, method: str = "POST") -> tuple[Response, bool]:
-    """Return what is read from a connection that is kept open after `data`, and whether it may be used again."""
-    server, client = socket.socketpair()
+class Dripping(socket.socket):
+    """A socket that receives a few bytes at a time."""
+
+    sizes: Iterator[int] = itertools.repeat(65536)
+
+    def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
+        return super().recv_into(buffer, min(nbytes or memoryview(buffer).nbytes, next(self.sizes)), flags)
+
+
+def read(data: bytes, method: str = "POST", sizes: Sequence[int] = (65536,)) -> tuple[Response, bool]:
+    """Return what is read from a connection on which `data` comes, and whether it may be used again."""
+    server, plain = socket.socketpair()
+    client = Dripping(fileno=plain.detach())
+    client.sizes = itertools.cycle(sizes)
     client.settimeout(5.0)
     with server, client:
         server.sendall(data)
@@ -48,18 +66,17 @@ def read_by_the_library(data: bytes, method: str = "POST") -> tuple[Response, bo
         b"Content-Length: 2\r\n",
         b"Content-Length: 2\nServer:x\n",
         b"CONTENT-LENGTH:2\r\nX: \xe9, \t b\r\n",
+        b"Content-Length: 0000000000000000000000002\r\n",
         b"Content-Length: -1\r\n",
         b"Content-Length: two\r\n",
-        b"Transfer-Encoding: Chunked\r\n",
         b"Transfer-Encoding: gzip, chunked\r\n",
-        b"Transfer-Encoding: chunked\r\nContent-Length: 1\r\n",
         b"Content-Length: 2\r\nConnection: close\r\n",
         b"Content-Length: 2\r\nConnection: Keep-Alive\r\n",
     ],
 )
 def test_an_answer_means_what_it_means_to_the_library(method: str, status: bytes, headers: bytes) -> None:
-    body = b"" if method == "HEAD" else b"2\r\n{}\r\n0\r\n\r\n" if b"hunked\r" in headers else b"{}"
-    data = status + b"\r\n" + headers + b"\r\n" + body
+    is_empty = method == "HEAD" or b"204" in status or b"304" in status
+    data = status + b"\r\n" + headers + b"\r\n" + (b"" if is_empty else b"{}")
     assert read(data, method) == read_by_the_library(data, method)
 
 
@@ -72,6 +89,9 @@ def test_an_answer_means_what_it_means_to_the_library(method: str, status: bytes
         (b": no name\r\nA: 1\r\n", {"a": "1"}),
         (b"A : 1\r\n", {"a": "1"}),
         (b"A: 1\r\nB:\r\na: 2\r\n", {"a": "1, 2", "b": ""}),
+        (b"A:\r\n 1\r\n \r\n", {"a": "1"}),
+        (b"A: 1\rContent-Length: 1\r\n", {"a": "1\rContent-Length: 1"}),
+        (b"\xa0Content-Length: 1\r\n", {"\xa0content-length": "1"}),
     ],
 )
 def test_odd_headers_do_not_hide_the_others(lines: bytes, headers: dict[str, str]) -> None:
@@ -86,9 +106,36 @@ def test_provisional_answers_are_passed_over() -> None:
     assert (response, is_usable) == (Response(204), True)
 
 
-def test_of_several_lengths_the_first_counts() -> None:
-    response, _ = read(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 1\r\n\r\n{}")
-    assert response.body == b"{}"
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
+@pytest.mark.parametrize("header", [b"Transfer-Encoding: chunked", b"Content-Length: 2", b"Content-Encoding: gzip"])
+def test_some_answers_have_no_body_whatever_their_headers_say(method: str, status: int, header: bytes) -> None:
+    response, is_usable = read(b"HTTP/1.1 %d OK\r\n%s\r\n\r\n" % (status, header), method)
+    assert (response.status, response.body, is_usable) == (status, b"", True)
+
+
+@pytest.mark.parametrize(
+    ("data", "body"),
+    [
+        (b"1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}H", b"{}"),
+        (b"1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n\r\n", b"{}"),
+        (b"1.1 204 OK\r\n\r\n{}", b""),
+        (b"1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 1\r\n\r\n{}", b"{}"),
+        (b"1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\n{}\r\n0\r\n\r\n", b"{}"),
+        (b"1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nContent-Length: 2\r\n\r\n2\r\n", b"2\r\n"),
+        (b"1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", b"{}"),
+    ],
+    ids=["more", "more chunks", "more than nothing", "two lengths", "length and chunks", "other coding", "1.0"],
+)
+def test_a_connection_is_not_kept_where_the_end_of_the_body_is_in_doubt(data: bytes, body: bytes) -> None:
+    response, is_usable = read(b"HTTP/" + data)
+    assert (response.body, is_usable) == (body, False)
+
+
+def test_the_body_of_an_answer_to_head_is_no_answer_to_the_next_request() -> None:
+    assert read(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "HEAD") == (
+        Response(200, {"content-length": "2"}),
+        False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,7 +155,7 @@ def test_what_is_no_answer_is_an_error(data: bytes, message: str) -> None:
         read(data)
 
 
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n"
 
 
 @given(
@@ -125,7 +172,7 @@ def test_chunks_are_joined_as_the_library_joins_them(
     assert (
         read(data)
         == read_by_the_library(data)
-        == (Response(200, {"transfer-encoding": "chunked"}, b"".join(pieces)), True)
+        == (Response(200, {"transfer-encoding": "Chunked"}, b"".join(pieces)), True)
     )
 
 
@@ -152,3 +199,19 @@ def test_chunks_that_are_none_are_an_error(chunks: bytes, message: str) -> None:
 def test_an_absurd_length_is_never_reached() -> None:
     with pytest.raises(HTTPException, match="more expected"):
         read(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n{}")
+
+
+@given(
+    data=st.sampled_from(
+        [
+            b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nA: 1\r\n 2\r\nContent-Length: 5\r\n\r\nhello",
+            CHUNKED + b"2;a=b\r\nhe\r\n3\r\nllo\r\n0\r\nB: 1\r\n\r\n",
+            b"HTTP/1.0 200 OK\n\nhello",
+        ]
+    ),
+    sizes=st.lists(st.integers(1, 12), min_size=1, max_size=8),
+)
+def test_it_does_not_matter_how_an_answer_is_split(data: bytes, sizes: list[int]) -> None:
+    response, is_usable = read(data, sizes=sizes)
+    assert (response, is_usable) == read(data)
+    assert response.body == b"hello"

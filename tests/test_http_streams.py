@@ -14,7 +14,7 @@ import pytest
 from segops.core import Request, Response, SegOpsTimeoutError, SegOpsTransportError
 from segops.transports.http import HttpTransport
 from segops.transports.memory import MemoryTransport
-from tests.rig.fault_server import Call, FaultServer, answer, cut, drip, endless_body, hold, raw
+from tests.rig.fault_server import Call, Fault, FaultServer, answer, cut, drip, endless_body, hold, raw
 
 Closing = Callable[[HttpTransport], HttpTransport]
 
@@ -69,12 +69,31 @@ def test_a_compressed_body_is_inflated(closing: Closing, size: int) -> None:
     assert all(len(piece) <= 65536 for piece in pieces)
 
 
+def test_all_members_of_a_compressed_body_are_inflated(closing: Closing) -> None:
+    members = gzip.compress(CONTENT) + gzip.compress(b"") + gzip.compress(b"more")
+    with FaultServer(
+        answer(200, members, GZIP), answer(200, gzip.compress(b"a") + gzip.compress(b"b"), GZIP)
+    ) as server:
+        transport = closing(HttpTransport(server.url))
+        assert b"".join(stream(transport)[2]) == CONTENT + b"more"
+        assert transport.send(GET, timeout=LONG).body == b"ab"
+
+
+@pytest.mark.parametrize(
+    "fault", [answer(200, b"", GZIP), cut(1000, b"HTTP/1.1 204 None\r\nContent-Encoding: gzip\r\n\r\n")]
+)
+def test_no_body_is_no_compressed_body_cut_short(closing: Closing, fault: Fault) -> None:
+    with FaultServer(fault) as server:
+        assert stream(closing(HttpTransport(server.url)))[2] == []
+
+
 @pytest.mark.parametrize(
     "fault",
     [
         cut(1000, raw(200, CONTENT)),
         cut(len(CHUNKED) - 8, CHUNKED),
         answer(200, gzip.compress(CONTENT)[:-20], GZIP),
+        answer(200, gzip.compress(CONTENT) + b"not compressed", GZIP),
         answer(200, b"not compressed", GZIP),
     ],
 )
@@ -89,6 +108,21 @@ def test_silence_and_slowness_both_end(closing: Closing, fault: Any, options: di
     with FaultServer(fault) as server, pytest.raises(SegOpsTimeoutError):
         stream(closing(HttpTransport(server.url)), **options)
     assert time.monotonic() - started < LONG
+
+
+@pytest.mark.parametrize("after", [9, 20, CHUNKED.index(b"5") + 1, -13, -9, -2])
+def test_silence_in_any_part_of_an_answer_ends(closing: Closing, after: int) -> None:
+    def fall_silent(call: Call) -> None:
+        call.read()
+        call.peer.send(CHUNKED[:after])
+        call.peer.wait_until_gone(call.server.stopping)
+
+    with FaultServer(fall_silent) as server:
+        transport = closing(HttpTransport(server.url))
+        with pytest.raises(SegOpsTimeoutError):
+            stream(transport, idle=0.1)
+        assert transport.send(GET, timeout=LONG).status == 202
+    assert server.connections == 2
 
 
 def test_a_slow_body_is_not_silent(closing: Closing) -> None:

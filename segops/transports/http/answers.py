@@ -9,17 +9,16 @@ from __future__ import annotations
 import io
 import re
 import socket
-import zlib
 from collections.abc import Iterator
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from typing import TYPE_CHECKING
 
 from segops.core import Accept, Response
+from segops.transports.http.compression import decompress, inflated, is_compressed
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-_GZIP_OR_ZLIB = zlib.MAX_WBITS + 32
 _PIECE = 65536
 _MAX_LINE = 65536
 _MAX_HEADERS = 100
@@ -30,6 +29,7 @@ _BODILESS = frozenset({204, 304})
 _MAX_DIGITS = 18
 _EMPTY_LINE = frozenset({"\r\n", "\n"})
 _FOLDED = " \t"
+_BLANK = " \t\r\n"  # Python's own strip() would take more off, such as a no-break space
 _SHOWN = 40
 
 
@@ -38,12 +38,13 @@ class _Received(io.RawIOBase):
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self.is_over = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        return self._sock.recv_into(buffer)
+        return 0 if self.is_over else self._sock.recv_into(buffer)
 
 
 class Answer:
@@ -56,13 +57,15 @@ class Answer:
     Attributes:
         status: The HTTP status.
         fields: Header values by name in lower case; those of one name are joined with commas.
-        is_reusable: Whether the body was read to its end and the connection can serve another request.
+        is_reusable: Whether the body was read to its end, which was in no doubt, and the connection can serve another
+            request.
 
     Source: RFC 9112, sections 4 to 7 and 9.3.
     """
 
     def __init__(self, sock: socket.socket, method: str) -> None:
-        self._stream = io.BufferedReader(_Received(sock), _PIECE)
+        self._received = _Received(sock)
+        self._stream = io.BufferedReader(self._received, _PIECE)
         self._is_head = method == "HEAD"
         self.status = 0
         self.fields: dict[str, str] = {}
@@ -79,8 +82,7 @@ class Answer:
         while self.status < _FINAL:  # 100 Continue and its like
             minor = self._read_status()
             self.fields = self._read_fields()
-        connection = self.fields.get("connection", "").lower()
-        self._is_kept = "keep-alive" in connection if minor == b"0" else "close" not in connection
+        self._is_kept = self._keeps(minor)
 
     def body(self) -> Iterator[bytes]:
         """Return the body as it comes, in pieces of at most 64 KiB.
@@ -89,20 +91,33 @@ class Answer:
             OSError: The connection broke, or the deadline passed.
             http.client.HTTPException: It ended too early, or its chunks are none.
         """
+        coding = self.fields.get("transfer-encoding", "").lower()
         length = self.fields.get("content-length", "").partition(",")[0]
-        if self._is_head:
+        if self._is_head or self.status in _BODILESS:
             pass
-        elif self.fields.get("transfer-encoding", "").lower() == "chunked":
+        elif coding == "chunked":
             yield from self._chunks()
-        elif self.status in _BODILESS:
-            pass
-        elif length.isdecimal():
-            yield from self._stretch(int(length[:_MAX_DIGITS]))
+        elif length.isdecimal() and not coding:
+            yield from self._stretch(int(length.lstrip("0")[:_MAX_DIGITS] or "0"))
         else:
             while piece := self._stream.read1(_PIECE):
                 yield piece
             return
-        self.is_reusable = self._is_kept
+        self.is_reusable = self._is_kept and not self._has_more()
+
+    def _keeps(self, minor: bytes) -> bool:
+        """Return whether the server keeps the connection, and says in one way only how long the body is."""
+        connection = self.fields.get("connection", "").lower()
+        length = self.fields.get("content-length", "")
+        is_old = minor == b"0"
+        if "," in length or ("transfer-encoding" in self.fields and (length or is_old)):
+            return False
+        return "keep-alive" in connection if is_old else "close" not in connection
+
+    def _has_more(self) -> bool:
+        """Return whether bytes were received that are not of this answer: the next one would begin amid them."""
+        self._received.is_over = True
+        return bool(self._stream.peek())
 
     def _read_status(self) -> bytes:
         """Read a status line and return the minor version of HTTP."""
@@ -121,12 +136,12 @@ class Answer:
             if line in _EMPTY_LINE:
                 return fields
             if line[0] in _FOLDED and name:
-                fields[name] += f" {line.strip()}"
+                fields[name] = f"{fields[name]} {line.strip(_BLANK)}".strip(_BLANK)
                 continue
             before, colon, value = line.partition(":")
-            name = before.strip().lower() if colon else ""
+            name = before.strip(_BLANK).lower() if colon else ""
             if name:
-                value = value.strip()
+                value = value.strip(_BLANK)
                 fields[name] = f"{fields[name]}, {value}" if name in fields else value
         raise HTTPException(f"the answer has more than {_MAX_HEADERS} headers")
 
@@ -191,8 +206,8 @@ def read_answer(answer: Answer, limit: int, accept: Accept | None = None) -> Res
     if accept is not None and _hand_on(answer, head, accept):
         return head
     body, truncated = _read_whole(answer, limit)
-    if body and _is_compressed(head):
-        body, cut = _decompress(body, limit)
+    if body and is_compressed(head):
+        body, cut = decompress(body, limit)
         truncated = truncated or cut
     return Response(answer.status, answer.fields, body, truncated)
 
@@ -217,41 +232,9 @@ def _hand_on(answer: Answer, head: Response, accept: Accept) -> bool:
         raise Stopped(error) from error
     if write is None:
         return False
-    for piece in _inflated(answer.body()) if _is_compressed(head) else answer.body():
+    for piece in inflated(answer.body()) if is_compressed(head) else answer.body():
         try:
             write(piece)
         except Exception as error:
             raise Stopped(error) from error
     return True
-
-
-def _inflated(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
-    for piece in pieces:
-        rest = piece
-        while rest:
-            yield _inflate(decoder, rest)
-            rest = decoder.unconsumed_tail
-    if not decoder.eof:
-        raise IncompleteRead(b"")
-
-
-def _inflate(decoder: zlib._Decompress, piece: bytes) -> bytes:
-    try:
-        return decoder.decompress(piece, _PIECE)
-    except zlib.error as error:
-        raise HTTPException(f"the body is not compressed as its header says: {error}") from error
-
-
-def _is_compressed(head: Response) -> bool:
-    return head.headers.get("content-encoding", "").lower() in {"gzip", "x-gzip", "deflate"}
-
-
-def _decompress(body: bytes, limit: int) -> tuple[bytes, bool]:
-    """Return the first `limit` bytes of what `body` holds, and whether there is more or it could not be read."""
-    decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
-    try:
-        plain = decoder.decompress(body, limit)
-    except zlib.error:
-        return b"", True  # the status still counts: to send again would repeat what was accepted
-    return plain, not decoder.eof
