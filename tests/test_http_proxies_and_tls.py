@@ -9,7 +9,7 @@ import pytest
 
 from segops.core import Request, SegOpsConfigError, SegOpsTransportError
 from segops.transports.http import HttpTransport
-from tests.rig.fault_server import FaultServer, answer
+from tests.rig.fault_server import Call, FaultServer, answer, raw
 from tests.rig.proxy import Proxy
 from tests.rig.tls import TLS
 
@@ -56,6 +56,25 @@ def test_a_tls_request_is_tunnelled(tls: TLS, closing: Closing, *, secure_proxy:
     assert "authorization" not in proxy.journal[0].headers
     assert [received.target for received in server.journal] == [GET.path, GET.path]
     assert "proxy-authorization" not in server.journal[0].headers
+
+
+@pytest.mark.parametrize("size", [2, 16384])  # less than a record of TLS, and a whole one
+def test_bytes_that_came_through_a_tunnel_in_a_tunnel_are_not_taken_for_the_next_answer(
+    tls: TLS, closing: Closing, size: int
+) -> None:
+    def answer_twice(call: Call) -> None:
+        call.read()
+        call.peer.send(raw(202, b"x" * size)[:-size])
+        call.peer.send(b"x" * size + raw(500))
+
+    with (
+        FaultServer(answer_twice, tls=tls.server("segops.test")) as server,
+        Proxy(server.port, tls=tls.server()) as proxy,
+    ):
+        transport = closing(HttpTransport("https://segops.test", proxy=proxy.url, ca_file=tls.ca_file))
+        for _ in range(2):
+            assert transport.send(GET, timeout=LONG).status == 202
+        assert server.connections == 2
 
 
 def test_a_plain_request_goes_through_a_tls_proxy(tls: TLS, closing: Closing) -> None:

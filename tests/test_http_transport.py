@@ -143,6 +143,21 @@ def test_bytes_that_nobody_asked_for_are_not_taken_for_an_answer(closing: Closin
         assert server.connections == 2
 
 
+@pytest.mark.parametrize("secure", [False, True])
+def test_bytes_that_came_with_an_answer_are_not_taken_for_the_next(tls: TLS, closing: Closing, *, secure: bool) -> None:
+    def answer_twice(call: Call) -> None:
+        call.read()
+        head, _, body = raw().partition(b"\r\n\r\n")
+        call.peer.send(head + b"\r\n\r\n")
+        call.peer.send(body + raw(500))  # one record of TLS, of which only the body is asked for
+
+    with FaultServer(answer_twice, tls=tls.server() if secure else None) as server:
+        transport = closing(HttpTransport(server.url, ca_file=tls.ca_file if secure else None))
+        for _ in range(2):
+            assert transport.send(POST, timeout=LONG).status == 202
+        assert server.connections == 2
+
+
 @pytest.mark.parametrize("fault", [hang_up(), hang_up(read=False), reset(), reset(read=False)])
 def test_a_kept_connection_that_fails_before_any_answer_is_replaced_once(fault: Fault, closing: Closing) -> None:
     """Row 5."""
@@ -268,3 +283,19 @@ def test_a_child_opens_a_connection_and_leaves_the_parents_alone(tls: TLS, closi
         ("GET", 2),
         ("POST", 1),
     ]
+
+
+def test_a_child_made_while_a_body_is_taken_does_not_keep_the_parents_connection(closing: Closing) -> None:
+    with FaultServer() as server:
+        transport = closing(HttpTransport(server.url))
+        children: list[int] = []
+        transport.stream(POST, lambda _: lambda _: children.append(os.fork()), timeout=LONG)
+        if not children[0]:
+            status = 1
+            try:
+                status = 0 if transport.send(GET, timeout=LONG).status == 202 else 2
+            finally:
+                os._exit(status)
+        assert os.waitpid(children[0], 0)[1] == 0
+        transport.send(POST, timeout=LONG)
+    assert [received.connection for received in server.journal] == [1, 2, 1]

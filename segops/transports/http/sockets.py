@@ -18,6 +18,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.ssltransport import SSLTransport
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -121,8 +122,19 @@ class PlainConnection(HTTPConnection):
 class TLSConnection(HTTPSConnection):
     """A connection with TLS that keeps the deadline of the exchange."""
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether it still stands and has nothing to be read; what TLS has taken in already, select() cannot see."""
+        return super().is_connected and not _is_holding(self.sock)
+
     def _new_conn(self) -> socket.socket:
         return dial(self.host, self.port)
+
+
+def _is_holding(sock: socket.socket | SSLTransport) -> bool:
+    if isinstance(sock, SSLTransport):  # a tunnel through a proxy with TLS
+        return sock.sslobj.pending() > 0 or sock.incoming.pending > 0
+    return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
 
 
 def dial(host: str, port: int) -> TimedSocket:

@@ -175,7 +175,7 @@ class HttpTransport(Transport):
 
     def _converse(self, connection: _Connection, request: Request, head: bytes, accept: Accept | None) -> Response:
         keep = False
-        closings = self._closings
+        pid, closings = os.getpid(), self._closings
         try:
             _send(connection, head, request.body)
             answer = Answer(connection.sock, request.method)
@@ -183,7 +183,7 @@ class HttpTransport(Transport):
             keep = answer.is_reusable
         finally:
             if keep and closings == self._closings and len(self._idle) < self._pool_size:
-                self._idle.append((os.getpid(), connection))
+                self._idle.append((pid, connection))
             else:
                 connection.close()
         return response
