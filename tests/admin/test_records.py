@@ -8,7 +8,9 @@ import pickle
 from collections import ChainMap
 from datetime import date
 from enum import Enum
+from pprint import pformat
 from types import MappingProxyType
+from typing import ClassVar
 from uuid import UUID
 
 import pytest
@@ -57,18 +59,55 @@ def test_a_record_is_a_dict() -> None:
     assert dict(segment.items()) == SENT
 
 
-def test_a_field_named_like_a_method_of_dict_cannot_be_documented() -> None:
-    with pytest.raises(TypeError, match="Order annotates 'items', which is a method of dict: read it as an item"):
-        type("Order", (Record,), {"__annotations__": {"items": "list[str]"}})
+@pytest.mark.parametrize("name", ["items", "extra", "to_dict"])
+def test_a_field_named_like_what_all_records_have_cannot_be_documented(name: str) -> None:
+    with pytest.raises(TypeError, match=f"Order annotates {name!r}, which all records have: read it as an item"):
+        type("Order", (Record,), {"__annotations__": {name: "list[str]"}})
+
+
+def test_a_documented_field_has_no_default() -> None:
+    with pytest.raises(TypeError, match=r"Order gives 'size' a value, but a field is what was sent: use get\('size'"):
+        type("Order", (Record,), {"__annotations__": {"size": "int"}, "size": 5})
+
+
+def test_what_is_annotated_as_the_classes_own_is_no_field() -> None:
+    class Order(Record):
+        __slots__ = ()
+        kind: ClassVar = "order"
+        size: int
+
+    evaluated = type("Order", (Record,), {"__annotations__": {"kind": ClassVar[str], "size": int}, "kind": "order"})
+    for order in (Order({"kind": 1, "size": 2}), evaluated({"kind": 1, "size": 2})):
+        assert (order.kind, order.size, order.extra) == ("order", 2, {"kind": 1})
+
+
+def test_a_kind_of_record_can_be_made_of_another() -> None:
+    class Order(Segment):
+        __slots__ = ()
+        name: str  # documented anew
+        size: int
+
+        @property
+        def double(self) -> int:
+            return 2 * self.size
+
+    order = Order({"id": 1, "name": "n", "size": 3, "tenant": 4})
+    assert (order.id, order.name, order.size, order.double) == (1, "n", 3, 6)
+    assert order.extra == {"tenant": 4}
 
 
 def test_records_can_be_copied_and_pickled() -> None:
     segment = Segment(SENT)
-    assert copy.copy(segment) == copy.deepcopy(segment) == pickle.loads(pickle.dumps(segment)) == segment
+    pickled = [pickle.loads(pickle.dumps(segment, protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+    for other in [copy.copy(segment), copy.deepcopy(segment), *pickled]:
+        assert (type(other), other) == (Segment, segment)
+        assert other is not segment
 
 
 def test_a_repr_holds_no_personal_data() -> None:
-    assert repr(Segment(SENT)) == "<Segment 7>"
+    segment = Segment(SENT)
+    assert repr([segment]) == f"[{segment}]" == pformat([segment]) == "[<Segment 7>]"
+    assert repr(ValueError(segment)) == "ValueError(<Segment 7>)"
     assert repr(User({"user_id": "zoe@example.org", "id": "zoe@example.org"})) == "<User>"
 
 

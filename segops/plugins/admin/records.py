@@ -14,19 +14,23 @@ class Record(dict[str, Any]):
 
     Subclasses annotate the documented fields. What was sent is kept as it came: a field that is missing is an
     AttributeError when it is asked for, and a field of another type than documented is no error here. Fields that
-    nobody documented are attributes too, unless dict has a method of that name; `record["items"]` always works.
+    nobody documented are attributes too, unless all records have one of that name; `record["items"]` always works.
 
     Raises:
-        TypeError: A subclass annotates a field that has the name of a method of dict.
+        TypeError: A subclass annotates a field that has the name of what all records have, or gives it a value.
     """
 
     __slots__ = ()
 
     def __init_subclass__(cls) -> None:
         # A property around a function of C is read in a tenth of the time that __getattr__ takes.
-        for name in inspect.get_annotations(cls):
-            if hasattr(dict, name):
-                raise TypeError(f"{cls.__name__} annotates {name!r}, which is a method of dict: read it as an item")
+        for name in _annotated(cls):
+            if hasattr(Record, name):
+                raise TypeError(f"{cls.__name__} annotates {name!r}, which all records have: read it as an item")
+            if name in vars(cls):
+                raise TypeError(
+                    f"{cls.__name__} gives {name!r} a value, but a field is what was sent: use get({name!r}, …)"
+                )
             setattr(cls, name, property(itemgetter(name)))
 
     def __missing__(self, name: str) -> Any:
@@ -65,8 +69,13 @@ def documented_fields(kind: type[Record]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for base in reversed(kind.__mro__):
         if base is not Record and issubclass(base, Record):
-            fields |= inspect.get_annotations(base)
+            fields |= _annotated(base)
     return fields
+
+
+def _annotated(kind: type[Record]) -> dict[str, Any]:
+    """Return the annotations of fields, which those of the class's own variables are not."""
+    return {name: type_ for name, type_ in inspect.get_annotations(kind).items() if "ClassVar" not in str(type_)}
 
 
 class Receipt(Record):
