@@ -121,10 +121,20 @@ def test_some_answers_have_no_body_whatever_their_headers_say(method: str, statu
         (b"1.1 204 OK\r\n\r\n{}", b""),
         (b"1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 1\r\n\r\n{}", b"{}"),
         (b"1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\n{}\r\n0\r\n\r\n", b"{}"),
-        (b"1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nContent-Length: 2\r\n\r\n2\r\n", b"2\r\n"),
+        (b"1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nContent-Length: 2\r\n\r\n{}", b"{}"),
+        (b"1.0 200 OK\r\nConnection: close, keep-alive\r\nContent-Length: 2\r\n\r\n{}", b"{}"),
         (b"1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", b"{}"),
     ],
-    ids=["more", "more chunks", "more than nothing", "two lengths", "length and chunks", "other coding", "1.0"],
+    ids=[
+        "more",
+        "more chunks",
+        "more than nothing",
+        "two lengths",
+        "length and chunks",
+        "other coding",
+        "closed and kept",
+        "old",
+    ],
 )
 def test_a_connection_is_not_kept_where_the_end_of_the_body_is_in_doubt(data: bytes, body: bytes) -> None:
     response, is_usable = read(b"HTTP/" + data)

@@ -91,13 +91,12 @@ class Answer:
             OSError: The connection broke, or the deadline passed.
             http.client.HTTPException: It ended too early, or its chunks are none.
         """
-        coding = self.fields.get("transfer-encoding", "").lower()
         length = self.fields.get("content-length", "").partition(",")[0]
         if self._is_head or self.status in _BODILESS:
             pass
-        elif coding == "chunked":
+        elif self.fields.get("transfer-encoding", "").lower() == "chunked":
             yield from self._chunks()
-        elif length.isdecimal() and not coding:
+        elif length.isdecimal():
             yield from self._stretch(int(length.lstrip("0")[:_MAX_DIGITS] or "0"))
         else:
             while piece := self._stream.read1(_PIECE):
@@ -112,7 +111,7 @@ class Answer:
         is_old = minor == b"0"
         if "," in length or ("transfer-encoding" in self.fields and (length or is_old)):
             return False
-        return "keep-alive" in connection if is_old else "close" not in connection
+        return "close" not in connection and (not is_old or "keep-alive" in connection)
 
     def _has_more(self) -> bool:
         """Return whether bytes were received that are not of this answer: the next one would begin amid them."""
