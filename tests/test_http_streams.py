@@ -13,6 +13,7 @@ import pytest
 
 from segops.core import Request, Response, SegOpsTimeoutError, SegOpsTransportError
 from segops.transports.http import HttpTransport
+from segops.transports.http.sockets import exchange
 from segops.transports.memory import MemoryTransport
 from tests.rig.fault_server import Call, Fault, FaultServer, answer, cut, drip, endless_body, hold, raw
 
@@ -152,6 +153,19 @@ def test_what_the_receiver_raises_is_no_failure_of_the_server(closing: Closing, 
                 transport.stream(GET, accept, timeout=LONG)
             assert caught.value is error
     assert len(server.journal) == 2
+
+
+def test_a_request_made_while_a_body_is_taken_has_a_deadline_of_its_own(closing: Closing) -> None:
+    left: list[float] = []
+    with FaultServer() as server:
+        transport = closing(HttpTransport(server.url))
+
+        def take(_: bytes) -> None:
+            transport.send(GET, timeout=LONG)
+            left.append(exchange.left())
+
+        transport.stream(GET, lambda _: take, timeout=100 * LONG)
+    assert left[0] > LONG
 
 
 def test_other_transports_hand_the_body_on_in_one_piece() -> None:

@@ -47,13 +47,23 @@ class Exchange(threading.local):
     _idle = math.inf
     _silent_until = 0.0
 
-    def start(self, timeout: float, idle: float = math.inf) -> None:
-        """Begin an exchange that may take `timeout` seconds, of which at most `idle` in a row without a byte."""
+    def start(self, timeout: float, idle: float = math.inf) -> dict[str, float]:
+        """Begin an exchange that may take `timeout` seconds, of which at most `idle` in a row without a byte.
+
+        Returns:
+            What `resume` needs to go on with the exchange that this one interrupts, if there is one.
+        """
+        outer = vars(self).copy()
         now = monotonic()
         self._deadline = now + timeout
         self._idle = idle
         self._silent_until = now + idle
         self.received = 0
+        return outer
+
+    def resume(self, outer: dict[str, float]) -> None:
+        """Go on with an exchange whose body is taken by a function that made a request itself."""
+        vars(self).update(outer)
 
     def arrived(self, count: int) -> None:
         """Note that `count` bytes were received."""

@@ -120,7 +120,7 @@ class HttpTransport(Transport):
 
     def _perform(self, request: Request, accept: Accept | None, timeout: float, idle: float) -> Response:
         head = self._head(request)
-        exchange.start(timeout, idle)
+        outer = exchange.start(timeout, idle)
         try:
             response = self._exchange(request, head, accept)
         except Stopped as stopped:
@@ -131,6 +131,8 @@ class HttpTransport(Transport):
             ) from error
         except (OSError, HTTPException, HTTPError) as error:
             raise SegOpsTransportError(f"{self.url} did not answer {request!r}: {self._reason(error)}") from error
+        finally:
+            exchange.resume(outer)
         if response.status == _PROXY_AUTHENTICATION_REQUIRED and self._proxy is not None:
             raise SegOpsTransportError(f"{self.url} was not reached: {self._reason(OSError('407'))}")
         return response
