@@ -1,7 +1,8 @@
 """Read an answer, but never more of it than was allowed for.
 
 http.client is not used for it: its e-mail parser, its object and its buffers for each answer cost more than all that is
-left to do for one. Tests compare what is read here with what it reads.
+left to do for one. Tests compare what is read here with what it reads. Other than there, 204 and 304 never have a body,
+and a connection is not kept if the end of the body is in doubt.
 """
 
 from __future__ import annotations
