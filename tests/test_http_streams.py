@@ -168,6 +168,18 @@ def test_a_request_made_while_a_body_is_taken_has_a_deadline_of_its_own(closing:
     assert left[0] > LONG
 
 
+def test_a_receiver_that_takes_its_time_is_no_silence_of_the_server(closing: Closing) -> None:
+    pieces: list[bytes] = []
+
+    def take(piece: bytes) -> None:
+        pieces.append(piece)
+        time.sleep(0.6 if len(pieces) == 1 else 0)
+
+    with FaultServer(answer(200, CONTENT)) as server:
+        closing(HttpTransport(server.url)).stream(GET, lambda _: take, timeout=LONG, idle=0.5)
+    assert b"".join(pieces) == CONTENT
+
+
 def test_other_transports_hand_the_body_on_in_one_piece() -> None:
     whole, cut_short = Response(200, {"a": "b"}, b"body"), Response(200, {}, b"bo", truncated=True)
     transport = MemoryTransport(whole, whole, cut_short)

@@ -45,7 +45,6 @@ class Exchange(threading.local):
     received = 0
     _deadline = 0.0
     _idle = math.inf
-    _silent_until = 0.0
 
     def start(self, timeout: float, idle: float = math.inf) -> dict[str, float]:
         """Begin an exchange that may take `timeout` seconds, of which at most `idle` in a row without a byte.
@@ -54,10 +53,8 @@ class Exchange(threading.local):
             What `resume` needs to go on with the exchange that this one interrupts, if there is one.
         """
         outer = vars(self).copy()
-        now = monotonic()
-        self._deadline = now + timeout
+        self._deadline = monotonic() + timeout
         self._idle = idle
-        self._silent_until = now + idle
         self.received = 0
         return outer
 
@@ -65,21 +62,16 @@ class Exchange(threading.local):
         """Go on with an exchange whose body is taken by a function that made a request itself."""
         vars(self).update(outer)
 
-    def arrived(self, count: int) -> None:
-        """Note that `count` bytes were received."""
-        self.received += count
-        self._silent_until = monotonic() + self._idle
-
     def left(self) -> float:
-        """Return the seconds that are left.
+        """Return the seconds that may be waited for the next bytes.
 
         Raises:
             TimeoutError: None are.
         """
-        seconds = min(self._deadline, self._silent_until) - monotonic()
+        seconds = self._deadline - monotonic()
         if seconds <= 0:
             raise TimeoutError("the deadline of the exchange has passed")
-        return seconds
+        return min(seconds, self._idle)
 
 
 exchange = Exchange()
@@ -96,14 +88,14 @@ class TimedSocket(socket.socket):
         """Receive within what is left."""
         self.settimeout(exchange.left())
         data = super().recv(buflen, flags)
-        exchange.arrived(len(data))
+        exchange.received += len(data)
         return data
 
     def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
         """Receive within what is left."""
         self.settimeout(exchange.left())
         count = super().recv_into(buffer, nbytes or memoryview(buffer).nbytes, flags)
-        exchange.arrived(count)
+        exchange.received += count
         return count
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
