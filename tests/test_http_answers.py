@@ -197,13 +197,18 @@ def test_chunks_are_joined_as_the_library_joins_them(
         (b"5\r\n{}", "3 more expected"),
         (b"f" * 16 + b"\r\n{}", "more expected"),
         (b"2\r\n{}\r\n", "in the middle of the answer"),
-        (b"2\r\n{}\r\n0\r\nA: 1\r\n", "in the middle of the answer"),
         (b"0\r\n" + b"A: 1\r\n" * 101, "more than 100 headers"),
     ],
 )
 def test_chunks_that_are_none_are_an_error(chunks: bytes, message: str) -> None:
     with pytest.raises((HTTPException, ConnectionError), match=message):
         read(CHUNKED + chunks)
+
+
+@pytest.mark.parametrize("trailer", [b"", b"A: 1\r\n", b"A: "])
+def test_a_body_is_whole_though_the_connection_is_closed_before_the_end_of_the_trailer(trailer: bytes) -> None:
+    data = CHUNKED + b"2\r\n{}\r\n0\r\n" + trailer
+    assert read(data) == read_by_the_library(data) == (Response(200, {"transfer-encoding": "Chunked"}, b"{}"), True)
 
 
 def test_an_absurd_length_is_never_reached() -> None:

@@ -11,6 +11,7 @@ import io
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from typing import TYPE_CHECKING
 
@@ -150,7 +151,8 @@ class Answer:
             yield from self._stretch(size)
             if self._read_line().decode("latin-1") not in _EMPTY_LINE:
                 raise HTTPException("a chunk of the answer is longer than it says")
-        self._read_fields()  # the trailer: nobody needs it, but it lets the connection be kept
+        with suppress(RemoteDisconnected):  # some servers close the connection in the place of the trailer
+            self._read_fields()
 
     def _read_chunk_size(self) -> int:
         line = self._read_line()
