@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.environments import make_environment, make_our_environment
+from bench.environments import PIP, make_environment, make_our_environment
 from bench.processes import python
 from bench.report import Bench, Row, table
 from segops import SegOpsClient
@@ -66,8 +66,8 @@ def black_hole() -> Iterator[str]:
 
 def unpack(folder: Path, requirement: str) -> Path:
     """Put a package, without what it depends on, into a folder; skip the test where there is no package index."""
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    done = subprocess.run([*pip, "--target", str(folder), requirement], capture_output=True, check=False)
+    command = [*PIP, "install", "--no-deps", "--target", str(folder), requirement]
+    done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
         pytest.skip(f"{requirement} cannot be had from the package index")
     return folder

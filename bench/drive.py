@@ -23,11 +23,11 @@ spec.loader.exec_module(load)
 
 
 def main(url: str, events: int, batch_size: int) -> None:
-    payload = load.payload
+    payload, nothing = load.payload, load.nothing
     client = SegOpsClient(url, "sk_bench", batch_size=batch_size)
     cpu = time.process_time()
     for number in range(events):
-        load.nothing(user_id="user-1234", event_type="order_placed", payload=payload(number))
+        nothing(user_id="user-1234", event_type="order_placed", payload=payload(number))
     loop = time.process_time() - cpu
     cpu, wall = time.process_time(), time.perf_counter()
     track = client.track

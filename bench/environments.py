@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.processes import OURS, clean_environment
 
-_PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 
 
 def make_environment(folder: Path, *requirements: str) -> Path:
@@ -21,7 +21,7 @@ def make_environment(folder: Path, *requirements: str) -> Path:
     """
     venv.create(folder, symlinks=sys.platform != "win32")
     program = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    command = [*_PIP, "--python", str(program), "install", *requirements]
+    command = [*PIP, "--python", str(program), "install", *requirements]
     subprocess.run(command, capture_output=True, check=True)
     return program
 

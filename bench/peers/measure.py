@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.environments import needed
+from bench.environments import PIP, needed
 from bench.peers.adapters import Peer
 from bench.peers.drive import PROGRAM, Throughput
 from bench.processes import OURS
@@ -86,8 +86,7 @@ def _install(folder: Path, what: list[str], content: str = "") -> Path:
     done = folder / ".installed"
     if not done.exists():
         shutil.rmtree(folder, ignore_errors=True)
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, *what, "--target", str(folder)], check=True)
+        subprocess.run([*PIP, "install", *what, "--target", str(folder)], check=True)
         done.touch()
     return folder
 

@@ -156,7 +156,7 @@ class _Plain:
         plain = key if isinstance(key, (Mapping, *_MANY)) else self.value(key, path)
         if isinstance(plain, str):
             return plain
-        if plain is None or isinstance(plain, bool | int | float | Decimal | UUID | date | time | timedelta):
+        if plain is None or isinstance(plain, (int, float, Decimal, *_DERIVED)):
             return encode_plain(plain).decode().strip('"')
         raise SegOpsEncodingError(f"a key in {path} is of type {type(key).__name__}: use text keys")
 

@@ -26,7 +26,7 @@ _IN_PATH = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/%]*")
 _IN_QUERY = re.compile(r"[!\"$-~]*")
 _UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]*")
 _MANY = (list, tuple, set, frozenset)
-_WRITTEN = frozenset({int, str})
+_WRITTEN = (str, int, float, UUID)
 
 
 def fill(template: str, values: Mapping[str, Id]) -> str:
@@ -109,14 +109,12 @@ def _each(values: Any) -> Iterable[Any]:
 
 
 def _text(name: str, value: Any) -> str:
-    if type(value) in _WRITTEN:
-        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Enum):
         return _text(name, value.value)
     if isinstance(value, date):  # and datetime
         return value.isoformat()
-    if isinstance(value, str | int | float | UUID):
+    if isinstance(value, _WRITTEN):
         return str(value)
     raise SegOpsArgumentError(f"{name} is a {type(value).__name__}: a filter is text, a number or a truth value")

@@ -142,8 +142,7 @@ class Call:
         """
         given = {name: value for name, value in (filters or {}).items() if value is not None}
         query = self._named(merge(params, given))
-        http, method, path = self._resource.http, self._endpoint.method, self._path(at)
-        return Page(Fetch(lambda query: http.send(method, path, query=query), self._what(at)), kind, query)
+        return Page(Fetch(lambda query: self.send(query=query, at=at), self._what(at)), kind, query)
 
     def fetch(self, url: str | None, sink: Sink, *, timeout: float, **at: Id) -> None:
         """Hand a file to a sink.

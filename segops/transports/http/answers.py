@@ -16,12 +16,11 @@ from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from typing import TYPE_CHECKING
 
 from segops.core import Accept, Response
-from segops.transports.http.compression import decompress, inflated, is_compressed
+from segops.transports.http.compression import PIECE, decompress, inflated, is_compressed
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-_PIECE = 65536
 _MAX_LINE = 65536
 _MAX_HEADERS = 100
 _STATUS_LINE = re.compile(rb"HTTP/1\.(\d) +([1-9]\d\d)(?: .*)?\r?\n")
@@ -67,11 +66,12 @@ class Answer:
 
     def __init__(self, sock: socket.socket, method: str) -> None:
         self._received = _Received(sock)
-        self._stream = io.BufferedReader(self._received, _PIECE)
+        self._stream = io.BufferedReader(self._received, PIECE)
         self._is_head = method == "HEAD"
         self.status = 0
         self.fields: dict[str, str] = {}
         self.is_reusable = False
+        self._is_kept = False
 
     def read_head(self) -> None:
         """Read the status and the headers of the first answer that is no provisional one.
@@ -101,7 +101,7 @@ class Answer:
         elif length.isdecimal():
             yield from self._stretch(int(length.lstrip("0")[:_MAX_DIGITS] or "0"))
         else:
-            while piece := self._stream.read1(_PIECE):
+            while piece := self._stream.read1(PIECE):
                 yield piece
             return
         self.is_reusable = self._is_kept and not self._has_more()
@@ -163,7 +163,7 @@ class Answer:
 
     def _stretch(self, left: int) -> Iterator[bytes]:
         while left:
-            piece = self._stream.read1(min(left, _PIECE))
+            piece = self._stream.read1(min(left, PIECE))
             if not piece:
                 raise IncompleteRead(b"", left)
             left -= len(piece)

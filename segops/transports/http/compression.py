@@ -8,8 +8,10 @@ from http.client import HTTPException, IncompleteRead
 
 from segops.core import Response
 
+PIECE = 65536
+"""Bytes of a body that are handed on at once, at most."""
+
 _GZIP_OR_ZLIB = zlib.MAX_WBITS + 32
-_PIECE = 65536
 
 
 def is_compressed(head: Response) -> bool:
@@ -52,6 +54,6 @@ def decompress(body: bytes, limit: int) -> tuple[bytes, bool]:
 
 def _inflate(decoder: zlib._Decompress, piece: bytes) -> bytes:
     try:
-        return decoder.decompress(piece, _PIECE)
+        return decoder.decompress(piece, PIECE)
     except zlib.error as error:
         raise HTTPException(f"the body is not compressed as its header says: {error}") from error

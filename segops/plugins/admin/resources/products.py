@@ -256,7 +256,7 @@ class Products(Crud[Product]):
         answer = self.confirm_import(job.number, {name: value for name, value in confirmation.items() if value})
         return wait_for_job(
             self.http,
-            ImportJob({"job_id": job.number, **answer.to_dict()}),
+            ImportJob({"job_id": job.number, **answer}),
             lambda: self.import_status(job.number),
             timeout=timeout,
             what="the import",
