@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from tests.rig.programs import unconfigured
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -15,8 +16,7 @@ SEGOPS = (sys.executable, "-m", "segops")
 
 def make_environment(**more: str) -> dict[str, str]:
     """Return this process's environment without what would change the program's behaviour."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SEGOPS_")}
-    return {**kept, **more}
+    return {**unconfigured(), **more}
 
 
 class Strangers:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.rig.programs import unconfigured
 
 HERE = Path(__file__).parent
 VENDOR = ("segops==0.2.2", "segops-admin==0.2.2")
@@ -35,7 +36,7 @@ def start(
 ) -> subprocess.CompletedProcess[str]:
     """Run a Python program to its end."""
     interpreter, own = program
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SEGOPS_")}
+    inherited = unconfigured()
     return subprocess.run(
         [*interpreter, *words],
         env={**inherited, **own, **environment},

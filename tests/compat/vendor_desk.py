@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
-import os
 import re
 import sqlite3
 import subprocess
@@ -17,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.compat.programs import Program, run, start
+from tests.rig.programs import unconfigured
 
 Case = Callable[["Desk"], None]
 
@@ -61,7 +61,7 @@ class DevService:
 def serve(folder: Path) -> Iterator[DevService]:
     """Run `segops dev` with a database in a folder."""
     path = folder / "segops.db"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SEGOPS_")}
+    environment = unconfigured()
     with subprocess.Popen(
         [sys.executable, "-m", "segops", "dev", "--port", "0", "--db", str(path)],
         env={**environment, "XDG_RUNTIME_DIR": str(folder)},

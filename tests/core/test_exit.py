@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from tests.rig.fault_server import FaultServer, hold, stall
-from tests.rig.programs import unmeasured
+from tests.rig.programs import unconfigured, unmeasured
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 100.0
@@ -56,7 +56,7 @@ def _runs(python: str, code: str) -> bool:
 
 def run(code: str, *args: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
     """Run a program that has a client, which sends to the first of `args`."""
-    environment = {name: value for name, value in unmeasured().items() if not name.startswith("SEGOPS_")}
+    environment = unconfigured(unmeasured())
     return subprocess.run(
         [python, "-c", HEADER + textwrap.dedent(code), *args],
         capture_output=True,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import signal
 import subprocess
@@ -15,14 +14,15 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.rig.programs import unconfigured
+
 SEGOPS = (sys.executable, "-m", "segops")
 JSON = {"Content-Type": "application/json"}
 
 
 def make_environment(directory: Path, **more: str) -> dict[str, str]:
     """Return an environment in which no other `segops dev` is found."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SEGOPS_")}
-    return {**kept, "XDG_RUNTIME_DIR": str(directory), **more}
+    return {**unconfigured(), "XDG_RUNTIME_DIR": str(directory), **more}
 
 
 class DevProcess:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tests.rig.fault_server import FaultServer
+from tests.rig.programs import unconfigured, unmeasured
 
 ROOT = Path(__file__).parents[2]
 DEPENDENCIES = [each for each in requires("segops-sdk") or [] if "extra ==" not in each]
@@ -44,8 +45,7 @@ class Servers(NamedTuple):
 
 def environment(**more: str) -> dict[str, str]:
     """Return the environment of a child that imports this very package."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SEGOPS_", "COVERAGE"))}
-    return {**kept, "PYTHONPATH": str(ROOT), **more}
+    return {**unconfigured(unmeasured()), "PYTHONPATH": str(ROOT), **more}
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from segops.core import BATCH_PATH, SINGLE_PATH
-from tests.rig.programs import unmeasured
+from tests.rig.programs import unconfigured, unmeasured
 
 # LocalServer as a program: after it has said where it is, it serves until its stdin ends. As root it first becomes
 # nobody, whom the modes of files mean something to.
@@ -113,7 +113,7 @@ def serve(kind: str, path: Path, user: str = "") -> Iterator[Served]:
         ["-m", "segops", "dev", "--port", "0", "--db", str(path)] if kind == DEV else ["-c", PLAIN, str(path), user]
     )
     inherited = os.environ if kind == DEV else unmeasured()
-    environment = {name: value for name, value in inherited.items() if not name.startswith("SEGOPS_")}
+    environment = unconfigured(inherited)
     with subprocess.Popen(
         [sys.executable, *command],
         env={**environment, "XDG_RUNTIME_DIR": str(path.parent)},

@@ -1,6 +1,5 @@
 """Plugins for tests, and a site-packages folder with real entry points for a subprocess."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -9,6 +8,7 @@ from typing import Any
 
 from segops import Event, hookimpl
 from segops.core import Enricher
+from tests.rig.programs import unconfigured
 
 Enrich = Callable[[Event], Any]
 
@@ -54,7 +54,7 @@ class Environment:
 
     def run(self, program: str, selection: str | None = None) -> list[str]:
         """Run a program, and return the lines that it printed."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("SEGOPS_")}
+        environment = unconfigured()
         environment["PYTHONPATH"] = str(self.folder)
         if selection is not None:
             environment["SEGOPS_PLUGINS"] = selection

@@ -6,6 +6,11 @@ import os
 from collections.abc import Mapping
 
 
+def unconfigured(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment of a program that finds no settings of the SDK in it."""
+    return {name: value for name, value in environment.items() if not name.startswith("SEGOPS_")}
+
+
 def unmeasured(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the environment of a program that is not measured for coverage.
 

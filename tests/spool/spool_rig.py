@@ -14,7 +14,7 @@ import msgspec
 
 from tests.rig.fault_server import FaultServer
 from tests.rig.ports import refused_port
-from tests.rig.programs import unmeasured
+from tests.rig.programs import unconfigured, unmeasured
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 100.0
@@ -39,7 +39,7 @@ def wait_for(condition):
 
 def start(code: str, url: str, spool: Path, *more: str, **options: Any) -> subprocess.Popen[str]:
     """Start a program that may make clients with `make()`."""
-    environment = {name: value for name, value in unmeasured().items() if not name.startswith("SEGOPS_")}
+    environment = unconfigured(unmeasured())
     return subprocess.Popen(
         [sys.executable, "-c", HEADER + textwrap.dedent(code), url, str(spool), *more],
         stdout=subprocess.PIPE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -13,14 +12,14 @@ import pytest
 
 from tests.core.harness import MakeRig, names
 from tests.rig.fault_server import FaultServer, answer
+from tests.rig.programs import unconfigured
 from tests.spool.spool_rig import ROOT, closed_port, held, rows, stored
 
 
 def segops(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SEGOPS_")}
     done = subprocess.run(
         [sys.executable, "-m", "segops", "spool", *words],
-        env={**kept, "SEGOPS_API_KEY": "sk_test_planted", **more},
+        env={**unconfigured(), "SEGOPS_API_KEY": "sk_test_planted", **more},
         cwd=ROOT,
         capture_output=True,
         text=True,
