@@ -68,9 +68,9 @@ mutants: $(VENV)/.dev
 # Writes the pins anew; needs uv. No index address gets into the files.
 lock:
 	uv pip compile bench/peers/requirements.in --universal --python-version 3.10 --generate-hashes \
-	  --no-header --no-annotate --output-file bench/peers/requirements.txt
+	  --no-header --no-annotate --no-strip-extras --output-file bench/peers/requirements.txt
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.10 --generate-hashes \
-	  --no-header --no-annotate --upgrade --output-file requirements/dev.txt
+	  --no-header --no-annotate --no-strip-extras --upgrade --output-file requirements/dev.txt
 
 clean:
 	rm -rf $(VENV) build dist .coverage* htmlcov
