@@ -70,10 +70,12 @@ RULES = {
     "segops.environment": Rule(third_party=("msgspec",)),
     "segops.core": Rule(third_party=("msgspec", "pluggy")),
     "segops.core.log": Rule(inside=CORE, third_party=("structlog",)),
+    "segops.core.hosts": Rule(inside=CORE, third_party=("uwsgidecorators",)),
     # Built-ins live under the rule for strangers: the front door of the core, and never each other.
     "segops.transports": Rule(doors=CORE, third_party=("msgspec",)),
     "segops.transports.http": Rule(doors=("segops", *CORE), third_party=("msgspec", "urllib3")),
-    "segops.local": Rule(doors=CORE, third_party=("msgspec",)),
+    "segops.local": Rule(doors=CORE, third_party=("msgspec", "re2")),  # re2: the extra `dev`
+    "segops.local.segments.exports": Rule(inside=("segops.local",), third_party=("msgspec", "pyarrow")),
     "segops.local.resources.deliveries": Rule(  # webhooks go over the network
         doors=CORE, inside=("segops.local",), third_party=("msgspec", "urllib3")
     ),

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from segops.local.answers import refuse
 from segops.local.segments.compiler import Statement, members_statement
 from segops.local.segments.definition import Group
-from segops.local.segments.regex import regexp
+from segops.local.segments.regex import Search
 
 TIME_LIMIT = 30.0
 """How long the evaluation of one definition may take, in seconds of real time."""
@@ -26,12 +26,13 @@ def time_limit(connection: sqlite3.Connection, seconds: float = TIME_LIMIT) -> I
         Refusal: 503; it took too long.
     """
     deadline = time.monotonic() + seconds
-    connection.create_function("regexp", 2, regexp(deadline), deterministic=True)
+    search = Search(deadline)
+    connection.create_function("regexp", 2, search, deterministic=True)
     connection.set_progress_handler(lambda: int(time.monotonic() > deadline), _CHECK_EVERY)
     try:
         yield
     except sqlite3.OperationalError:
-        if time.monotonic() > deadline:
+        if search.gave_up or time.monotonic() > deadline:
             raise refuse(503, f"Evaluating the definition took longer than {seconds:g} s and was given up.") from None
         raise
     finally:

@@ -1,102 +1,111 @@
-r"""Regular expressions whose time grows with the text only, never explodes: all ways through are followed at once.
+r"""Regular expressions of definitions: RE2's dialect, whose time grows with the text only and never explodes.
 
-The dialect is the common part of RE2 and Python: literals, `.`, classes, `\d \w \s` (ASCII) and their opposites,
-`\b \B ^ $` (the ends of the text), groups, `|`, the quantifiers `* + ? {m,n}`, each also lazy, and `(?i)` in front.
-What needs backtracking (back references, looking around) is refused. A pattern matches if it is found anywhere.
+A pattern matches if it is found anywhere in a text. Case matters unless the pattern starts with `(?i)`; `\d \w \s \b`
+are ASCII, and `^ $` are the ends of the text. RE2 comes with the extra `dev` and is loaded by the first pattern.
+
+Source: https://github.com/google/re2/wiki/Syntax
 """
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from segops.local.segments.regex_program import Program
-from segops.local.segments.regex_syntax import WORD, read_pattern
+if TYPE_CHECKING:
+    import re2
 
-_SIZE_KEPT = 200_000
-_CHECK_EVERY = 1024
+MAX_PATTERN = 1000
+"""The longest pattern, in characters."""
 
-_States = frozenset[int]
+_MAX_MEMORY = 1024 * 1024
+"""The most memory of one pattern, in bytes: what needs more is refused, in less than 0.1 s."""
+
+_MAX_STEPS = 4_000_000_000
+"""The most instructions of a pattern times bytes of a text: some 20 s at worst, which nothing can interrupt."""
+
+_UNSUPPORTED = (
+    (r"\(\?[=!]", "lookahead"),
+    (r"\(\?<[=!]", "lookbehind"),
+    (r"\(\?P=|\\[1-9gk]", "backreferences"),
+    (r"\(\?>", "atomic groups"),
+    (r"\(\?\(", "conditional groups"),
+    (r"\(\?\|", "branch reset groups"),
+    (r"\(\?(P>|[R&+\d])", "recursion"),
+    (r"\(\?#", "comments"),
+    (r"[*+?}]\+|\{.*\}\+", "possessive quantifiers"),
+    (r"\(\?[imsU-]*[^imsU:)-]", "this group or flag"),
+    (r"\\.", "this escape sequence here"),
+)
+"""What RE2 does not support, by how it begins; the first that fits is the one."""
 
 
-@lru_cache(maxsize=100)
-def compile_regex(pattern: str) -> Program:
-    """Return the program of a pattern.
+@lru_cache(maxsize=128)
+def compile_regex(pattern: str) -> re2._Regexp[bytes]:
+    """Return a pattern ready to search in UTF-8.
 
     Raises:
-        ValueError: It cannot be read, needs backtracking, or is too large.
+        ValueError: RE2 is not installed, does not know the pattern, or finds it too large.
     """
-    return read_pattern(pattern)
+    if len(pattern) > MAX_PATTERN:
+        raise ValueError(f"Expected a regular expression of at most {MAX_PATTERN} characters, got {len(pattern)}")
+    try:
+        from re2 import Options, compile, error  # noqa: A004, PLC0415 - an extra
+    except ImportError as missing:
+        raise ValueError(
+            f"A regular expression needs google-re2 ({missing}): pip install 'segops-sdk[dev]'"
+        ) from missing
+    options = Options()
+    options.max_mem = _MAX_MEMORY
+    options.never_capture = True
+    options.log_errors = False
+    try:
+        return compile(pattern.encode(), options)
+    except error as refused:
+        raise ValueError(_complaint(pattern, refused.args[0].decode(errors="replace"))) from None
 
 
-class Matcher:
-    """Searches texts for one pattern.
-
-    The sets of states met so far are remembered, so most characters cost one look-up.
+class Search:
+    """The function behind the SQL operator REGEXP: pattern and value in, whether it is found out.
 
     Args:
-        pattern: The pattern.
-        deadline: The `time.monotonic()` after which a search gives up.
+        deadline: The `time.monotonic()` after which it gives up.
+
+    Attributes:
+        gave_up: Whether it did.
     """
 
-    def __init__(self, pattern: str, deadline: float) -> None:
-        self._program = compile_regex(pattern)
+    def __init__(self, deadline: float) -> None:
         self._deadline = deadline
-        self._known: dict[tuple[_States, str, str], _States] = {}
-        self._size = 0
+        self.gave_up = False
 
-    def search(self, text: str) -> bool:
-        """Tell whether the pattern is found in the text.
+    def __call__(self, pattern: str, value: object) -> bool:
+        """Tell whether a value is text in which the pattern is found.
 
         Raises:
-            TimeoutError: The deadline has passed.
+            TimeoutError: The deadline has passed, or this search alone could take too long.
         """
-        states: _States = frozenset()
-        before = "start"
-        for position in range(len(text) + 1):
-            if position % _CHECK_EVERY == 0 and time.monotonic() > self._deadline:
-                raise TimeoutError("a regular expression took too long")
-            following = text[position : position + 1]
-            key = (states, before, following)
-            known = self._known.get(key)
-            states = self._step(key) if known is None else known
-            if self._program.final in states:
-                return True
-            before = "word" if following in WORD else "other"
-        return False
-
-    def _step(self, key: tuple[_States, str, str]) -> _States:
-        """Return where one character leads; also the final state if the end of the pattern is reached before it."""
-        states, before, following = key
-        reached = self._closure({*states, 0}, before, following)
-        led = {self._program.final} & reached
-        for state in reached if following else ():
-            led.update(target for test, target in self._program.reads[state] if test(following))
-        if self._size > _SIZE_KEPT:
-            self._known.clear()
-            self._size = 0
-        self._known[key] = frozenset(led)
-        self._size += len(led) + 1
-        return self._known[key]
-
-    def _closure(self, states: set[int], before: str, following: str) -> set[int]:
-        waiting = list(states)
-        while waiting:
-            for condition, target in self._program.jumps[waiting.pop()]:
-                if target not in states and (condition is None or condition(before, following)):
-                    states.add(target)
-                    waiting.append(target)
-        return states
+        if not isinstance(value, str):
+            return False
+        compiled, text = compile_regex(pattern), value.encode()
+        if time.monotonic() > self._deadline or compiled.programsize * len(text) > _MAX_STEPS:
+            self.gave_up = True
+            raise TimeoutError("a regular expression takes too long")
+        return compiled.search(text) is not None
 
 
-def regexp(deadline: float) -> Callable[[str, object], bool]:
-    """Return the function behind the SQL operator REGEXP: pattern and value in, whether it is found out."""
-    matchers: dict[str, Matcher] = {}
-
-    def search(pattern: str, value: object) -> bool:
-        if pattern not in matchers:
-            matchers[pattern] = Matcher(pattern, deadline)
-        return isinstance(value, str) and matchers[pattern].search(value)
-
-    return search
+def _complaint(pattern: str, reason: str) -> str:
+    """Say what is wrong with a pattern, from RE2's reason, such as "invalid perl operator: (?="."""
+    kind, _, part = reason.partition(": ")
+    if kind == "pattern too large - compile failed":
+        return "The regular expression is too large: shorten it, or lower its repetition counts"
+    if kind == "invalid repetition size":
+        return f"Invalid regular expression: repetition counts must ascend and multiply to at most 1000, got {part}"
+    if kind in ("invalid perl operator", "invalid escape sequence", "bad repetition operator"):
+        named = re.search(r"\(\?P[=>]", pattern) if part == "(?P" else None  # RE2 ends its reason before the sign
+        part = named[0] if named else part
+        for begin, name in _UNSUPPORTED:
+            if re.match(begin, part):
+                return f"Regular expressions do not support {name} (`{part}`): use RE2 syntax"
+    return f"Invalid regular expression: {reason}"

@@ -1,0 +1,6 @@
+from typing import BinaryIO
+
+from pyarrow import Table
+
+def read_table(source: BinaryIO) -> Table: ...
+def write_table(table: Table, where: BinaryIO, *, compression: str) -> None: ...
