@@ -48,7 +48,7 @@ def tell_of_fork(start_afresh: Callable[[], None]) -> None:
             start_afresh()
 
     try:
-        postfork = import_module("uwsgidecorators").postfork  # keeps a list of hooks
+        from uwsgidecorators import postfork  # noqa: PLC0415 - keeps a list of hooks
     except Exception:  # noqa: BLE001 - it is not installed, or refuses to work without a master process
         before = getattr(uwsgi, "post_fork_hook", None)
         vars(uwsgi)["post_fork_hook"] = lambda: [hook() for hook in (before, forked) if hook is not None]

@@ -1,0 +1,3 @@
+from collections.abc import Callable
+
+def postfork(func: Callable[[], None]) -> Callable[[], None]: ...
