@@ -45,7 +45,7 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
-	$(BIN)/pyright --pythonpath $(BIN)/python --warnings
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest bench --quiet --benchmark-only --benchmark-quiet

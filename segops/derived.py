@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from segops.admin import SegOpsAdmin
 from segops.plugins.admin import RESOURCES, Crud, Method, Resource, methods_of
@@ -144,7 +145,8 @@ def _shown(method: Method) -> str:
 
 
 def _record(kind: type[Resource]) -> str:
-    return str(kind.record.__name__) if issubclass(kind, Crud) else ""
+    crud: Any = kind
+    return str(crud.record.__name__) if issubclass(kind, Crud) else ""
 
 
 def _stub_classes() -> Iterator[str]:

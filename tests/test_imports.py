@@ -287,6 +287,6 @@ def test_development_requirements_are_pinned_with_hashes_and_name_no_index() -> 
     text = (PROJECT / "requirements" / "dev.txt").read_text("utf-8")
     requirements = text.replace("\\\n", " ").splitlines()
     assert len(requirements) > 20
-    pinned = re.compile(r"[\w.-]+==\S+( ; [^#]*?)?(\s+--hash=sha256:[0-9a-f]{64})+\s*")
+    pinned = re.compile(r"[\w.-]+(\[[\w,-]+\])?==\S+( ; [^#]*?)?(\s+--hash=sha256:[0-9a-f]{64})+\s*")
     assert [line for line in requirements if not pinned.fullmatch(line)] == []
     assert "://" not in text

@@ -201,8 +201,9 @@ class _Plain:
         try:
             if kind.__module__ == "numpy":
                 return self.value(self._from_numpy(value), path)
-            if hasattr(kind, "model_dump"):
-                return self.value(kind.model_dump(value), path)
+            dump = getattr(kind, "model_dump", None)
+            if dump is not None:
+                return self.value(dump(value), path)
             names = _field_names(kind)
             if names is not None:
                 return self.mapping({name: getattr(value, name) for name in names}, path)

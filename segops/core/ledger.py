@@ -212,8 +212,12 @@ class Ledger:
 
     def dropped(self) -> dict[DropReason, int]:
         """Return the drops by reason, without the reasons that did not occur."""
-        counts = {reason: self._dropped[reason] + self._refused[reason].value() for reason in DROP_REASONS}
-        return {reason: count for reason, count in counts.items() if count}
+        counts: dict[DropReason, int] = {}
+        for reason in DROP_REASONS:
+            count = self._dropped[reason] + self._refused[reason].value()
+            if count:
+                counts[reason] = count
+        return counts
 
     def losses(self) -> int:
         """Return how many events were dropped in all."""

@@ -18,9 +18,11 @@ class Living(Protocol):
     @property
     def exit_timeout(self) -> float:
         """Seconds that the exit may be delayed for it."""
+        ...
 
     def shutdown(self, timeout: float) -> bool:
         """Send what waits, and stop."""
+        ...
 
     def after_fork(self) -> None:
         """Start afresh in the child."""

@@ -29,6 +29,7 @@ class Worker(Protocol):
 
     def flush(self, timeout: float) -> bool:
         """Send all that waits; return whether it was settled within `timeout` seconds."""
+        ...
 
     def close(self, timeout: float) -> None:
         """Send what can be sent within `timeout` seconds and give up the rest."""

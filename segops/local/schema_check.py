@@ -82,10 +82,11 @@ def infer_properties(payloads: Iterable[Mapping[str, Any]]) -> dict[str, Propert
 
 def _infer(name: str, payloads: list[Mapping[str, Any]]) -> Property:
     values = [payload[name] for payload in payloads if payload.get(name) is not None]
-    kind: PropertyType = next(
-        (kind for kind in _CHECKS if values and all(_CHECKS[kind](value) for value in values)), "any"
-    )
-    return Property(kind, required=len(values) == len(payloads))
+    required = len(values) == len(payloads)
+    for kind, check in _CHECKS.items():
+        if values and all(map(check, values)):
+            return Property(kind, required=required)
+    return Property("any", required=required)
 
 
 def _is_time(value: Any) -> bool:

@@ -11,7 +11,7 @@ import sys
 import threading
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from segops.core import Request, Response, SegOpsConfigError
 from segops.local.answers import MAX_BODY, Refusal, refuse, too_large
@@ -120,7 +120,6 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    server: _Server
     protocol_version = "HTTP/1.1"
     default_request_version = "HTTP/1.1"  # so that an unreadable request line is answered with a status, too
     disable_nagle_algorithm = True
@@ -139,7 +138,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _respond(self, body: bytes) -> Response:
         path = self.requestline.split()[1]  # self.path has lost one of two leading slashes
         try:
-            return self.server.local.handle(Request(self.command, path, dict(self.headers), body))
+            return cast("_Server", self.server).local.handle(Request(self.command, path, dict(self.headers), body))
         except ConnectionResetError:  # a scripted fault; the server then drops the connection
             _reset(self.connection)
             raise

@@ -120,7 +120,7 @@ def product_row(
     """
     if len(cells) > len(headers):
         raise ValueError(f"The row has {len(cells)} cells, the header {len(headers)}.")
-    types = {field.name: field.type for field in schema.fields}
+    types: dict[str, FieldType] = {field.name: field.type for field in schema.fields}
     product: dict[str, Any] = {"data": {}}
     for header, text in zip(headers, cells, strict=False):
         target = mapping.get(header) or SKIP

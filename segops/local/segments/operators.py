@@ -70,6 +70,7 @@ class Wanted(Protocol):
     @property
     def operator(self) -> str:
         """The operator."""
+        ...
 
     @property
     def value(self) -> Any:
@@ -115,10 +116,10 @@ def check_operands(operator: str, value: Any, value2: Any, place: str) -> None:
     elif operator in _TEXT_ONLY:
         if _kind(value) != "text":
             raise ValueError(f"Expected text without U+0000 - at `{place}.value`")
+        if operator == "matches_regex":
+            _check_regex(value, place)
     elif not _is_scalar(value) or (operator in ("gt", "gte", "lt", "lte") and isinstance(value, bool)):
         raise ValueError(f"Expected text, a number or, to compare for equality, a boolean - at `{place}.value`")
-    if operator == "matches_regex":
-        _check_regex(value, place)
 
 
 def property_test(source: str, name: str, wanted: Wanted, bind: Bindings) -> str:

@@ -55,9 +55,10 @@ class AsyncView:
         value = getattr(self._target, name)
         if not callable(value) or name.startswith("__"):
             return value
-        declared = getattr(value, "endpoint", None)
+        method: Callable[..., Any] = value
+        declared = getattr(method, "endpoint", None)
         is_lazy = isinstance(declared, Endpoint) and declared.pagination is not None and not declared.method
-        return _lazily(value) if is_lazy else _awaited(value)
+        return _lazily(method) if is_lazy else _awaited(method)
 
 
 class AsyncPage(Page[R]):

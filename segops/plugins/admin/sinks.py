@@ -32,6 +32,7 @@ class Sink(Protocol):
 
     def can_restart(self) -> bool:
         """Return whether `accept` may be called again."""
+        ...
 
 
 class Memory:

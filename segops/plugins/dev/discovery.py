@@ -98,7 +98,7 @@ def connect(url: str, timeout: float = _TIMEOUT) -> http.client.HTTPConnection:
     try:
         host, port = parts.hostname, parts.port
     except ValueError:
-        host = None
+        host, port = None, None
     if parts.scheme != "http" or not host:
         raise SegOpsConfigError(f"{url[:200]!r} is no address of a `segops dev`: write http://127.0.0.1:8000")
     return http.client.HTTPConnection(host, port or 80, timeout=timeout)

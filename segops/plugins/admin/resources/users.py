@@ -156,7 +156,7 @@ class Users(Crud[User]):
         return call.page(User, params, {"q": q, "limit": limit, **filters})
 
     @endpoint("GET", "{collection}{user_id}/")
-    def get(self, call: Call, user_id: Id) -> User:
+    def get(self, call: Call, user_id: Id) -> User:  # pyright: ignore[reportIncompatibleMethodOverride] # as the API names it
         """Read what is known of a user.
 
         Args:
