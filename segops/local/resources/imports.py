@@ -56,7 +56,8 @@ def upload(call: Call) -> Answer:
     except ValueError as error:
         raise invalid({"file": [str(error)]}) from None
     confirmed = dict(call.database.query("SELECT header, target FROM import_mappings"))
-    mapping = csv_files.suggest_mapping(table.headers, confirmed)
+    mapping = csv_files.suggest_mapping(table, confirmed)
+    currency = product_schema(call.database).default_currency
     values = {
         "filename": file.filename,
         "status": "mapping",
@@ -64,7 +65,7 @@ def upload(call: Call) -> Answer:
         "headers": table.headers,
         "total_rows": len(table.rows),
         "suggested_mapping": mapping,
-        "suggested_schema": csv_files.suggest_schema(table, mapping),
+        "suggested_schema": csv_files.suggest_schema(table, mapping, currency),
     }
     return Answer(201, {**_shown(imports.insert(call, values)), "sample_rows": table.rows[:_SAMPLE_ROWS]})
 
@@ -94,10 +95,19 @@ def _mapping(job: Row, given: dict[str, str | None] | None) -> dict[str, str]:
     mapping = {header: target or csv_files.SKIP for header, target in chosen.items()}
     targets = [target for target in mapping.values() if target != csv_files.SKIP]
     if targets.count("sku") != 1:
-        raise invalid({"mapping": ['Map exactly one column to "sku".']})
+        raise invalid({"mapping": [f'Map exactly one column to "sku". {_how_to_map(job)}']})
     if twice := {target for target in targets if targets.count(target) > 1}:
         raise invalid({"mapping": [f"More than one column is mapped to {min(twice)!r}."]})
     return mapping
+
+
+def _how_to_map(job: Row) -> str:
+    columns = ", ".join(map(repr, job["headers"]))
+    example = msgspec.json.encode({job["headers"][0]: "sku"}).decode()
+    return (
+        f"Pass a mapping such as mapping={example}, or --mapping '{example}' on the command line; columns that it "
+        f"leaves out are not imported. The columns are {columns}."
+    )
 
 
 def _schema(
@@ -141,11 +151,12 @@ def _products(
 ) -> tuple[list[tuple[int, Row]], list[dict[str, Any]]]:
     """Return the products with the numbers of their rows (the first below the header is 1), and the bad rows."""
     table = csv_files.read_text(job["content"])
+    reader = csv_files.Products(table, mapping, schema)
     products: list[tuple[int, Row]] = []
     errors: list[dict[str, Any]] = []
     for row, cells in enumerate(table.rows, 1):
         try:
-            products.append((row, csv_files.product_row(table.headers, cells, mapping, schema)))
+            products.append((row, reader.read(cells)))
         except ValueError as error:
             errors.append({"row": row, "errors": {"non_field_errors": [str(error)]}})
     return products, errors
@@ -157,4 +168,14 @@ def _remember(call: Call, mapping: dict[str, str]) -> None:
 
 
 def _shown(job: Row) -> Row:
-    return {"job_id": job["id"], **{name: value for name, value in job.items() if name != "content"}}
+    shown = {"job_id": job["id"], **{name: value for name, value in job.items() if name != "content"}}
+    return {**shown, "error": _reason(job)} if job["status"] == "failed" else shown
+
+
+def _reason(job: Row) -> str:
+    """Return why no row could be imported."""
+    first = job["errors"][0]
+    field, messages = next(iter(first["errors"].items()))
+    if field == "sku":
+        return f'No row has an SKU: the column that is mapped to "sku" is empty. {_how_to_map(job)}'
+    return f"Row {first['row']}: {messages[0]}"
