@@ -224,5 +224,8 @@ class Inspection:
 
 def _indented(payload: str) -> str:
     """Return JSON text with line breaks; escapes that stand for no character stay escapes."""
-    text = json.dumps(json.loads(payload), indent=2, ensure_ascii=False)
+    try:
+        text = json.dumps(json.loads(payload), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):  # a number of thousands of digits, or thousands of levels
+        return payload
     return text.encode("utf-8", "backslashreplace").decode()

@@ -9,7 +9,7 @@ import msgspec
 
 from segops.local.answers import invalid, refuse
 from segops.local.call import Call
-from segops.local.parsing import parse
+from segops.local.parsing import check_numbers, parse
 
 MAX_DEPTH = 64
 """How many lists and objects may lie within each other."""
@@ -63,7 +63,8 @@ def read_json(call: Call) -> Any:
     """
     try:
         value = parse(call.body, _any)
-    except msgspec.ValidationError as error:  # a number beyond what a float can hold
+        check_numbers(call.body.decode())
+    except (msgspec.ValidationError, ValueError) as error:  # a number beyond what a float can hold
         raise refuse(400, f"JSON parse error - {error}") from None
     if _is_deeper(value, MAX_DEPTH):
         raise refuse(400, "JSON parse error - nested too deeply")
