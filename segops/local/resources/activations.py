@@ -15,9 +15,10 @@ from segops.local.answers import Answer, invalid
 from segops.local.call import Call
 from segops.local.database import Database
 from segops.local.pagination import paginate
-from segops.local.resources.bodies import Field, Number
+from segops.local.resources.bodies import Field, Number, read_nothing
 from segops.local.resources.crud import Resource, Row, number
 from segops.local.segments.compute import Recomputed
+from segops.local.strictness import unknown_errors
 
 MASK = "***"
 
@@ -30,6 +31,7 @@ _REQUIRED = {
     "talonone": ("base_url", "api_key", "audience_id"),
     "outbox": (),
 }
+_OPTIONAL = {"braze": ("segment_id",)}
 _SECRET = re.compile(r"(?:^|_)(?:key|secret|token|password)$", re.IGNORECASE)
 
 
@@ -47,6 +49,9 @@ def _check(call: Call, values: Row, old: Row | None) -> Row:
     missing = [name for name in _REQUIRED[connector] if not config.get(name)]
     if missing:
         raise invalid({"config": [f"{connector} needs {name}." for name in missing]})
+    known = {*_REQUIRED[connector], *_OPTIONAL.get(connector, ()), SIMULATED_ERROR}
+    if unknown := unknown_errors(config, known):
+        raise invalid({"config": [f"{name}: {complaint}" for name, (complaint,) in unknown.items()]})
     return {**values, "config": config}
 
 
@@ -78,6 +83,7 @@ activations = Resource(
 
 def sync(call: Call) -> Answer:
     """Sync an activation now, whatever its status."""
+    read_nothing(call)
     row = activations.find(call, number(call))
     with call.database.transaction() as connection:
         log = _sync(connection, row, times.from_unix(call.now))

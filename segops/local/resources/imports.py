@@ -15,11 +15,12 @@ from segops.local import times
 from segops.local.answers import Answer, invalid, refuse
 from segops.local.call import Call
 from segops.local.resources import csv_files
-from segops.local.resources.bodies import Field, read_fields
-from segops.local.resources.catalogue import ProductSchema, SchemaField, product_schema, store_schema
+from segops.local.resources.bodies import Field, read_fields, read_object
+from segops.local.resources.catalogue import SHOWN_ONLY, ProductSchema, SchemaField, product_schema, store_schema
 from segops.local.resources.crud import Resource, Row, number
 from segops.local.resources.multipart import read_upload
 from segops.local.resources.products import upsert
+from segops.local.strictness import unknown_errors
 
 _SAMPLE_ROWS = 5
 _REPORTED = 100
@@ -79,6 +80,7 @@ def confirm(call: Call) -> Answer:
     """Import an uploaded file, with a mapping and a schema, or with the suggested ones if they are left out."""
     job = imports.find(call, number(call))
     given = read_fields(call, _CONFIRMATION)
+    _check_schema(read_object(call).get("schema"))
     if job["status"] != "mapping":
         raise refuse(400, f"This import is {job['status']} already: upload the file again.")
     if not given["confirmed"] and given["mapping"] is None:
@@ -86,6 +88,13 @@ def confirm(call: Call) -> Answer:
     mapping = _mapping(job, given["mapping"])
     schema = _schema(call, job, given["schema"], mapping)
     return Answer(202, _shown(_import(call, job, mapping, schema)))
+
+
+def _check_schema(given: Any) -> None:
+    """Refuse what a schema does not have; read_fields has checked the types."""
+    errors = unknown_errors(given, SHOWN_ONLY | set(ProductSchema.__struct_fields__)) if isinstance(given, dict) else {}
+    if errors:
+        raise invalid({"schema": [f"{name}: {complaint}" for name, (complaint,) in errors.items()]})
 
 
 def _mapping(job: Row, given: dict[str, str | None] | None) -> dict[str, str]:

@@ -57,21 +57,22 @@ def make_app(
         reset: Resets the connection of a client, by its address.
     """
     views = _Views(local, info, is_stopping)
-    routes = {
-        "/": views.page,
-        INFO_PATH: views.show_info,
-        "/_dev/overview": views.overview,
-        "/_dev/events": views.events,
-        "/_dev/events/{id}": views.event,
-        "/_dev/skipped": views.skipped,
-        "/_dev/stream": views.stream,
-        "/_dev/requests": views.requests,
-        "/_dev/referrals": views.referrals,
-        "/_dev/segments/{id}/history": views.history,
+    filters = frozenset({"type", "user", "text"})
+    routes: dict[str, tuple[Endpoint, frozenset[str]]] = {
+        INFO_PATH: (views.show_info, frozenset()),
+        "/_dev/overview": (views.overview, frozenset()),
+        "/_dev/events": (views.events, filters | {"limit", "before"}),
+        "/_dev/events/{id}": (views.event, frozenset()),
+        "/_dev/skipped": (views.skipped, frozenset({"limit"})),
+        "/_dev/stream": (views.stream, filters | {"after"}),
+        "/_dev/requests": (views.requests, frozenset({"after"})),
+        "/_dev/referrals": (views.referrals, frozenset()),
+        "/_dev/segments/{id}/history": (views.history, frozenset()),
     }
-    guarded = [Route(path, _for_this_machine(view), methods=["GET"]) for path, view in routes.items()]
-    faults = Route("/_dev/faults", _for_this_machine(views.faults), methods=["GET", "POST", "DELETE"])
-    app = Starlette(routes=[*guarded, faults])
+    guarded = [Route(path, _for_this_machine(view, known), methods=["GET"]) for path, (view, known) in routes.items()]
+    page = Route("/", _for_this_machine(views.page, None), methods=["GET"])
+    faults = Route("/_dev/faults", _for_this_machine(views.faults, frozenset()), methods=["GET", "POST", "DELETE"])
+    app = Starlette(routes=[page, *guarded, faults])
     app.router.redirect_slashes = False
     app.router.default = _Api(local, reset)  # not a Mount, which a path without a leading slash would miss
     return app
@@ -212,14 +213,23 @@ class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
 _wanted = msgspec.json.Decoder(_Wanted)
 
 
-def _for_this_machine(endpoint: Endpoint) -> Endpoint:
-    """Return the endpoint, closed to other machines, to other sites, and to names that only pretend to be ours."""
-    return partial(_guard, endpoint)
+def _for_this_machine(endpoint: Endpoint, known: frozenset[str] | None) -> Endpoint:
+    """Return the endpoint, closed to other machines, to other sites, and to names that only pretend to be ours.
+
+    Args:
+        endpoint: What answers.
+        known: The parameters that its query may have; None for any.
+    """
+    return partial(_guard, endpoint, known)
 
 
-async def _guard(endpoint: Endpoint, request: HttpRequest) -> HttpResponse:
+async def _guard(endpoint: Endpoint, known: frozenset[str] | None, request: HttpRequest) -> HttpResponse:
     try:
         _check_visitor(request)
+        unknown = set() if known is None else request.query_params.keys() - known
+        if unknown:
+            names = ", ".join(sorted(known or ())) or "none"
+            raise HTTPException(400, f"Unknown parameter {min(unknown)[:80]!r}: known are {names}.")
         return await endpoint(request)
     except HTTPException as refusal:
         return _json({"detail": refusal.detail}, refusal.status_code)
