@@ -226,13 +226,17 @@ def _for_this_machine(endpoint: Endpoint, known: frozenset[str] | None) -> Endpo
 async def _guard(endpoint: Endpoint, known: frozenset[str] | None, request: HttpRequest) -> HttpResponse:
     try:
         _check_visitor(request)
-        unknown = set() if known is None else request.query_params.keys() - known
-        if unknown:
-            names = ", ".join(sorted(known or ())) or "none"
-            raise HTTPException(400, f"Unknown parameter {min(unknown)[:80]!r}: known are {names}.")
+        if known is not None:
+            _check_parameters(request, known)
         return await endpoint(request)
     except HTTPException as refusal:
         return _json({"detail": refusal.detail}, refusal.status_code)
+
+
+def _check_parameters(request: HttpRequest, known: frozenset[str]) -> None:
+    if unknown := request.query_params.keys() - known:
+        names = ", ".join(sorted(known)) or "none"
+        raise HTTPException(400, f"Unknown parameter {min(unknown)[:80]!r}: known are {names}.")
 
 
 def _check_visitor(request: HttpRequest) -> None:
