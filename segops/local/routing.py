@@ -26,7 +26,7 @@ SECRET: frozenset[CallerKind] = frozenset({"secret", "user"})
 """Who may read and change what the tenant has."""
 
 PAGES = frozenset({"page", "page_size"})
-"""The parameters of lists that are cut into pages."""
+"""The parameters of lists. One that is not cut into pages takes them, too: clients ask any list for a page."""
 
 _PLACEHOLDER = re.compile(r"<(?:(int):)?(\w+)>")
 

@@ -120,7 +120,11 @@ def test_an_unknown_field_of_a_condition_is_named(condition: dict[str, Any]) -> 
 def test_unknown_fields_further_in_are_named(api: Api) -> None:
     segment = api("POST", "/segments/", {"name": "x", "tenant": 1})["id"]
     for path, body, field in (
-        ("/activations/", {"segment": segment, "connector_type": "outbox", "config": {"ghost": 1}}, "config"),
+        (
+            "/activations/",
+            {"segment": segment, "connector_type": "klaviyo", "config": {"list_id": "a", "api_key": "b", "ghost": 1}},
+            "config",
+        ),
         ("/schemas/", {"event_type": "e", "properties": {"p": {"type": "string", "ghost": 1}}}, "properties"),
         ("/schemas/infer/", {"events": [{"event_type": "e", "ghost": 1}]}, "events"),
         (

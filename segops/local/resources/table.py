@@ -65,13 +65,13 @@ _ACTIVATIONS = (
 )
 
 _PEOPLE = (
-    Route("GET", "/api/explorer/users/", SECRET, explorer.search, frozenset({"q", "limit"})),
+    Route("GET", "/api/explorer/users/", SECRET, explorer.search, PAGES | {"q", "limit"}),
     Route("GET", "/api/explorer/users/<uid>/", SECRET, explorer.profile),
     Route(
-        "GET", "/api/explorer/users/<uid>/events/", SECRET, explorer.events, frozenset({"event_type", "limit", "since"})
+        "GET", "/api/explorer/users/<uid>/events/", SECRET, explorer.events, PAGES | {"event_type", "limit", "since"}
     ),
-    Route("GET", "/api/explorer/users/<uid>/segments/", SECRET, explorer.user_segments),
-    Route("GET", "/api/explorer/users/<uid>/segments/<int:id>/explain/", SECRET, explorer.explain),
+    Route("GET", "/api/explorer/users/<uid>/segments/", SECRET, explorer.user_segments, PAGES),
+    Route("GET", "/api/explorer/users/<uid>/segments/<int:id>/explain/", SECRET, explorer.explain, PAGES),
     Route("POST", "/api/explorer/sandbox/publish/", SECRET, explorer.publish_sandbox),
     Route("POST", "/api/identity/alias/", SECRET, identity.alias),
     Route("POST", "/api/identity/merge/", SECRET, identity.merge),
@@ -80,10 +80,10 @@ _PEOPLE = (
 _AI_REACH = (
     *ai_reach.queries.routes("/api/ai-reach/queries/"),
     Route("POST", "/api/ai-reach/queries/<int:id>/run/", SECRET, ai_reach.run),
-    Route("GET", "/api/ai-reach/queries/<int:id>/results/", SECRET, ai_reach.results),
+    Route("GET", "/api/ai-reach/queries/<int:id>/results/", SECRET, ai_reach.results, PAGES),
     Route("POST", "/api/ai-reach/simulate/", SECRET, ai_reach.simulate_query),
     Route("GET", "/api/ai-reach/dashboard/", SECRET, ai_metrics.dashboard),
-    Route("GET", "/api/ai-reach/win-rate/", SECRET, ai_metrics.win_rate, frozenset({"provider"})),
+    Route("GET", "/api/ai-reach/win-rate/", SECRET, ai_metrics.win_rate, PAGES | {"provider"}),
     *ai_reach.competitors.routes("/api/ai-reach/competitors/"),
 )
 
@@ -103,9 +103,9 @@ _PAGES = (
 
 _ANALYTICS = (
     Route("GET", "/api/analytics/overview/", SECRET, analytics.overview),
-    Route("GET", "/api/analytics/segments/", SECRET, analytics.segments),
-    Route("GET", "/api/analytics/overlap/", SECRET, analytics.overlap),
-    Route("GET", "/api/analytics/activations/", SECRET, analytics.activations),
+    Route("GET", "/api/analytics/segments/", SECRET, analytics.segments, PAGES),
+    Route("GET", "/api/analytics/overlap/", SECRET, analytics.overlap, PAGES),
+    Route("GET", "/api/analytics/activations/", SECRET, analytics.activations, PAGES),
     Route("GET", "/api/analytics/usage/", SECRET, analytics.usage),
 )
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from starlette.applications import Starlette
@@ -36,6 +36,7 @@ _MOST_ROWS = 500
 _MOST_REQUESTS = 500
 _DISCARDED = 4 * MAX_BODY
 _MOST_DIGITS = 100
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:@/\s]+))(?::[0-9]{1,5})?")
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 Endpoint = Callable[[HttpRequest], Awaitable[HttpResponse]]
@@ -249,12 +250,11 @@ def _check_visitor(request: HttpRequest) -> None:
     if request.client is None or not (request.client.host == here or _is_loopback(request.client.host)):
         raise HTTPException(403, "Only this machine may look at it: use the API with a key.")
     host = request.headers.get("host", "")
-    try:
-        name = urlsplit(f"//{host}").hostname
-    except ValueError:
-        raise HTTPException(400, "The Host header is no host: use localhost or 127.0.0.1.") from None
+    found = _HOST.fullmatch(host)
+    if found is None:
+        raise HTTPException(400, "The Host header is no host: use localhost or 127.0.0.1.")
     # A name that somebody else's DNS gave this address would let their page read ours.
-    if name not in (*_LOCAL_NAMES, here):
+    if (found[1] or found[2]).lower() not in (*_LOCAL_NAMES, here):
         raise HTTPException(403, "Unknown host: use localhost or 127.0.0.1.")
     origin = request.headers.get("origin")
     if origin is not None and origin != f"http://{host}":
