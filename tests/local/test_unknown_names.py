@@ -149,3 +149,8 @@ def test_unknown_fields_further_in_are_named(api: Api) -> None:
 def test_the_query_of_a_public_page_is_anybody_s(api: Api) -> None:
     page = api("POST", "/ai-pages/pages/", {"slug": "a", "published": True})
     assert api("GET", f"/ai-pages/public/pages/local/{page['slug']}/?utm_source=chatgpt.com", auth="")["slug"] == "a"
+
+
+def test_a_filter_by_what_does_not_exist_is_named(api: Api) -> None:
+    assert api("GET", "/ai-reach/win-rate/?provider=chatgpt") == []
+    assert "chatgpt" in str(api.status("GET", "/ai-reach/win-rate/?provider=chatgtp"))
