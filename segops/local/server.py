@@ -11,8 +11,8 @@ import sys
 import threading
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, cast
 from http.client import responses
+from typing import Any, cast
 
 from segops.core import Request, Response, SegOpsConfigError
 from segops.local.answers import MAX_BODY, Refusal, refuse, too_large
