@@ -139,7 +139,7 @@ class Products:
         types: dict[str, FieldType] = {field.name: field.type for field in schema.fields}
         self._headers = table.headers
         self._targets = [mapping.get(header) or SKIP for header in table.headers]
-        self._types = [types.get(target, "string") for target in self._targets]
+        self._types: list[FieldType] = [types.get(target, "string") for target in self._targets]
         self._convert: list[Convert] = [
             converter(kind, table.values(column)) for column, kind in enumerate(self._types)
         ]
