@@ -1,7 +1,6 @@
 """The front door for plugin authors: everything that a plugin may build on."""
 
-from segops.core.batch import Batch
-from segops.core.buffer import Identity, identity
+from segops.core.batch import Batch, Claim
 from segops.core.errors import (
     DROP_REASONS,
     DropReason,
@@ -57,6 +56,7 @@ __all__ = [
     "Accounts",
     "Backoff",
     "Batch",
+    "Claim",
     "Clock",
     "Command",
     "Context",
@@ -64,7 +64,6 @@ __all__ = [
     "Enrich",
     "Enricher",
     "Event",
-    "Identity",
     "Limits",
     "Observer",
     "OpenSpool",
@@ -100,6 +99,5 @@ __all__ = [
     "api_error",
     "check_number",
     "hookimpl",
-    "identity",
     "retry_after",
 ]

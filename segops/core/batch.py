@@ -9,10 +9,14 @@ from enum import Enum
 
 import msgspec
 
+from segops.core.buffer import owner_size
 from segops.core.errors import SegOpsError
 from segops.core.events import UserContext
 from segops.core.http import SINGLE_PATH, Request, Response
 from segops.core.intake import join, joined_size, split
+
+Claim = tuple[str | None, str | None, str | None]
+"""Who somebody says that they are (user id, anonymous id), and the digest of the signature that is to prove it."""
 
 
 class Verdict(Enum):
@@ -41,9 +45,10 @@ class Batch(msgspec.Struct, eq=False):
     Attributes:
         body: The body of the request.
         count: How many events it holds.
-        start: The position of the first one among all events that were ever taken.
+        start: A position, among all events that were ever taken, before which none of them stands.
         path: The endpoint that it is for.
         owner: Whose session it travels under, None for a secret key.
+        proof: The digest of the owner's signature, which the spool keeps in its place; None without a signature.
         key: Names the request to the server, the same each time it is sent.
         attempts: How often it was sent in vain.
         held_since: When it failed for the first time, on the monotonic clock.
@@ -55,6 +60,7 @@ class Batch(msgspec.Struct, eq=False):
     start: int
     path: str
     owner: UserContext | None
+    proof: str | None = None
     key: str = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
     attempts: int = 0
     held_since: float | None = None
@@ -70,29 +76,47 @@ class Batch(msgspec.Struct, eq=False):
         return Request("POST", self.path, headers, self.body)
 
     @property
+    def claim(self) -> Claim:
+        """What its session is asked for with."""
+        return (None, None, None) if self.owner is None else (self.owner.user_id, self.owner.anonymous_id, self.proof)
+
+    @property
     def events(self) -> list[bytes]:
         """The encoded events."""
         return [self.body] if self.path == SINGLE_PATH else split(self.body)
 
     @property
     def size(self) -> int:
-        """The bytes that the events take by themselves."""
-        return len(self.body) if self.path == SINGLE_PATH else joined_size(self.body, self.count)
+        """The bytes that the events take by themselves, with the text of their owner."""
+        size = len(self.body) if self.path == SINGLE_PATH else joined_size(self.body, self.count)
+        return size if self.owner is None else size + self.count * owner_size(self.owner)
 
     def halves(self) -> tuple[Batch, Batch]:
         """Return it cut in two."""
         events = self.events
         middle = len(events) // 2
-        second = self.start + middle if self.start >= 0 else self.start
+        is_in_order = self.start >= 0 and self.owner is None  # and not from the spool, nor gathered from here and there
+        second = self.start + middle if is_in_order else self.start
         return (
-            Batch.of(events[:middle], self.start, self.path, self.owner),
-            Batch.of(events[middle:], second, self.path, self.owner),
+            Batch.of(events[:middle], self.start, self.path, self.owner, self.proof),
+            Batch.of(events[middle:], second, self.path, self.owner, self.proof),
         )
 
     @classmethod
-    def of(cls, events: Sequence[bytes], start: int, path: str, owner: UserContext | None = None) -> Batch:
+    def of(
+        cls, events: Sequence[bytes], start: int, path: str, owner: UserContext | None = None, proof: str | None = None
+    ) -> Batch:
         """Return a batch of encoded events; of one, if the path is that of single events."""
-        return cls(events[0] if path == SINGLE_PATH else join(events), len(events), start, path, owner)
+        return cls(events[0] if path == SINGLE_PATH else join(events), len(events), start, path, owner, proof)
+
+
+def proof_of(owner: UserContext) -> str | None:
+    """Return the digest of a signature and its time, which tells one from another and proves nothing."""
+    if not owner.user_id_sig:
+        return None
+    from hashlib import sha256  # noqa: PLC0415 - loads OpenSSL, and only public keys need it
+
+    return sha256(f"{owner.user_id_ts} {owner.user_id_sig}".encode()).hexdigest()[:32]
 
 
 class _Answer(msgspec.Struct):

@@ -12,8 +12,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from segops.core.batch import Batch, Verdict, is_response, is_unsafe, skipped, verdict, without_credential
-from segops.core.buffer import NEVER, Identity, identity
+from segops.core.batch import Batch, Claim, Verdict, is_response, is_unsafe, skipped, verdict, without_credential
+from segops.core.buffer import NEVER
 from segops.core.errors import (
     DropReason,
     SegOpsApiError,
@@ -84,8 +84,8 @@ class Delivery:
         self._settled_to = self._line.settled_to()
         self._blocked_to = self._settled_to
         self._held = False
-        self._lanes: dict[Identity, float] = {}
-        self._troubles: dict[Identity | None, object] = {}
+        self._lanes: dict[Claim, float] = {}
+        self._troubles: dict[Claim | None, object] = {}
         self._give_up_at = _NEVER
 
     def flush_to(self, position: int) -> None:
@@ -169,7 +169,7 @@ class Delivery:
         """Tell whether the client is closed and nothing is left."""
         return self.stop_at < _NEVER and self._settled_to >= self._ledger.end()
 
-    def _blocked(self, now: float) -> set[Identity]:
+    def _blocked(self, now: float) -> set[Claim]:
         return {lane for lane, until in self._lanes.items() if until > now}
 
     def _attempt(self, batch: Batch, timeout: float) -> None:
@@ -200,17 +200,18 @@ class Delivery:
 
     def _send(self, batch: Batch, timeout: float) -> Response:
         request = batch.request()
-        if self.sessions is None or batch.owner is None:
+        owner = self.sessions.owner(batch) if self.sessions is not None else None
+        if self.sessions is None or owner is None:
             authorization = {"Authorization": self._key.authorization} if self._key else {}
             return self._exchange(_with_headers(request, authorization), timeout)
         deadline = self._clock.monotonic() + timeout
         for first in (True, False):
-            token = self.sessions.token(batch.owner, deadline - self._clock.monotonic())
+            token = self.sessions.token(owner, deadline - self._clock.monotonic())
             authorised = _with_headers(request, {"Authorization": f"Bearer {token}"})
             response = self._exchange(authorised, deadline - self._clock.monotonic())
             if response.status not in _UNAUTHORISED:
                 break
-            self.sessions.forget(batch.owner, token)
+            self.sessions.forget(owner, token)
             if not first:
                 break
         return response
@@ -238,8 +239,8 @@ class Delivery:
 
     def _deliver(self, batch: Batch, response: Response, seconds: float) -> None:
         self._recovered()
-        self._lanes.pop(identity(batch.owner), None)
-        self._troubles.pop(identity(batch.owner), None)
+        self._lanes.pop(batch.claim, None)
+        self._troubles.pop(batch.claim, None)
         invalid = min(skipped(response), batch.count)
         delivered = batch.count - invalid
         self._line.settle(batch, delivered, "rejected")
@@ -267,9 +268,9 @@ class Delivery:
 
     def _hold(self, batch: Batch, error: SegOpsError, *, lane: bool) -> None:
         until = self._clock.monotonic() + self._probe_every
-        who = identity(batch.owner) if lane else None
+        who = batch.claim if lane else None
         if lane:
-            self._lanes[identity(batch.owner)] = until
+            self._lanes[batch.claim] = until
         else:
             self.paused_until = until
             self._held = True
@@ -294,7 +295,7 @@ class Delivery:
         if batch.held_since is None:
             batch.held_since = now
         elif now - batch.held_since >= self._limits.hold:
-            self._troubles.pop(identity(batch.owner), None)
+            self._troubles.pop(batch.claim, None)
             self._drop([batch], "undeliverable", f"not delivered in {self._limits.hold:.0f} s; at last: {error}")
 
     def _drop(self, batches: Sequence[Batch], reason: DropReason, why: str) -> None:

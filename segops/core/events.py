@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timezone
 from typing import Any
@@ -9,6 +10,11 @@ from typing import Any
 import msgspec
 
 from segops.core.errors import SegOpsEventError
+
+MAX_OWNER_TEXT = 1024
+"""Characters that each text of a `UserContext` may have."""
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 CONTEXT_IDENTIFIED = "context_identified"
 PAGE_VIEWED = "page_viewed"
@@ -59,6 +65,8 @@ class Context(msgspec.Struct):
 
 class UserContext(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who the current user is, exchanged for a session token when the key is public (`pk_`).
+
+    Each text may have up to 1,024 characters; with a longer one the event is dropped as `invalid`.
 
     Attributes:
         user_id: The id of the logged-in user; None for an anonymous visitor.
@@ -154,9 +162,29 @@ def read_user_context(value: object) -> UserContext:
     if isinstance(value, UserContext):
         value = msgspec.structs.asdict(value)
     try:
-        return msgspec.convert({} if value is None else value, UserContext)
+        context = msgspec.convert({} if value is None else value, UserContext)
     except msgspec.ValidationError as error:
         raise SegOpsEventError(f"get_user returned no UserContext: {error}") from None
+    check_owner(context)
+    return context
+
+
+def check_owner(owner: UserContext) -> None:
+    """Refuse what no session can be asked for with; it would fail again and again, in front of all others.
+
+    Raises:
+        SegOpsEventError: A text is too long or holds a lone surrogate, or the time is beyond 64 bits.
+    """
+    for name in ("user_id", "anonymous_id", "user_id_sig"):
+        text = getattr(owner, name) or ""
+        if len(text) > MAX_OWNER_TEXT:
+            raise SegOpsEventError(
+                f"{name} from get_user must have at most {MAX_OWNER_TEXT} characters, got {len(text)}: shorten it"
+            )
+        if not text.isascii() and _LONE_SURROGATE.search(text):
+            raise SegOpsEventError(f"{name} from get_user must be valid Unicode, got a lone surrogate: decode it anew")
+    if owner.user_id_ts is not None and not -(2**63) <= owner.user_id_ts < 2**63:
+        raise SegOpsEventError("user_id_ts from get_user must be unix seconds, got a number beyond 64 bits")
 
 
 def check_time(value: object) -> str | datetime:
