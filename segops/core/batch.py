@@ -48,7 +48,7 @@ class Batch(msgspec.Struct, eq=False):
         start: A position, among all events that were ever taken, before which none of them stands.
         path: The endpoint that it is for.
         owner: Whose session it travels under, None for a secret key.
-        proof: The digest of the owner's signature, which the spool keeps in its place; None without a signature.
+        claim: What that session is asked for with: it tells one owner from another.
         key: Names the request to the server, the same each time it is sent.
         attempts: How often it was sent in vain.
         held_since: When it failed for the first time, on the monotonic clock.
@@ -60,7 +60,7 @@ class Batch(msgspec.Struct, eq=False):
     start: int
     path: str
     owner: UserContext | None
-    proof: str | None = None
+    claim: Claim = (None, None, None)
     key: str = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
     attempts: int = 0
     held_since: float | None = None
@@ -74,11 +74,6 @@ class Batch(msgspec.Struct, eq=False):
         """Return the request that carries it: byte for byte the same each time."""
         headers = {"Content-Type": "application/json", "Idempotency-Key": self.key}
         return Request("POST", self.path, headers, self.body)
-
-    @property
-    def claim(self) -> Claim:
-        """What its session is asked for with."""
-        return (None, None, None) if self.owner is None else (self.owner.user_id, self.owner.anonymous_id, self.proof)
 
     @property
     def events(self) -> list[bytes]:
@@ -98,25 +93,31 @@ class Batch(msgspec.Struct, eq=False):
         is_in_order = self.start >= 0 and self.owner is None  # and not from the spool, nor gathered from here and there
         second = self.start + middle if is_in_order else self.start
         return (
-            Batch.of(events[:middle], self.start, self.path, self.owner, self.proof),
-            Batch.of(events[middle:], second, self.path, self.owner, self.proof),
+            Batch.of(events[:middle], self.start, self.path, self.owner, self.claim),
+            Batch.of(events[middle:], second, self.path, self.owner, self.claim),
         )
 
     @classmethod
     def of(
-        cls, events: Sequence[bytes], start: int, path: str, owner: UserContext | None = None, proof: str | None = None
+        cls,
+        events: Sequence[bytes],
+        start: int,
+        path: str,
+        owner: UserContext | None = None,
+        claim: Claim = (None, None, None),
     ) -> Batch:
         """Return a batch of encoded events; of one, if the path is that of single events."""
-        return cls(events[0] if path == SINGLE_PATH else join(events), len(events), start, path, owner, proof)
+        return cls(events[0] if path == SINGLE_PATH else join(events), len(events), start, path, owner, claim)
 
 
-def proof_of(owner: UserContext) -> str | None:
-    """Return the digest of a signature and its time, which tells one from another and proves nothing."""
+def claim_of(owner: UserContext) -> Claim:
+    """Return what a session is asked for with; its digest tells one signature from another and proves nothing."""
     if not owner.user_id_sig:
-        return None
+        return owner.user_id, owner.anonymous_id, None
     from hashlib import sha256  # noqa: PLC0415 - loads OpenSSL, and only public keys need it
 
-    return sha256(f"{owner.user_id_ts} {owner.user_id_sig}".encode()).hexdigest()[:32]
+    digest = sha256(f"{owner.user_id_ts} {owner.user_id_sig}".encode()).hexdigest()[:32]
+    return owner.user_id, owner.anonymous_id, digest
 
 
 class _Answer(msgspec.Struct):

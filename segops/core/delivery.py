@@ -10,7 +10,7 @@ Source: fault-matrix.md, section 2, which says what each answer means.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from segops.core.batch import Batch, Claim, Verdict, is_response, is_unsafe, skipped, verdict, without_credential
 from segops.core.buffer import NEVER
@@ -28,7 +28,7 @@ from segops.core.line import Line
 from segops.core.options import ApiKey, Limits, Timing
 from segops.core.reporting import Reporter
 from segops.core.retry import Backoff, Clock, RetryPolicy, retry_after
-from segops.core.session import Sessions
+from segops.core.session import MAX_TOKENS, Sessions
 from segops.core.spooling import Spool
 
 _NEVER = float("inf")
@@ -36,6 +36,7 @@ _SPOOL_SHARE = 0.25
 """Of the time for closing, what is kept for writing to the spool what could not be sent."""
 
 _UNAUTHORISED = (401, 403)
+_REFUSED_CLAIM = (400, 403, 413, 422)
 
 
 class Delivery:
@@ -129,7 +130,7 @@ class Delivery:
                 self._attempt(self._in_flight, min(self._timing.timeout, end - now))
         except Exception as error:  # noqa: BLE001 - a bug of ours must neither end delivery nor reach who tracks
             self.paused_until = self._clock.monotonic() + 1.0
-            self._reporter.error(SegOpsError(f"delivery failed unexpectedly: {type(error).__name__}: {error}"))
+            self._reporter.error(_unexpected("delivery failed", error))
         finally:
             with self._changing:
                 self._in_flight = None
@@ -169,8 +170,10 @@ class Delivery:
         """Tell whether the client is closed and nothing is left."""
         return self.stop_at < _NEVER and self._settled_to >= self._ledger.end()
 
-    def _blocked(self, now: float) -> set[Claim]:
-        return {lane for lane, until in self._lanes.items() if until > now}
+    def _blocked(self, now: float) -> Collection[Claim]:
+        while self._lanes and next(iter(self._lanes.values())) <= now:  # the first one blocked ends first
+            del self._lanes[next(iter(self._lanes))]
+        return self._lanes.keys()
 
     def _attempt(self, batch: Batch, timeout: float) -> None:
         if batch.attempts:
@@ -229,7 +232,7 @@ class Delivery:
         if meaning is Verdict.DELIVERED:
             self._deliver(batch, response, seconds)
             return
-        error = api_error(f"POST {batch.path}", response.status, response.body, response.headers)
+        error = api_error(f"POST {batch.path}", response.status, response.body, response.headers, quote=False)
         if meaning is Verdict.SPLIT:
             self._split(batch, error)
         elif meaning is Verdict.RETRY:
@@ -270,21 +273,31 @@ class Delivery:
         until = self._clock.monotonic() + self._probe_every
         who = batch.claim if lane else None
         if lane:
-            self._lanes[batch.claim] = until
+            self._block(batch, until)
         else:
             self.paused_until = until
             self._held = True
+            if batch.owner is not None:  # the next attempt is another claim's: this one may be the reason
+                self._block(batch, until + self._probe_every)
         trouble = error.status if isinstance(error, SegOpsApiError) else type(error)
         if self._troubles.get(who) != trouble:
             self._troubles[who] = trouble
+            if len(self._troubles) > MAX_TOKENS:
+                del self._troubles[next(iter(self._troubles))]
             self._reporter.error(error)
         self._keep(batch, error)
+
+    def _block(self, batch: Batch, until: float) -> None:
+        self._lanes.pop(batch.claim, None)
+        self._lanes[batch.claim] = until
 
     def _refused_session(self, batch: Batch, error: SegOpsApiError) -> None:
         if verdict(error.status) is Verdict.RETRY:
             self._retry(batch, error, retry_after(error.headers, self._clock.time()))
-        else:  # a wrong key stops everybody, a wrong user only that user
-            self._hold(batch, error, lane=error.status in (400, 403, 413, 422))
+            return
+        # A wrong key stops everybody, a wrong claim only that claim. 401 may mean either: a key that worked is right.
+        is_known = self.sessions is not None and self.sessions.has_minted
+        self._hold(batch, error, lane=error.status in _REFUSED_CLAIM or (error.status == _UNAUTHORISED[0] and is_known))
 
     def _keep(self, batch: Batch, error: SegOpsError) -> None:
         batch.attempts += 1
@@ -323,8 +336,14 @@ class Delivery:
         now = self._clock.monotonic()
         if now < self.paused_until:
             return self.paused_until
-        self._lanes = {lane: until for lane, until in self._lanes.items() if until > now}
-        return min(self._lanes.values()) if self._lanes and self._settled_to < self._line.cut_to else None
+        return next(iter(self._lanes.values())) if self._blocked(now) and self._settled_to < self._line.cut_to else None
+
+
+def _unexpected(what: str, error: Exception) -> SegOpsError:
+    """Return the error of a bug of ours. Its text may quote an event: it is only in the cause."""
+    unexpected = SegOpsError(f"{what} unexpectedly: {type(error).__name__} was raised")
+    unexpected.__cause__ = error
+    return unexpected
 
 
 def _with_headers(request: Request, more: dict[str, str]) -> Request:

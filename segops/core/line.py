@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection
 
-from segops.core.batch import Batch, Claim, proof_of
+from segops.core.batch import Batch, Claim, claim_of
 from segops.core.errors import DropReason
 from segops.core.http import BATCH_PATH, SINGLE_PATH
 from segops.core.ledger import Ledger
@@ -126,7 +126,9 @@ class Line:
         if taken is None:
             return None
         body, count, owner = taken
-        batch = Batch(body, count, start, self._path, owner, proof_of(owner) if owner else None)
+        batch = Batch(body, count, start, self._path, owner)
+        if owner is not None:
+            batch.claim = claim_of(owner)
         self.loaded.append(batch)
         if self._sessions is not None and self._spool is not None:
             self._sessions.remember(batch)

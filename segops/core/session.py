@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from segops.core.batch import Batch, Claim, proof_of
+from segops.core.batch import Batch, Claim, claim_of
 from segops.core.buffer import Identity, identity
 from segops.core.errors import SegOpsApiError, SegOpsTransportError, api_error
 from segops.core.events import UserContext
@@ -109,7 +109,7 @@ class Sessions:
             SegOpsApiError: The server refused.
             SegOpsTransportError: The server did not answer, or not with a token.
         """
-        claim = _claim(user)
+        claim = claim_of(user)
         failures = self._failures
         with self._lock:
             token = self._tokens.get(claim)
@@ -121,7 +121,7 @@ class Sessions:
 
     def remember(self, batch: Batch) -> None:
         """Keep the signature of a batch until it comes back from the spool, which stores none."""
-        if batch.owner is not None and batch.proof is not None and batch.claim not in self._signed:
+        if batch.owner is not None and batch.claim[2] is not None and batch.claim not in self._signed:
             _keep(self._signed, batch.claim, _Signature(batch.owner, not self._is_too_old(batch.owner)))
 
     def owner(self, batch: Batch) -> UserContext | None:
@@ -131,7 +131,7 @@ class Sessions:
         waited, it is the latest one of the same user that the server took.
         """
         owner = batch.owner
-        if owner is None or batch.proof is None or owner.user_id_sig:
+        if owner is None or batch.claim[2] is None or owner.user_id_sig:
             return owner
         own = self._signed.get(batch.claim)
         if own is None:
@@ -143,9 +143,9 @@ class Sessions:
     def forget(self, user: UserContext, text: str) -> None:
         """Drop a token that the server did not take, unless it was replaced meanwhile."""
         with self._lock:
-            token = self._tokens.get(_claim(user))
+            token = self._tokens.get(claim_of(user))
             if token is not None and token.text == text:
-                self._tokens.pop(_claim(user), None)
+                self._tokens.pop(claim_of(user), None)
 
     def reset(self) -> None:
         """Drop all tokens, and the one that a handshake under way brings."""
@@ -188,7 +188,7 @@ class Sessions:
         request = Request("POST", SESSION_PATH, headers, msgspec.json.encode(user))
         response = self._send(request, timeout)
         if not 200 <= response.status < 300:  # noqa: PLR2004 - the class of success
-            raise api_error(f"POST {SESSION_PATH}", response.status, response.body, response.headers)
+            raise api_error(f"POST {SESSION_PATH}", response.status, response.body, response.headers, quote=False)
         try:
             answer = msgspec.json.decode(response.body, type=_Answer)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -207,10 +207,6 @@ class Sessions:
             expires_at = expires_at.replace(tzinfo=timezone.utc)
         now = http_date(response.headers.get("date", ""))
         return expires_at.timestamp() - (self._clock.time() if now is None else now)
-
-
-def _claim(user: UserContext) -> Claim:
-    return user.user_id, user.anonymous_id, proof_of(user)
 
 
 def _keep(kept: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:

@@ -65,8 +65,10 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
         """
         if not self.is_sound:
             raise ValueError(f"the batch at place {self.place} is not what was stored")
-        owner, proof = (None, None) if self.owner is None else _read_owner(self.owner)
-        batch = Batch.of(self.body.split(b"\n"), self.position, self.path, owner, proof)
+        batch = Batch.of(self.body.split(b"\n"), self.position, self.path)
+        if self.owner is not None:
+            batch.claim = _read_claim(self.owner)
+            batch.owner = UserContext(*batch.claim[:2])
         return msgspec.structs.replace(batch, key=self.key, attempts=self.attempts, row=self.place)
 
 
@@ -89,9 +91,9 @@ def owner_text(claim: Claim) -> str:
     return msgspec.json.encode(_Owner(*claim)).decode()
 
 
-def _read_owner(text: str) -> tuple[UserContext, str | None]:
+def _read_claim(text: str) -> Claim:
     owner = msgspec.json.decode(text, type=_Owner)
-    return UserContext(owner.user_id, owner.anonymous_id), owner.proof
+    return owner.user_id, owner.anonymous_id, owner.proof
 
 
 def read_row(row: tuple[object, ...]) -> Record | None:
