@@ -22,7 +22,7 @@ from segops.core.errors import (
     SegOpsTransportError,
     api_error,
 )
-from segops.core.http import Request, Response, Transport
+from segops.core.http import Request, Response, Transport, shown_url
 from segops.core.ledger import Ledger
 from segops.core.line import Line
 from segops.core.options import ApiKey, Limits, Timing
@@ -71,7 +71,7 @@ class Delivery:
         self._spool = spool
         self._line = Line(ledger, spool, self.sessions, timing)
         self._transport = transport
-        self._transport_name = transport.url or type(transport).__name__
+        self._transport_name = shown_url(transport.url) or type(transport).__name__
         self._key = key
         self._reporter = reporter
         self._limits = limits

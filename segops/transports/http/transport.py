@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import ssl
 from collections import deque
 from contextlib import suppress
@@ -38,6 +39,7 @@ _Connection = PlainConnection | TLSConnection
 _SPACES_IN_REQUEST_LINE = 2
 _BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 _JOIN_BELOW = 65536
+_REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: \d+")
 _PROXY_AUTHENTICATION_REQUIRED = 407
 
 
@@ -251,6 +253,8 @@ class HttpTransport(Transport):
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"its certificate was refused ({error.verify_message}); for an authority of your own pass ca_file"
         text = str(error) or type(error).__name__
+        if refused := _REFUSED_TUNNEL.match(text):  # without the words of the proxy
+            text = refused[0]
         if self._proxy is not None and "407" in text:
             return (
                 f"the proxy {self._proxy.address} wants credentials: put them into its URL, http://user:password@host"
