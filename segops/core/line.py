@@ -44,20 +44,21 @@ class Line:
         """Return the next batch that is due and whose claim is not blocked, loaded."""
         if self._spool is not None and self._spool.always:
             self.spill(self._threshold)
-        for batch in self.loaded:
-            if batch.claim not in blocked:
-                return batch
         if self._spool is not None:
             stored = self._spool.take(blocked)
             if stored is not None:
                 self.loaded.append(stored)
-            if stored is not None or self._spool.always:  # what came in meanwhile is stored first, in the next round
                 return stored
+        for batch in self.loaded:
+            if batch.claim not in blocked:
+                return batch
+        if self._spool is not None and self._spool.always:  # what came in meanwhile is stored first, in the next round
+            return None
         while self._is_due(self._threshold):
             fresh = self._cut()
             if fresh is None or fresh.claim not in blocked:
                 return fresh
-            self.stow()
+        self.stow()  # those that are blocked, together: to store each by itself would hold up the others
         return None
 
     def spill(self, threshold: int) -> None:

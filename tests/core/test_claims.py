@@ -197,9 +197,7 @@ def test_thousands_of_forged_claims_are_refused_and_forgotten() -> None:
 @pytest.mark.parametrize("text", ["x" * 1025, "\ud800", "é" * 5000], ids=["long", "surrogate", "long and wide"])
 def test_what_no_session_can_be_asked_for_with_is_refused_at_once(make: MakeRig, field: str, text: str) -> None:
     says: list[dict[str, Any]] = [{field: text}, {"user_id": "a"}]
-    rig = make(
-        lambda r: session("t", 4e9) if r.path == SESSION_PATH else 202, key=PUBLIC, get_user=lambda: says.pop(0)
-    )
+    rig = make(lambda r: session("t", 4e9) if r.path == SESSION_PATH else 202, key=PUBLIC, get_user=lambda: says.pop(0))
     rig.track("a", "a")
     assert not rig.client.flush()
     assert rig.client.stats().dropped == {"invalid": 1}
