@@ -157,7 +157,7 @@ def read_user_context(value: object) -> UserContext:
     """Return a checked `UserContext` from what `get_user` returned: one, a mapping with its fields, or None.
 
     Raises:
-        SegOpsEventError: It is something else, or a field has the wrong type.
+        SegOpsEventError: It is something else, or a field has the wrong type, is too long or cannot be sent.
     """
     if isinstance(value, UserContext):
         value = msgspec.structs.asdict(value)
@@ -165,26 +165,33 @@ def read_user_context(value: object) -> UserContext:
         context = msgspec.convert({} if value is None else value, UserContext)
     except msgspec.ValidationError as error:
         raise SegOpsEventError(f"get_user returned no UserContext: {error}") from None
-    check_owner(context)
-    return context
+    user_id, anonymous_id, signature = (
+        _owner_text(name, getattr(context, name)) for name in ("user_id", "anonymous_id", "user_id_sig")
+    )
+    stamp = context.user_id_ts
+    if stamp is not None:
+        stamp = int.__int__(stamp)
+        if not -(2**63) <= stamp < 2**63:
+            raise SegOpsEventError("user_id_ts from get_user must be unix seconds, got a number beyond 64 bits")
+    return UserContext(user_id, anonymous_id, signature, stamp)
 
 
-def check_owner(owner: UserContext) -> None:
-    """Refuse what no session can be asked for with; it would fail again and again, in front of all others.
+def _owner_text(name: str, text: str | None) -> str | None:
+    """Return the text as a plain str; what cannot be sent would fail again and again, in front of all others.
 
     Raises:
-        SegOpsEventError: A text is too long or holds a lone surrogate, or the time is beyond 64 bits.
+        SegOpsEventError: It is too long or holds a lone surrogate.
     """
-    for name in ("user_id", "anonymous_id", "user_id_sig"):
-        text = getattr(owner, name) or ""
-        if len(text) > MAX_OWNER_TEXT:
-            raise SegOpsEventError(
-                f"{name} from get_user must have at most {MAX_OWNER_TEXT} characters, got {len(text)}: shorten it"
-            )
-        if not text.isascii() and _LONE_SURROGATE.search(text):
-            raise SegOpsEventError(f"{name} from get_user must be valid Unicode, got a lone surrogate: decode it anew")
-    if owner.user_id_ts is not None and not -(2**63) <= owner.user_id_ts < 2**63:
-        raise SegOpsEventError("user_id_ts from get_user must be unix seconds, got a number beyond 64 bits")
+    if text is None:
+        return None
+    text = str.__str__(text)
+    if len(text) > MAX_OWNER_TEXT:
+        raise SegOpsEventError(
+            f"{name} from get_user must have at most {MAX_OWNER_TEXT} characters, got {len(text)}: shorten it"
+        )
+    if not text.isascii() and _LONE_SURROGATE.search(text):
+        raise SegOpsEventError(f"{name} from get_user must be valid Unicode, got a lone surrogate: decode it anew")
+    return text
 
 
 def check_time(value: object) -> str | datetime:

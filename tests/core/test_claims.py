@@ -208,6 +208,25 @@ def test_what_no_session_can_be_asked_for_with_is_refused_at_once(make: MakeRig,
     assert text not in str(error)
 
 
+class Text(str):
+    """As Django's SafeString, which msgspec does not write."""
+
+    __slots__ = ()
+
+
+class Whole(int):
+    """As numpy's integers and IntEnum."""
+
+
+def test_subclasses_of_str_and_int_are_read_past_their_own_methods(make: MakeRig) -> None:
+    says = {"user_id": Text("a"), "anonymous_id": Text("d"), "user_id_sig": Text("s"), "user_id_ts": Whole(5)}
+    rig = make(lambda r: session("t", 4e9) if r.path == SESSION_PATH else 202, key=PUBLIC, get_user=lambda: says)
+    rig.track("a")
+    assert rig.client.flush()
+    (mint,) = rig.server.mints()
+    assert msgspec.json.decode(mint.body) == says
+
+
 @pytest.mark.parametrize("stamp", [2**63, -(2**70), 10**5000], ids=["63", "70", "5000"])
 def test_a_time_beyond_64_bits_is_refused_at_once(make: MakeRig, stamp: int) -> None:
     rig = make(key=PUBLIC, get_user=lambda: {"user_id": "a", "user_id_sig": "s", "user_id_ts": stamp})

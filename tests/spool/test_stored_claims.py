@@ -1,4 +1,4 @@
-"""Signatures are not stored. What comes back from the spool travels under its own, or under none that it did not earn."""
+"""Signatures are not stored: what comes back from the spool travels under its own, or under none of another claim."""
 
 from __future__ import annotations
 
