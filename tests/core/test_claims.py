@@ -13,7 +13,8 @@ import pytest
 from segops import Limits, SegOpsClient, SegOpsEventError, sign_user_id
 from segops.core import SESSION_PATH, Request, Response
 from segops.local import LocalSegOps, LocalServer
-from tests.core.harness import PUBLIC, Answer, MakeRig, Rig, build, reply
+from segops.transports.memory import MemoryTransport
+from tests.core.harness import PUBLIC, SECRET, Answer, MakeRig, Rig, build, reply
 from tests.core.test_session import session
 
 GOOD, FORGED, UNSIGNED, TAMPERED, STALE = "good", "forged", "unsigned", "tampered", "stale"
@@ -339,3 +340,30 @@ def test_row_67_what_a_server_repeats_stays_out_of_messages(make: MakeRig, statu
     assert rig.errors
     assert not [text for text in shown if any(secret in text for secret in PLANTED)]
     assert any(str(status) in text for text in shown)
+
+
+def test_row_67_what_the_hosts_own_code_raises_is_told_by_its_kind_and_place(
+    make: MakeRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    def on_error(_: Exception) -> None:
+        raise LookupError(f"no such user: {PLANTED[0]}")
+
+    rig = make(on_error=on_error)
+    rig.track("")
+    rig.client.flush()
+    logged = [record.getMessage() for record in caplog.records]
+    assert any("LookupError was raised at " in line and "test_claims.py:" in line for line in logged)
+    assert not any(PLANTED[0] in line for line in logged)
+
+
+def test_row_67_a_transport_that_keeps_credentials_in_its_url_shows_none() -> None:
+    class Queue(MemoryTransport):
+        url = "amqp://planted:secret@example.org/events@v1"
+
+    client = SegOpsClient(api_key=SECRET, transport=Queue())
+    client.track(user_id="a", event_type="x")
+    client.shutdown()
+    for text in (repr(client), str(client.stats())):
+        assert "planted" not in text
+        assert "secret" not in text
+        assert "amqp://example.org/events@v1" in text

@@ -132,7 +132,8 @@ class HttpTransport(Transport):
                 f"{self.url} did not answer {request!r} within {min(timeout, idle):g} s"
             ) from error
         except (OSError, HTTPException, HTTPError) as error:
-            raise SegOpsTransportError(f"{self.url} did not answer {request!r}: {self._reason(error)}") from error
+            cause = None if _REFUSED_TUNNEL.match(str(error)) else error  # which has the words of the proxy
+            raise SegOpsTransportError(f"{self.url} did not answer {request!r}: {self._reason(error)}") from cause
         finally:
             exchange.resume(outer)
         if response.status == _PROXY_AUTHENTICATION_REQUIRED and self._proxy is not None:
