@@ -142,11 +142,13 @@ def is_unsafe(error: SegOpsError) -> bool:
 
 
 def without_credential(response: Response, request: Request) -> Response:
-    """Take the credential of `request` out of the answer's body: servers quote it, and errors quote the body."""
-    credential = request.headers.get("Authorization", "").rpartition(" ")[2].encode()
-    if not credential or credential not in response.body:
+    """Take the credential of `request` out of the answer's body and headers: servers quote it, and errors hold both."""
+    credential = request.headers.get("Authorization", "").rpartition(" ")[2]
+    if not credential:
         return response
-    return msgspec.structs.replace(response, body=response.body.replace(credential, b"***"))
+    body = response.body.replace(credential.encode(), b"***")
+    headers = {name: value.replace(credential, "***") for name, value in response.headers.items()}
+    return msgspec.structs.replace(response, body=body, headers=headers)
 
 
 def skipped(response: Response) -> int:
