@@ -86,8 +86,8 @@ class OwnedIntake(PureIntake):
         events = [self._incoming.popleft() for _ in range(count)]
         turns: dict[Identity, int] = {}
         for event in events:
-            turns.setdefault(identity(event.owner), len(turns))
-        events.sort(key=lambda event: turns[identity(event.owner)])
+            turns.setdefault(_user(event.owner), len(turns))
+        events.sort(key=lambda event: turns[_user(event.owner)])
         self._queue.extend(events)
         self.room += count
 
@@ -187,6 +187,11 @@ def _nobody() -> None:
 def identity(owner: UserContext) -> Identity:
     """Return what tells one user from another: a new signature does not make another user."""
     return owner.user_id, owner.anonymous_id
+
+
+def _user(owner: UserContext) -> Identity:
+    """Return whose events must stay in order: those of one user do so across devices."""
+    return (owner.user_id, None) if owner.user_id else (None, owner.anonymous_id)
 
 
 def _claim(owner: UserContext) -> tuple[Identity, str | None, int | None]:

@@ -18,7 +18,10 @@ from tests.core.harness import PUBLIC, MakeRig, Rig, events
 from tests.core.intakes import PLENTY, make
 from tests.core.test_session import session
 
-OWNERS = [UserContext(user, device, sig) for user in ("a", "é") for device in (None, "d") for sig in (None, "1", "2")]
+USERS = ("a", "é", None)
+OWNERS = [UserContext(user, device, sig) for user in USERS for device in (None, "d") for sig in (None, "1", "2")]
+    UserContext(user, device, sig) for user in ("a", "é", None) for device in (None, "d") for sig in (None, "1", "2")
+]
 
 
 def owned(number: int, owner: UserContext) -> OwnedEvent:
@@ -49,6 +52,7 @@ def test_each_request_holds_one_claim_and_each_user_keeps_the_order(
     went: dict[object, list[tuple[UserContext, bytes]]] = defaultdict(list)
     positions: list[bytes] = []
     taken: set[bytes] = set()
+    in_order: dict[object, list[int]] = defaultdict(list)
 
     def take() -> None:
         got = intake.take()
@@ -60,6 +64,7 @@ def test_each_request_holds_one_claim_and_each_user_keeps_the_order(
         members = [body] if is_single else split(body)
         assert len(members) == count <= batch_events
         assert count == 1 or len(body) - 2 <= batch_bytes
+        in_order[owner.user_id or owner.anonymous_id] += [int(member.strip(b'"')) for member in members]
         went[identity(owner)] += [(owner, member) for member in members]
         taken.update(members)
         intake.room += count
@@ -78,6 +83,7 @@ def test_each_request_holds_one_claim_and_each_user_keeps_the_order(
     while intake.waiting:
         take()
     assert went == came
+    assert all(numbers == sorted(numbers) for numbers in in_order.values()), "also across the devices of a user"
     assert (intake.pending_bytes, intake.room, intake.out_of_turn) == (0, PLENTY, 0)
 
 
