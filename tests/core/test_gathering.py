@@ -20,8 +20,6 @@ from tests.core.test_session import session
 
 USERS = ("a", "é", None)
 OWNERS = [UserContext(user, device, sig) for user in USERS for device in (None, "d") for sig in (None, "1", "2")]
-    UserContext(user, device, sig) for user in ("a", "é", None) for device in (None, "d") for sig in (None, "1", "2")
-]
 
 
 def owned(number: int, owner: UserContext) -> OwnedEvent:
