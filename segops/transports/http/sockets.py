@@ -13,6 +13,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -147,19 +148,27 @@ def dial(host: str, port: int) -> TimedSocket:
     """
     endpoints = resolve(host, port)
     failure = OSError(f"{host} has no address")
-    for tried, (family, kind, protocol, _, address) in enumerate(endpoints):
-        sock = TimedSocket(family, kind, protocol)
+    for tried, endpoint in enumerate(endpoints):
         try:
-            for option in _OPTIONS:
-                sock.setsockopt(*option)
-            sock.settimeout(exchange.left() / (len(endpoints) - tried))
-            sock.connect(address)
+            return _connect(endpoint, exchange.left() / (len(endpoints) - tried))
         except OSError as error:
-            sock.close()
             failure = error
-        else:
-            return sock
     raise failure
+
+
+def _connect(endpoint: _Endpoint, timeout: float) -> TimedSocket:
+    family, kind, protocol, _, address = endpoint
+    sock = TimedSocket(family, kind, protocol)  # may be refused: a kernel without IPv6, a sandbox
+    try:
+        for option in _OPTIONS:
+            with suppress(OSError):  # nothing depends on them
+                sock.setsockopt(*option)
+        sock.settimeout(timeout)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def resolve(host: str, port: int) -> Sequence[_Endpoint]:
