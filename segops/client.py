@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from segops.assembly import BUILT_IN_PLUGINS, open_transport
 from segops.core.enrichment import Enrichment
-from segops.core.errors import SegOpsConfigError, SegOpsTransportError
+from segops.core.errors import SegOpsConfigError, SegOpsTransportError, needs_modules
 from segops.core.hosts import check_interpreter
 from segops.core.http import Request, Response, Transport
 from segops.core.ledger import Stats
@@ -260,7 +260,8 @@ class SegOpsClient(Tracker):
     def _choose_spool(self, path: str | os.PathLike[str] | None, policy: SpoolPolicy) -> OpenSpool | None:
         if path is None or self._is_disabled:
             return None
-        from segops.spool import plan_spool  # noqa: PLC0415 - loads SQLite, which most programs do not need
+        with needs_modules("the spool"):
+            from segops.spool import plan_spool  # noqa: PLC0415 - loads SQLite, which most programs do not need
 
         owned = self._key is not None and self._key.is_public
         return plan_spool(path, limits=self._limits, always=policy == "always", owned=owned)

@@ -181,7 +181,7 @@ def test_an_address_that_the_system_refuses_is_passed_over(
 def test_the_next_address_is_tried_whatever_the_first_socket_raises(
     monkeypatch: pytest.MonkeyPatch, closing: Closing, number: int
 ) -> None:
-    refusals = []
+    refusals: list[int] = []
 
     def refuse_once(event: str, args: tuple[object, ...]) -> None:
         if event == "socket.__new__" and not refusals and args[1] == socket.AF_INET6:

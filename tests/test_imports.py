@@ -109,6 +109,8 @@ READERS_OF_THE_ENVIRONMENT = {
     # The proxy variables are everybody's; the standard library reads them, on Windows and macOS from the system, too.
     ("segops.transports.http.addresses", "getproxies"),
     ("segops.transports.http.addresses", "proxy_bypass"),
+    # Those of TLS are OpenSSL's, which reads them itself: this one only names them in messages.
+    ("segops.transports.http.tls", "environ"),
 }
 
 NOT_LOADED_BY_IMPORT = {

@@ -27,6 +27,7 @@ from segops.core.errors import (
     SegOpsTransportError,
     SegOpsWebhookError,
     api_error,
+    needs_modules,
 )
 from segops.core.events import CONTEXT_IDENTIFIED, PAGE_VIEWED, Context, Event, PageView, UserContext
 from segops.core.hookspecs import Command, Enrich, Enricher, Observer, hookimpl
@@ -42,6 +43,7 @@ from segops.core.http import (
 )
 from segops.core.intake import IS_COMPILED
 from segops.core.options import Limits, check_number
+from segops.core.paths import LocalUrl, absolute_path, expand_home, parse_local_url
 from segops.core.retry import Backoff, Clock, RetryPolicy, retry_after
 from segops.core.spooling import Accounts, OpenSpool, Spool
 
@@ -66,6 +68,7 @@ __all__ = [
     "Event",
     "Identity",
     "Limits",
+    "LocalUrl",
     "Observer",
     "OpenSpool",
     "PageView",
@@ -97,9 +100,13 @@ __all__ = [
     "Transport",
     "TransportFactory",
     "UserContext",
+    "absolute_path",
     "api_error",
     "check_number",
+    "expand_home",
     "hookimpl",
     "identity",
+    "needs_modules",
+    "parse_local_url",
     "retry_after",
 ]

@@ -15,6 +15,7 @@ from segops.core import SegOpsConfigError
 _PORTS = {"http": 80, "https": 443}
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _MAX_NAME = 253
+_BRACKETED = re.compile(r"\[([^]]*)\](?::([0-9]+))?")
 _NOT_IN_URL = re.compile(r"[^!-~]")
 
 
@@ -64,10 +65,11 @@ def parse_base(url: str) -> tuple[Address, str]:
     """
     parts = _split(url, "the URL of SegOps")
     if "@" in parts.netloc:
-        raise SegOpsConfigError("the URL of SegOps holds a user name or password: leave it out and pass the API key")
+        raise SegOpsConfigError(
+            "the URL of SegOps contains user info (user:password@): leave it out and pass the API key"
+        )
     address = _address(parts, "the URL of SegOps")
-    if "?" in url or "#" in url:
-        raise SegOpsConfigError(f"the URL of SegOps has a query or fragment after {address}: leave that out")
+    _refuse_options(parts, url, f"the URL of SegOps, {address},")
     return address, parts.path.rstrip("/").removesuffix("/api").rstrip("/")
 
 
@@ -84,23 +86,68 @@ def find_proxy(address: Address, option: str | None) -> Proxy | None:
     """
     if option is not None:
         return _parse_proxy(option, "the proxy") if option else None
-    if _is_loopback(address.host) or proxy_bypass(f"{address.host}:{address.port}"):
-        return None
     known = getproxies()
+    is_excluded = _is_excluded(address, known["no"]) if "no" in known else proxy_bypass(address.host)
+    if is_excluded or _is_loopback(address.host):
+        return None
     url = known.get(address.scheme) or known.get("all")
     if not url:
         return None
     return _parse_proxy(url if "://" in url else f"http://{url}", f"the proxy that the environment sets for {address}")
 
 
+def _is_excluded(address: Address, no_proxy: str) -> bool:
+    """Tell whether `no_proxy` names a server, as curl reads it.
+
+    It holds names, which include their subdomains, IP addresses and networks (10.0.0.0/8), "*" for all; with a port,
+    only that port is meant. The standard library knows neither networks nor brackets.
+    """
+    return any(_names(entry, address) for entry in no_proxy.replace(",", " ").lower().split())
+
+
+def _names(entry: str, address: Address) -> bool:
+    host = address.host.lower().rstrip(".")
+    bracketed = _BRACKETED.fullmatch(entry)
+    name, port = bracketed.groups() if bracketed else (entry, None)
+    if bracketed is None and name.count(":") == 1:
+        name, _, port = name.partition(":")
+    if port is not None and port != str(address.port):
+        return False
+    if _is_ip(host):
+        return _contains(name, host)
+    name = name.removeprefix("*").strip(".")
+    return entry == "*" or (name != "" and (host == name or host.endswith(f".{name}")))
+
+
+def _contains(network: str, host: str) -> bool:
+    if network == "*":
+        return True
+    ip = ipaddress.ip_address(host)
+    forms = {ip, getattr(ip, "ipv4_mapped", None) or ip}
+    try:
+        return any(form in ipaddress.ip_network(network, strict=False) for form in forms)
+    except ValueError:  # a name, or nothing that is known
+        return False
+
+
 def _parse_proxy(url: str, what: str) -> Proxy:
     parts = _split(url, what)
     address = _address(parts, what)
+    _refuse_options(parts, url, what)
     if "@" not in parts.netloc:
         return Proxy(address)
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
     pair = base64.b64encode(unquote_to_bytes(user) + b":" + unquote_to_bytes(password))
     return Proxy(address, {"Proxy-Authorization": f"Basic {pair.decode()}"})
+
+
+def _refuse_options(parts: SplitResult, url: str, what: str) -> None:
+    """Refuse what would be left out in silence; by name, as the values may be secret."""
+    names = [name.partition("=")[0] for name in parts.query.split("&") if name]
+    if names:
+        raise SegOpsConfigError(f"{what} has a query with the unknown option {names[0]!r}: leave it out")
+    if "?" in url or "#" in url:
+        raise SegOpsConfigError(f"{what} has an empty query or fragment (#…): leave it out")
 
 
 def _split(url: str, what: str) -> SplitResult:

@@ -32,6 +32,7 @@ from segops.core import (
 from segops.transports.http.addresses import find_proxy, parse_base
 from segops.transports.http.answers import Answer, Stopped, read_answer
 from segops.transports.http.sockets import PlainConnection, TimedTLSSocket, TLSConnection, exchange
+from segops.transports.http.tls import describe, make_context
 
 _Connection = PlainConnection | TLSConnection
 
@@ -52,7 +53,7 @@ class HttpTransport(Transport):
             its end is left out, because the paths of requests begin with it.
         proxy: A proxy as "http://user:password@host:3128"; "" for none. By default what the environment says
             (`https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`), except for servers on this machine.
-        ca_file: A PEM file with the certificate authorities to trust in place of the system's.
+        ca_file: A PEM file with the certificate authorities to trust in place of the system's; `~` is expanded.
         user_agent: The User-Agent header.
         max_response_bytes: How much of an answer's body is read, both before and after it is decompressed.
         pool_size: How many idle connections are kept.
@@ -237,19 +238,14 @@ class HttpTransport(Transport):
 
     @cached_property
     def _tls_context(self) -> ssl.SSLContext:
-        try:
-            context = ssl.create_default_context(cafile=self._ca_file)
-        except OSError as error:
-            raise SegOpsConfigError(
-                f"ca_file {self._ca_file!s} cannot be used ({error.strerror or error}): pass a readable PEM file"
-            ) from error
+        context = make_context(self._ca_file)
         context.sslsocket_class = TimedTLSSocket
         return context
 
     def _reason(self, error: Exception) -> str:
         """Say what went wrong, and what can be done about it."""
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return f"its certificate was refused ({error.verify_message}); for an authority of your own pass ca_file"
+        if about_tls := describe(error):
+            return about_tls
         text = str(error) or type(error).__name__
         if self._proxy is not None and "407" in text:
             return (

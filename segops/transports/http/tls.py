@@ -1,0 +1,84 @@
+"""TLS settings, and what to say of them when they cannot be used.
+
+OpenSSL and Python take some of them from the environment: SSLKEYLOGFILE, SSL_CERT_FILE, SSL_CERT_DIR, OPENSSL_CONF.
+Whoever reads an error about one of these must learn which variable it was.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+
+from segops.core import SegOpsConfigError, expand_home
+
+_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def make_context(ca_file: str | os.PathLike[str] | None = None) -> ssl.SSLContext:
+    """Return the settings of a client: certificates are checked.
+
+    Args:
+        ca_file: A PEM file with the certificate authorities to trust in place of the system's.
+
+    Raises:
+        SegOpsConfigError: The file, or what the environment asks for, cannot be used.
+    """
+    path = None if ca_file is None else expand_home(ca_file)
+    try:
+        return ssl.create_default_context(cafile=path)
+    except (OSError, ValueError) as error:
+        raise SegOpsConfigError(_explain(error, path)) from error
+
+
+def describe(error: Exception) -> str | None:
+    """Say what a failed exchange has to do with these settings; None if nothing."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate was refused ({error.verify_message}); for an authority of your own pass ca_file"
+            f"{_describe_authorities()}"
+        )
+    if isinstance(error, OSError) and error.filename is not None:  # nothing else of an exchange is a file
+        return _describe_key_log(error)
+    return None
+
+
+def _explain(error: Exception, ca_file: str | None) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return _describe_key_log(error)
+    reason = (error.strerror if isinstance(error, OSError) else None) or error
+    if ca_file is not None and _is_usable_without(ca_file):
+        return f"ca_file {ca_file} cannot be used ({reason}): pass a readable PEM file"
+    configuration = os.environ.get("OPENSSL_CONF")
+    if configuration:
+        return f"the TLS settings in OPENSSL_CONF={configuration} cannot be used ({reason}): correct or unset it"
+    return f"the TLS settings of this machine cannot be used ({reason}): check the configuration of OpenSSL"
+
+
+def _is_usable_without(ca_file: str) -> bool:
+    """Tell whether it is this file that cannot be used."""
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    except OSError:
+        return False
+    try:
+        context.load_verify_locations(ca_file)
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+def _describe_key_log(error: OSError) -> str:
+    return (
+        f"the file {error.filename} that SSLKEYLOGFILE names cannot be written ({error.strerror}): "
+        "unset SSLKEYLOGFILE, or let it name a file that can be written"
+    )
+
+
+def _describe_authorities() -> str:
+    """Say which variables name the authorities that are trusted, and whether they can be read."""
+    said = []
+    for name in _AUTHORITIES:
+        if value := os.environ.get(name):
+            can_be_read = all(os.access(each, os.R_OK) for each in value.split(os.pathsep))
+            said.append(f"{name}={value}{'' if can_be_read else ', which cannot be read'}")
+    return f" (trusted are those in {'; '.join(said)})" if said else ""
