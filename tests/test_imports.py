@@ -97,7 +97,7 @@ RULES = {
     "segops.testing": Rule(doors=PUBLIC, third_party=("msgspec", "pytest")),
     "segops.cli": Rule(doors=(*PUBLIC, "segops.assembly"), inside=("segops.commands",)),
     "segops.commands": Rule(
-        doors=(*PUBLIC, "segops.assembly", "segops.environment"),
+        doors=(*PUBLIC, "segops.assembly", "segops.environment", "segops.transports.http"),
         third_party=("msgspec", "rich"),  # the extra `cli`
     ),
     "segops.listing": Rule(doors=(*PUBLIC, "segops.assembly"), third_party=("msgspec",)),

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import ssl
+from pathlib import Path
 
 from segops.core import SegOpsConfigError, expand_home
-
-_AUTHORITIES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def make_context(ca_file: str | os.PathLike[str] | None = None) -> ssl.SSLContext:
@@ -38,15 +37,17 @@ def describe(error: Exception) -> str | None:
             f"{_describe_authorities()}"
         )
     if isinstance(error, OSError) and error.filename is not None:  # nothing else of an exchange is a file
-        return _describe_key_log(error)
+        return _describe_key_log(error.filename, error.strerror)
+    if isinstance(error, ssl.SSLError) and error.library == "BIO" and (key_log := os.environ.get("SSLKEYLOGFILE")):
+        return _describe_key_log(key_log, str(error))  # as on a full disk
     return None
 
 
 def _explain(error: Exception, ca_file: str | None) -> str:
     if isinstance(error, OSError) and error.filename is not None:
-        return _describe_key_log(error)
+        return _describe_key_log(error.filename, error.strerror)
     reason = (error.strerror if isinstance(error, OSError) else None) or error
-    if ca_file is not None and _is_usable_without(ca_file):
+    if ca_file is not None and _is_refused(ca_file):
         return f"ca_file {ca_file} cannot be used ({reason}): pass a readable PEM file"
     configuration = os.environ.get("OPENSSL_CONF")
     if configuration:
@@ -54,8 +55,8 @@ def _explain(error: Exception, ca_file: str | None) -> str:
     return f"the TLS settings of this machine cannot be used ({reason}): check the configuration of OpenSSL"
 
 
-def _is_usable_without(ca_file: str) -> bool:
-    """Tell whether it is this file that cannot be used."""
+def _is_refused(ca_file: str) -> bool:
+    """Tell whether it is this file that cannot be used, rather than OpenSSL."""
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     except OSError:
@@ -67,9 +68,9 @@ def _is_usable_without(ca_file: str) -> bool:
     return False
 
 
-def _describe_key_log(error: OSError) -> str:
+def _describe_key_log(path: str, reason: str) -> str:
     return (
-        f"the file {error.filename} that SSLKEYLOGFILE names cannot be written ({error.strerror}): "
+        f"the file {path} that SSLKEYLOGFILE names cannot be written ({reason}): "
         "unset SSLKEYLOGFILE, or let it name a file that can be written"
     )
 
@@ -77,8 +78,14 @@ def _describe_key_log(error: OSError) -> str:
 def _describe_authorities() -> str:
     """Say which variables name the authorities that are trusted, and whether they can be read."""
     said = []
-    for name in _AUTHORITIES:
-        if value := os.environ.get(name):
-            can_be_read = all(os.access(each, os.R_OK) for each in value.split(os.pathsep))
-            said.append(f"{name}={value}{'' if can_be_read else ', which cannot be read'}")
+    if file := os.environ.get("SSL_CERT_FILE"):
+        can_be_read = Path(file).is_file() and os.access(file, os.R_OK)
+        said.append(_describe_source("SSL_CERT_FILE", file, can_be_read=can_be_read))
+    if folders := os.environ.get("SSL_CERT_DIR"):
+        can_be_read = any(Path(folder).is_dir() for folder in folders.split(os.pathsep))
+        said.append(_describe_source("SSL_CERT_DIR", folders, can_be_read=can_be_read))
     return f" (trusted are those in {'; '.join(said)})" if said else ""
+
+
+def _describe_source(name: str, value: str, *, can_be_read: bool) -> str:
+    return f"{name}={value}{'' if can_be_read else ', which cannot be read'}"
