@@ -12,18 +12,73 @@ from segops.core.http import Transport, TransportFactory
 from segops.core.plugins import Plugin, Plugins
 from segops.environment import read_environment
 
-BUILT_IN_PLUGINS = {
-    "transports": "segops.transports",
-    "local": "segops.local.plugin",
-    "ai_referrer": "segops.plugins.ai_referrer",
-    "admin": "segops.plugins.admin",
-    "demo": "segops.plugins.demo",
-    "dev": "segops.plugins.dev",
-    "spool": "segops.plugins.spool",
-    "listing": "segops.listing",
-    "commands": "segops.commands",
+
+def _transports() -> object:
+    import segops.transports  # noqa: PLC0415 - each of these is imported by name, so that freezers find it
+
+    return segops.transports
+
+
+def _local() -> object:
+    import segops.local.plugin  # noqa: PLC0415
+
+    return segops.local.plugin
+
+
+def _ai_referrer() -> object:
+    import segops.plugins.ai_referrer  # noqa: PLC0415
+
+    return segops.plugins.ai_referrer
+
+
+def _admin() -> object:
+    import segops.plugins.admin  # noqa: PLC0415
+
+    return segops.plugins.admin
+
+
+def _demo() -> object:
+    import segops.plugins.demo  # noqa: PLC0415
+
+    return segops.plugins.demo
+
+
+def _dev() -> object:
+    import segops.plugins.dev  # noqa: PLC0415
+
+    return segops.plugins.dev
+
+
+def _spool() -> object:
+    import segops.plugins.spool  # noqa: PLC0415
+
+    return segops.plugins.spool
+
+
+def _listing() -> object:
+    import segops.listing  # noqa: PLC0415
+
+    return segops.listing
+
+
+def _commands() -> object:
+    import segops.commands  # noqa: PLC0415
+
+    return segops.commands
+
+
+BUILT_IN_PLUGINS: Mapping[str, Callable[[], object]] = {
+    "transports": _transports,
+    "local": _local,
+    "ai_referrer": _ai_referrer,
+    "admin": _admin,
+    "demo": _demo,
+    "dev": _dev,
+    "spool": _spool,
+    "listing": _listing,
+    "commands": _commands,
 }
-"""Where the built-in plugins are, by name. Each client imports them: what is costly in them is loaded on use."""
+"""What imports each built-in plugin, by name. Each client does: what is costly in them is loaded on use."""
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -56,7 +56,7 @@ RULES = {
     # The composition roots know the inside of the core.
     "segops": Rule(
         doors=("segops.plugins.ai_referrer", "segops.signing", "segops.webhooks"),
-        inside=("segops.admin", "segops.async_admin", "segops.client", *CORE),
+        inside=("segops.admin", "segops.async_admin", "segops.client", "segops.plugins", *CORE),
     ),
     "segops.client": Rule(doors=("segops.spool",), inside=("segops.assembly", "segops.environment", *CORE)),
     "segops.admin": Rule(
@@ -66,7 +66,15 @@ RULES = {
     ),
     "segops.async_admin": Rule(doors=("segops.plugins.admin",), inside=("segops.admin", *CORE)),
     "segops.derived": Rule(doors=("segops.admin",), inside=("segops.plugins.admin",)),
-    "segops.assembly": Rule(inside=("segops.environment", *CORE), third_party=("msgspec",)),
+    "segops.assembly": Rule(
+        inside=(
+            *("segops.commands", "segops.environment", "segops.listing", "segops.local.plugin", "segops.transports"),
+            *(f"segops.plugins.{name}" for name in ("admin", "ai_referrer", "demo", "dev", "spool")),
+            *CORE,
+        ),
+        third_party=("msgspec",),
+    ),
+    "segops.__pyinstaller": Rule(third_party=("PyInstaller",)),
     "segops.environment": Rule(third_party=("msgspec",)),
     "segops.core": Rule(third_party=("msgspec", "pluggy")),
     "segops.core.log": Rule(inside=CORE, third_party=("structlog",)),

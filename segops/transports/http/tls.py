@@ -68,7 +68,7 @@ def _is_refused(ca_file: str) -> bool:
     return False
 
 
-def _describe_key_log(path: str, reason: str) -> str:
+def _describe_key_log(path: str, reason: str | None) -> str:
     return (
         f"the file {path} that SSLKEYLOGFILE names cannot be written ({reason}): "
         "unset SSLKEYLOGFILE, or let it name a file that can be written"
