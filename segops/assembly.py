@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -9,8 +11,9 @@ import msgspec
 from segops.core.errors import SegOpsConfigError, SegOpsPluginError
 from segops.core.hookspecs import Enricher
 from segops.core.http import Transport, TransportFactory
+from segops.core.log import warn
 from segops.core.plugins import Plugin, Plugins
-from segops.environment import read_environment
+from segops.environment import describe_unknown_variables, read_environment
 
 
 def _transports() -> object:
@@ -117,6 +120,31 @@ def load_plugins(report: Callable[[Exception], None]) -> Plugins:
         report: Is told about broken plugins, each a `SegOpsPluginError` that names the plugin and where it is from.
     """
     return Plugins(BUILT_IN_PLUGINS, selection=read_environment().plugins, report=report)
+
+
+@functools.cache
+def warn_about_surroundings() -> None:
+    """Warn once of what is wrong around this process: misspelt variables, and two distributions in one folder."""
+    for message in describe_unknown_variables():
+        warn(message)
+    # Looking for plugins has loaded it. Where nothing is looked for, the look is not worth the time to load it.
+    if "importlib.metadata" in sys.modules and (conflict := describe_conflict()):
+        warn(conflict)
+
+
+def describe_conflict() -> str | None:
+    """Say so if another distribution owns the folder `segops`, too; None if not."""
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415 - slow to load
+
+    try:
+        for name in ("segops", "segops-sdk"):
+            distribution(name)
+    except PackageNotFoundError:
+        return None
+    return (
+        "the distributions segops and segops-sdk are both installed, and each overwrites and removes files of the "
+        "other: run pip uninstall segops segops-sdk, then pip install segops-sdk"
+    )
 
 
 def open_transport(given: Transport | str, factories: Mapping[str, TransportFactory]) -> Transport:
