@@ -190,7 +190,7 @@ def test_the_environments_proxy_is_not_asked_for_this_machine(host: str, monkeyp
 
 
 @pytest.mark.parametrize(
-    "url", ["socks5://host:1080", "http://user:hunter2@", "http://user:hunter2@host:x", "host:3128"]
+    "url", ["socks6://host:1080", "http://user:hunter2@", "http://user:hunter2@host:x", "host:3128"]
 )
 def test_a_bad_proxy_is_an_error_without_its_credentials(url: str) -> None:
     with pytest.raises(SegOpsConfigError, match="the proxy") as caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
+from collections.abc import Mapping
 from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -13,6 +14,8 @@ import msgspec
 from segops.core import SegOpsConfigError
 
 _PORTS = {"http": 80, "https": 443}
+_SOCKS_PORTS = dict.fromkeys(("socks4", "socks4a", "socks5", "socks5h"), 1080)
+_PROXY_PORTS = _PORTS | _SOCKS_PORTS
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _MAX_NAME = 253
 _BRACKETED = re.compile(r"\[([^]]*)\](?::([0-9]+))?")
@@ -23,7 +26,7 @@ class Address(msgspec.Struct, frozen=True):
     """A server.
 
     Attributes:
-        scheme: "http" or "https".
+        scheme: "http" or "https"; of a proxy also "socks4", "socks4a", "socks5" or "socks5h".
         host: The host name or IP address, without brackets.
         port: The TCP port.
         authority: Host and port as a URL and a Host header write them; the default port is left out.
@@ -44,11 +47,26 @@ class Proxy(msgspec.Struct, frozen=True):
 
     Attributes:
         address: Where it listens.
-        headers: The credentials for it, as headers; empty if it takes none.
+        user: The user name for it; None if it takes none.
+        password: The password.
     """
 
     address: Address
-    headers: dict[str, str] = {}
+    user: bytes | None = None
+    password: bytes = b""
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether it speaks SOCKS, and not HTTP."""
+        return self.address.scheme in _SOCKS_PORTS
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The credentials for it, as headers; empty if it takes none."""
+        if self.user is None:
+            return {}
+        pair = base64.b64encode(self.user + b":" + self.password)
+        return {"Proxy-Authorization": f"Basic {pair.decode()}"}
 
     def __repr__(self) -> str:
         """Show no credentials."""
@@ -132,13 +150,14 @@ def _contains(network: str, host: str) -> bool:
 
 def _parse_proxy(url: str, what: str) -> Proxy:
     parts = _split(url, what)
-    address = _address(parts, what)
+    if parts.scheme == "socks":  # curl takes it for socks4, everybody else for socks5
+        parts = parts._replace(scheme="socks5")
+    address = _address(parts, what, _PROXY_PORTS)
     _refuse_options(parts, url, what)
     if "@" not in parts.netloc:
         return Proxy(address)
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
-    pair = base64.b64encode(unquote_to_bytes(user) + b":" + unquote_to_bytes(password))
-    return Proxy(address, {"Proxy-Authorization": f"Basic {pair.decode()}"})
+    return Proxy(address, unquote_to_bytes(user), unquote_to_bytes(password))
 
 
 def _refuse_options(parts: SplitResult, url: str, what: str) -> None:
@@ -164,22 +183,23 @@ def _split(url: str, what: str) -> SplitResult:
         raise SegOpsConfigError(f"{what} has brackets that hold no IPv6 address: write https://[::1]:8000") from None
 
 
-def _address(parts: SplitResult, what: str) -> Address:
-    if parts.scheme not in _PORTS:
-        raise SegOpsConfigError(f"{what} has the scheme {parts.scheme!r}: it must begin with https:// or http://")
+def _address(parts: SplitResult, what: str, ports: Mapping[str, int] = _PORTS) -> Address:
+    if parts.scheme not in ports:
+        allowed = " or ".join(f"{scheme}://" for scheme in sorted(ports, reverse=True))
+        raise SegOpsConfigError(f"{what} has the scheme {parts.scheme!r}: it must begin with {allowed}")
     host = parts.hostname or ""
     if not _is_host(host):
         raise SegOpsConfigError(
             f"{what} has the host {host!r}, which is neither a name nor an address: write https://host"
         )
     try:
-        port = _PORTS[parts.scheme] if parts.port is None else parts.port
+        port = ports[parts.scheme] if parts.port is None else parts.port
     except ValueError:
         port = 0
     if not port:
         raise SegOpsConfigError(f"{what} has a port that is no number from 1 to 65535: write https://host:8000")
     written = f"[{host}]" if ":" in host else host
-    return Address(parts.scheme, host, port, written if port == _PORTS[parts.scheme] else f"{written}:{port}")
+    return Address(parts.scheme, host, port, written if port == ports[parts.scheme] else f"{written}:{port}")
 
 
 def _is_host(host: str) -> bool:
