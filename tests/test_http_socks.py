@@ -52,7 +52,7 @@ class SocksProxy:
                 threading.Thread(target=self._serve, args=[self._listener.accept()[0]], daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError, EOFError), client, client.makefile("rb") as reader:
+        with contextlib.suppress(OSError, IndexError), client, client.makefile("rb") as reader:
             methods = reader.read(reader.read(2)[1])
             if b"\x02" not in methods:
                 client.sendall(b"\x05\xff")
@@ -111,9 +111,7 @@ def test_wrong_credentials_and_a_dead_proxy_are_errors_without_the_password(clos
     with FaultServer() as server, SocksProxy(server.port) as proxy:
         for user in ("ada:planted@", ""):
             transport = closing(HttpTransport("http://segops.test", proxy=f"socks5h://{user}127.0.0.1:{proxy.port}"))
-            with pytest.raises(
-                SegOpsTransportError, match=f"through the proxy socks5h://127.0.0.1:{proxy.port}"
-            ) as caught:
+            with pytest.raises(SegOpsTransportError, match=f"socks5h://127.0.0.1:{proxy.port}") as caught:
                 transport.send(GET, timeout=LONG)
             assert "planted" not in f"{caught.value!r} {caught.value.__cause__!r}"
     with pytest.raises(SegOpsTransportError, match="through the proxy"):

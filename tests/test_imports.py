@@ -82,9 +82,7 @@ RULES = {
     # Built-ins live under the rule for strangers: the front door of the core, and never each other.
     "segops.transports": Rule(doors=CORE, third_party=("msgspec",)),
     "segops.transports.http": Rule(doors=("segops", *CORE), third_party=("msgspec", "urllib3")),
-    "segops.transports.http.socks": Rule(
-        inside=("segops.transports.http",), third_party=("socks",)
-    ),  # the extra `socks`
+    "segops.transports.http.socks": Rule(inside=("segops.transports.http",), third_party=("socks",)),
     "segops.local": Rule(doors=CORE, third_party=("msgspec", "re2")),  # re2: the extra `dev`
     "segops.local.segments.exports": Rule(inside=("segops.local",), third_party=("msgspec", "pyarrow")),
     "segops.local.resources.deliveries": Rule(  # webhooks go over the network

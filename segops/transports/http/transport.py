@@ -52,9 +52,9 @@ class HttpTransport(Transport):
     Args:
         url: The server, as "https://api.segops.ai" or with a path in front: "https://example.org/segops". An "/api" at
             its end is left out, because the paths of requests begin with it.
-        proxy: A proxy as "http://user:password@host:3128", or "socks5h://host:1080" with the extra `socks`; "" for none.
-            By default what the environment says (`https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`), except for
-            servers on this machine.
+        proxy: A proxy as "http://user:password@host:3128", or "socks5h://host:1080" with the extra `socks`; "" for
+            none. By default what the environment says (`https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`), except
+            for servers on this machine.
         ca_file: A PEM file with the certificate authorities to trust in place of the system's; `~` is expanded.
         user_agent: The User-Agent header.
         max_response_bytes: How much of an answer's body is read, both before and after it is decompressed.
