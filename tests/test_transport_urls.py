@@ -93,13 +93,41 @@ def test_an_option_of_the_wrong_type_is_an_error(options: dict[str, int]) -> Non
         FileTransport("e", **options)
 
 
-@pytest.mark.parametrize("proxy", ["http://127.0.0.1:1?x=1", "http://127.0.0.1:1#x", "http://u:1#p@127.0.0.1:1"])
+@pytest.mark.parametrize(
+    "proxy", ["http://127.0.0.1:1?x=1", "http://127.0.0.1:1#x", "http://u:1#p@127.0.0.1:1", "http://127.0.0.1:1/x"]
+)
 def test_what_is_too_much_in_the_url_of_a_proxy_is_an_error_too(proxy: str) -> None:
     with pytest.raises(SegOpsConfigError, match="the proxy has"):
         HttpTransport("https://segops.example", proxy=proxy)
 
 
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ("socks5h://u%FF:hunter2@h:1", "not in UTF-8"),
+        (f"socks5h://u:hunter2{'x' * 200}@h:1", "more than 127 bytes"),
+        ("socks4a://u:hunter2@h:1", "SOCKS4 has no place for"),
+    ],
+)
+def test_credentials_that_a_socks_proxy_cannot_be_sent_are_an_error(proxy: str, words: str) -> None:
+    with pytest.raises(SegOpsConfigError, match=words) as caught:
+        HttpTransport("https://segops.example", proxy=proxy)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ca_file", ["", 5, b"ca.pem", "a\0b"])
+def test_a_file_of_authorities_that_is_no_path_is_an_error(ca_file: str) -> None:
+    with pytest.raises(SegOpsConfigError, match="ca_file must be the path of a file"):
+        HttpTransport("https://segops.example", ca_file=ca_file)
+
+
 # Paths
+
+
+def test_a_lone_surrogate_is_an_error_and_an_undecodable_byte_is_not() -> None:
+    with pytest.raises(SegOpsConfigError, match="lone surrogate"):
+        FileTransport.from_url("file:\ud800")
+    assert FileTransport.from_url("file:/tmp/\udcff").url == "file:/tmp/\udcff"
 
 
 def test_percent_escapes_are_the_bytes_of_the_name(tmp_path: Path) -> None:
@@ -135,6 +163,8 @@ def test_the_home_directory_may_be_written_for_a_spool_and_a_file_of_authorities
 
 
 def test_a_name_that_only_begins_with_a_tilde_is_a_name(tmp_path: Path) -> None:
+    with pytest.raises(SegOpsConfigError, match="relative path"):
+        FACTORIES["local"]("local:~no-such-user/e.db")
     assert FileTransport(f"{tmp_path}/~e").url == f"file:{tmp_path}/~e"
     assert FileTransport("~no-such-user-e").url.endswith("/~no-such-user-e")
 

@@ -100,7 +100,11 @@ def parse_local_url(url: str, *, example: str, has_path: bool = False, options: 
         if name in found:
             raise SegOpsConfigError(f"the {scheme}: URL has the option {name!r} twice: write it once")
         found[name] = value
-    return LocalUrl(_decoded(os.fsdecode(unquote_to_bytes(parts.path))), found)
+    try:
+        path = os.fsdecode(unquote_to_bytes(os.fsencode(parts.path)))
+    except UnicodeError:
+        raise SegOpsConfigError(f"the {scheme}: URL contains half of a character (a lone surrogate)") from None
+    return LocalUrl(_on_this_system(path), found)
 
 
 def _unknown_option(scheme: str, name: str, options: tuple[str, ...], example: str) -> str:
@@ -109,7 +113,7 @@ def _unknown_option(scheme: str, name: str, options: tuple[str, ...], example: s
     return f"the {scheme}: URL has the unknown option {name!r}: use {' or '.join(options)}"
 
 
-def _decoded(path: str) -> str:
+def _on_this_system(path: str) -> str:
     """Return the path that a URL names here: "/C:/logs" is "C:/logs" on Windows."""
     if os.name == "nt" and path[:1] == "/" and path[1:2].isalpha() and path[2:3] in {":", "|"}:
         return f"{path[1]}:{path[3:]}"

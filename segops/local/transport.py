@@ -11,6 +11,7 @@ from segops.core import (
     SegOpsTimeoutError,
     SegOpsTransportError,
     Transport,
+    expand_home,
     parse_local_url,
 )
 from segops.local.service import LocalSegOps
@@ -43,7 +44,8 @@ class LocalTransport(Transport):
             SegOpsConfigError: The URL is of another form, or the file cannot be used.
         """
         path = parse_local_url(url, example=_EXAMPLE, has_path=True).path
-        if path and not url[len("local:") :].startswith(("///", "~", "//localhost/")):
+        is_in_home = path.startswith("~") and expand_home(path) != path
+        if path and not is_in_home and not url[len("local:") :].startswith(("///", "//localhost/")):
             raise SegOpsConfigError(f"the local: URL has the relative path {path!r}: write {_EXAMPLE}")
         return cls(LocalSegOps(path) if path else None, url=url)
 

@@ -16,6 +16,7 @@ from segops.core import SegOpsConfigError
 _PORTS = {"http": 80, "https": 443}
 _SOCKS_PORTS = dict.fromkeys(("socks4", "socks4a", "socks5", "socks5h"), 1080)
 _PROXY_PORTS = _PORTS | _SOCKS_PORTS
+_SOCKS_CREDENTIAL = 127
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 _MAX_NAME = 253
 _BRACKETED = re.compile(r"\[([^]]*)\](?::([0-9]+))?")
@@ -154,10 +155,36 @@ def _parse_proxy(url: str, what: str) -> Proxy:
         parts = parts._replace(scheme="socks5")
     address = _address(parts, what, _PROXY_PORTS)
     _refuse_options(parts, url, what)
+    if parts.path not in {"", "/"}:
+        raise SegOpsConfigError(f"{what} has a path: leave it out")
     if "@" not in parts.netloc:
         return Proxy(address)
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
-    return Proxy(address, unquote_to_bytes(user), unquote_to_bytes(password))
+    proxy = Proxy(address, unquote_to_bytes(user), unquote_to_bytes(password))
+    if proxy.is_socks:
+        _check_socks_credentials(proxy, what)
+    return proxy
+
+
+def _check_socks_credentials(proxy: Proxy, what: str) -> None:
+    for part in (proxy.user or b"", proxy.password):
+        if len(part) > _SOCKS_CREDENTIAL or not _is_utf8(part):
+            raise SegOpsConfigError(
+                f"{what} has a user name or password of more than {_SOCKS_CREDENTIAL} bytes, or not in UTF-8, which "
+                "PySocks cannot send: use other credentials"
+            )
+    if proxy.password and proxy.address.scheme.startswith("socks4"):
+        raise SegOpsConfigError(
+            f"{what} has a password, which SOCKS4 has no place for: leave it out, or use socks5h://"
+        )
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _refuse_options(parts: SplitResult, url: str, what: str) -> None:
@@ -165,8 +192,10 @@ def _refuse_options(parts: SplitResult, url: str, what: str) -> None:
     names = [name.partition("=")[0] for name in parts.query.split("&") if name]
     if names:
         raise SegOpsConfigError(f"{what} has a query with the unknown option {names[0]!r}: leave it out")
-    if "?" in url or "#" in url:
-        raise SegOpsConfigError(f"{what} has an empty query or fragment (#…): leave it out")
+    if "#" in url:
+        raise SegOpsConfigError(f"{what} has a fragment (#…): leave it out")
+    if "?" in url:
+        raise SegOpsConfigError(f"{what} has an empty query: leave out the question mark")
 
 
 def _split(url: str, what: str) -> SplitResult:

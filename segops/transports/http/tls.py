@@ -10,7 +10,7 @@ import os
 import ssl
 from pathlib import Path
 
-from segops.core import SegOpsConfigError, expand_home
+from segops.core import SegOpsConfigError, absolute_path
 
 
 def make_context(ca_file: str | os.PathLike[str] | None = None) -> ssl.SSLContext:
@@ -22,7 +22,7 @@ def make_context(ca_file: str | os.PathLike[str] | None = None) -> ssl.SSLContex
     Raises:
         SegOpsConfigError: The file, or what the environment asks for, cannot be used.
     """
-    path = None if ca_file is None else expand_home(ca_file)
+    path = None if ca_file is None else absolute_path("ca_file", ca_file)
     try:
         return ssl.create_default_context(cafile=path)
     except (OSError, ValueError) as error:
