@@ -191,7 +191,9 @@ SegOpsClient(f"file:{sys.argv[1]}").shutdown()
 def test_a_working_directory_that_is_gone_is_an_error_for_relative_paths_only(tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
-    command = [sys.executable, "-c", GONE, str(tmp_path / "e")]
+    program = tmp_path / "program.py"  # with -c, CPython 3.13.0 itself fails where the working directory is gone
+    program.write_text(GONE)
+    command = [sys.executable, str(program), str(tmp_path / "e")]
     done = subprocess.run(command, cwd=folder, env=unconfigured(), capture_output=True, text=True, check=False)
     assert (done.stdout.split(), done.returncode) == (["True"] * 3, 0), done.stderr
 
