@@ -19,7 +19,7 @@ _KINDS = {
 """The protocol of each scheme, and whether the proxy resolves names."""
 
 
-class _Negotiation(socks.socksocket, TimedSocket):  # type: ignore[misc] # PySocks has no types
+class _Negotiation(socks.socksocket, TimedSocket):
     """Keeps the deadline of the exchange while it is agreed with the proxy where to connect to."""
 
 
@@ -41,7 +41,7 @@ def _connect(proxy: Proxy, port: int, way: tuple[str, Endpoint], timeout: float)
     user = None if proxy.user is None else proxy.user.decode()
     sock = _Negotiation(family, kind, protocol)
     try:
-        sock.set_proxy(version, str(address[0]), address[1], resolves, user, proxy.password.decode() or None)
+        sock.set_proxy(version, str(address[0]), int(address[1]), resolves, user, proxy.password.decode() or None)
         sock.settimeout(timeout)
         sock.connect((target, port))
     except socks.ProxyError as error:
