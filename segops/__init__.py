@@ -8,7 +8,7 @@ client.track(user_id="user-123", event_type="order_placed", payload={"total": 89
 
 from __future__ import annotations
 
-from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from segops.client import SegOpsClient
@@ -97,17 +97,48 @@ __all__ = [
     "verify_webhook",
 ]
 
+
+def _admin() -> ModuleType:
+    from segops import admin  # noqa: PLC0415 - loaded on use, and imported by name so that freezers find it
+
+    return admin
+
+
+def _async_admin() -> ModuleType:
+    from segops import async_admin  # noqa: PLC0415
+
+    return async_admin
+
+
+def _ai_referrer() -> ModuleType:
+    from segops.plugins import ai_referrer  # noqa: PLC0415
+
+    return ai_referrer
+
+
+def _signing() -> ModuleType:
+    from segops import signing  # noqa: PLC0415
+
+    return signing
+
+
+def _webhooks() -> ModuleType:
+    from segops import webhooks  # noqa: PLC0415
+
+    return webhooks
+
+
 _LAZY = {
-    "SegOpsAdmin": "admin",
-    "AsyncSegOpsAdmin": "async_admin",
-    "AiReferral": "plugins.ai_referrer",
-    "AiReferrers": "plugins.ai_referrer",
-    "detect_ai_referrer": "plugins.ai_referrer",
-    "SignedUser": "signing",
-    "sign_user_id": "signing",
-    "WebhookEvent": "webhooks",
-    "parse_webhook": "webhooks",
-    "verify_webhook": "webhooks",
+    "SegOpsAdmin": _admin,
+    "AsyncSegOpsAdmin": _async_admin,
+    "AiReferral": _ai_referrer,
+    "AiReferrers": _ai_referrer,
+    "detect_ai_referrer": _ai_referrer,
+    "SignedUser": _signing,
+    "sign_user_id": _signing,
+    "WebhookEvent": _webhooks,
+    "parse_webhook": _webhooks,
+    "verify_webhook": _webhooks,
 }
 
 
@@ -117,4 +148,4 @@ if not TYPE_CHECKING:  # or type checkers take every misspelt name for a lazy on
         """Load what most programs do not need when it is first asked for."""
         if name not in _LAZY:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+        return getattr(_LAZY[name](), name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 import msgspec
 
-from segops.assembly import BUILT_IN_PLUGINS, open_transport
+from segops.assembly import BUILT_IN_PLUGINS, open_transport, warn_about_surroundings
 from segops.core.errors import SegOpsConfigError
 from segops.core.http import Response, Transport
 from segops.core.log import warn
@@ -110,6 +110,7 @@ class SegOpsAdmin:
         options = Options(timeout=timeout, max_retries=max_retries, deadline=deadline)
         environment = read_environment()
         loaded = Plugins(BUILT_IN_PLUGINS, given=plugins, selection=environment.plugins, report=_warn)
+        warn_about_surroundings()
         factories = loaded.transports()
         where = transport if transport is not None else base_url or environment.api_url
         self._transport = open_transport(where, factories)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -9,21 +11,77 @@ import msgspec
 from segops.core.errors import SegOpsConfigError, SegOpsPluginError
 from segops.core.hookspecs import Enricher
 from segops.core.http import Transport, TransportFactory
+from segops.core.log import warn
 from segops.core.plugins import Plugin, Plugins
-from segops.environment import read_environment
+from segops.environment import describe_unknown_variables, read_environment
 
-BUILT_IN_PLUGINS = {
-    "transports": "segops.transports",
-    "local": "segops.local.plugin",
-    "ai_referrer": "segops.plugins.ai_referrer",
-    "admin": "segops.plugins.admin",
-    "demo": "segops.plugins.demo",
-    "dev": "segops.plugins.dev",
-    "spool": "segops.plugins.spool",
-    "listing": "segops.listing",
-    "commands": "segops.commands",
+
+def _transports() -> object:
+    import segops.transports  # noqa: PLC0415 - each of these is imported by name, so that freezers find it
+
+    return segops.transports
+
+
+def _local() -> object:
+    import segops.local.plugin  # noqa: PLC0415
+
+    return segops.local.plugin
+
+
+def _ai_referrer() -> object:
+    import segops.plugins.ai_referrer  # noqa: PLC0415
+
+    return segops.plugins.ai_referrer
+
+
+def _admin() -> object:
+    import segops.plugins.admin  # noqa: PLC0415
+
+    return segops.plugins.admin
+
+
+def _demo() -> object:
+    import segops.plugins.demo  # noqa: PLC0415
+
+    return segops.plugins.demo
+
+
+def _dev() -> object:
+    import segops.plugins.dev  # noqa: PLC0415
+
+    return segops.plugins.dev
+
+
+def _spool() -> object:
+    import segops.plugins.spool  # noqa: PLC0415
+
+    return segops.plugins.spool
+
+
+def _listing() -> object:
+    import segops.listing  # noqa: PLC0415
+
+    return segops.listing
+
+
+def _commands() -> object:
+    import segops.commands  # noqa: PLC0415
+
+    return segops.commands
+
+
+BUILT_IN_PLUGINS: Mapping[str, Callable[[], object]] = {
+    "transports": _transports,
+    "local": _local,
+    "ai_referrer": _ai_referrer,
+    "admin": _admin,
+    "demo": _demo,
+    "dev": _dev,
+    "spool": _spool,
+    "listing": _listing,
+    "commands": _commands,
 }
-"""Where the built-in plugins are, by name. Each client imports them: what is costly in them is loaded on use."""
+"""What imports each built-in plugin, by name. Each client does: what is costly in them is loaded on use."""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -62,6 +120,31 @@ def load_plugins(report: Callable[[Exception], None]) -> Plugins:
         report: Is told about broken plugins, each a `SegOpsPluginError` that names the plugin and where it is from.
     """
     return Plugins(BUILT_IN_PLUGINS, selection=read_environment().plugins, report=report)
+
+
+@functools.cache
+def warn_about_surroundings() -> None:
+    """Warn once of what is wrong around this process: misspelt variables, and two distributions in one folder."""
+    for message in describe_unknown_variables():
+        warn(message)
+    # Looking for plugins has loaded it. Where nothing is looked for, the look is not worth the time to load it.
+    if "importlib.metadata" in sys.modules and (conflict := describe_conflict()):
+        warn(conflict)
+
+
+def describe_conflict() -> str | None:
+    """Say so if another distribution owns the folder `segops`, too; None if not."""
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415 - slow to load
+
+    try:
+        for name in ("segops", "segops-sdk"):
+            distribution(name)
+    except PackageNotFoundError:
+        return None
+    return (
+        "the distributions segops and segops-sdk are both installed, and each overwrites and removes files of the "
+        "other: run pip uninstall segops segops-sdk, then pip install segops-sdk"
+    )
 
 
 def open_transport(given: Transport | str, factories: Mapping[str, TransportFactory]) -> Transport:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal
 
-from segops.assembly import BUILT_IN_PLUGINS, open_transport
+from segops.assembly import BUILT_IN_PLUGINS, open_transport, warn_about_surroundings
 from segops.core.enrichment import Enrichment
-from segops.core.errors import SegOpsConfigError, SegOpsTransportError
+from segops.core.errors import SegOpsConfigError, SegOpsTransportError, needs_modules
 from segops.core.hosts import check_interpreter
 from segops.core.http import Request, Response, Transport, shown_url
 from segops.core.ledger import Stats
@@ -102,6 +102,7 @@ class SegOpsClient(Tracker):
         self._is_disabled = environment.is_disabled
         broken: list[Exception] = []
         loaded = Plugins(BUILT_IN_PLUGINS, given=plugins, selection=environment.plugins, report=broken.append)
+        warn_about_surroundings()
         where = transport if transport is not None else api_url or environment.api_url
         self._transport = _Nowhere() if self._is_disabled else open_transport(where, loaded.transports())
         self._key = self._choose_key(api_key, environment)
@@ -260,7 +261,8 @@ class SegOpsClient(Tracker):
     def _choose_spool(self, path: str | os.PathLike[str] | None, policy: SpoolPolicy) -> OpenSpool | None:
         if path is None or self._is_disabled:
             return None
-        from segops.spool import plan_spool  # noqa: PLC0415 - loads SQLite, which most programs do not need
+        with needs_modules("the spool"):
+            from segops.spool import plan_spool  # noqa: PLC0415 - loads SQLite, which most programs do not need
 
         owned = self._key is not None and self._key.is_public
         return plan_spool(path, limits=self._limits, always=policy == "always", owned=owned)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 
 import msgspec
 
 DEFAULT_API_URL = "https://api.segops.ai"
 
+_PREFIX = "SEGOPS_"
+_KNOWN = ("SEGOPS_API_KEY", "SEGOPS_API_URL", "SEGOPS_DISABLED", "SEGOPS_PLUGINS", "SEGOPS_SPOOL")
+
+_FOREIGN = re.compile(r"SEGOPS_(TEST_.*|(.*_)?SERVICE_(HOST|PORT)(_.*)?|(.*_)?PORT(_[0-9]+_(TCP|UDP|SCTP)(_.*)?)?)")
+"""Those of this project's tests, and those that Kubernetes sets for a service whose name begins with "segops"."""
+
+_ALIKE = 0.45
 _FALSE = frozenset(("", "0", "false", "no", "off"))
 
 
@@ -42,6 +50,21 @@ def read_environment() -> Environment:
         plugins=get("SEGOPS_PLUGINS"),
         spool=get("SEGOPS_SPOOL") or None,
     )
+
+
+def describe_unknown_variables() -> list[str]:
+    """Say which variables that are set look like settings of the SDK and are none; their values are not shown."""
+    prefixed = [name for name in os.environ if name.upper().startswith(_PREFIX)]
+    unknown = [name for name in prefixed if name not in _KNOWN and not _FOREIGN.fullmatch(name)]
+    return [f"unknown environment variable {name}{_suggest(name)}" for name in sorted(unknown)]
+
+
+def _suggest(name: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - slow to load, and for mistakes only
+
+    known = [each.removeprefix(_PREFIX) for each in _KNOWN]  # what all have in common makes nothing alike
+    nearest = get_close_matches(name.upper().removeprefix(_PREFIX), known, n=1, cutoff=_ALIKE)
+    return f": did you mean {_PREFIX}{nearest[0]}?" if nearest else f": the SDK reads {', '.join(_KNOWN)}"
 
 
 def allows_colors() -> bool:

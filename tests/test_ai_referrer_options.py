@@ -58,6 +58,15 @@ def test_x_com_can_be_told_from_grok_on_it(url: str, *, found: bool) -> None:
         ("https://www.kimi.com/", "kimi"),
         ("https://duck.ai/", "duck_ai"),
         ("https://huggingface.co/chat/", "huggingchat"),
+        ("https://bard.google.com/", "gemini"),
+        ("https://copilot.cloud.microsoft/", "copilot"),
+        ("https://edgeservices.bing.com/edgesvc/chat", "copilot"),
+        ("https://iask.ai/?q=a", "iask"),
+        ("https://notebooklm.google.com/", "notebooklm"),
+        ("https://yiyan.baidu.com/", "baidu"),
+        ("https://chat.baidu.com/", "baidu"),
+        ("https://chatglm.cn/", "chatglm"),
+        ("https://app.jasper.ai/", "jasper"),
     ],
 )
 def test_more_providers_can_be_turned_on(url: str, provider: str) -> None:
@@ -66,7 +75,8 @@ def test_more_providers_can_be_turned_on(url: str, provider: str) -> None:
 
 
 def test_a_path_does_not_stand_for_its_site() -> None:
-    assert provider_of("https://www.bing.com/search?q=a", more=True) is None
+    for search in ("https://www.bing.com/search?q=a", "https://www.baidu.com/s?wd=a", "https://www.google.com/"):
+        assert provider_of(search, more=True) is None
 
 
 def test_no_two_providers_of_the_tables_claim_the_same() -> None:
@@ -74,7 +84,8 @@ def test_no_two_providers_of_the_tables_claim_the_same() -> None:
     for field in ("domains", "utm_sources", "android_apps"):
         claims = [claim for provider in tables for claim in getattr(provider, field)]
         assert len(claims) == len(set(claims))
-    assert len({provider.id for provider in tables}) == len(tables)
+    for table in (PROVIDERS, MORE_PROVIDERS):  # one of the second may add domains to one of the first
+        assert len({provider.id for provider in table}) == len(table)
 
 
 def test_each_domain_of_the_tables_is_found() -> None:
@@ -93,6 +104,28 @@ def test_each_domain_of_the_tables_is_found() -> None:
         (LANDING + "?utm_source=chatgpt.com", "chatgpt"),
         (LANDING + "?a=1&utm_source=ChatGPT.com&b=2#top", "chatgpt"),
         ("/k/7?utm_source=%70erplexity+", "perplexity"),
+        (LANDING + "?variant=1?utm_source=chatgpt.com", "chatgpt"),
+        (LANDING + "?a=1&amp;utm_source=chatgpt.com&amp;b=2", "chatgpt"),
+        (LANDING + "?a=1;utm_source=chatgpt.com", "chatgpt"),
+        (LANDING + "?utm_source=chatgpt.com/", "chatgpt"),
+        (LANDING + "?utm_source=www.perplexity.ai", "perplexity"),
+        (LANDING + "?UTM_SOURCE=WWW.Perplexity.AI/&x=1", "perplexity"),
+        (LANDING + "?utm_source=https%3A%2F%2Fchatgpt.com%2F", "chatgpt"),
+        (LANDING + "?utm_source=chatgpt%2Ecom", "chatgpt"),
+        (LANDING + "?utm_source=chatgpt%252Ecom", "chatgpt"),
+        (LANDING + "?utm%5Fsource=chatgpt.com", "chatgpt"),
+        (LANDING + "%3Futm_source%3Dchatgpt.com", "chatgpt"),
+        (LANDING + "?a=1%26utm_source%3Dchatgpt.com", "chatgpt"),
+        (LANDING + "?utm_source=%22chatgpt.com%22", "chatgpt"),
+        (LANDING + "?utm_source=chatgpt.com)", "chatgpt"),
+        (LANDING + "?utm_source=newsletter&utm_source=chatgpt.com", "chatgpt"),
+        (LANDING + "?utm_source=chatgpt.com?utm_source=newsletter", "chatgpt"),
+        (LANDING + "?utm_source=notchatgpt.com", None),
+        (LANDING + "?utm_source=chatgpt.com.evil.example", None),
+        (LANDING + "?utm_source=chatgpt-com", None),
+        (LANDING + "?utm_medium=chatgpt.com", None),
+        (LANDING + "/utm_source=chatgpt.com", None),
+        (LANDING + "?utm_source=%FF%00%ZZ", None),
         (LANDING + "?utm_source=newsletter", None),
         (LANDING + "?utm_source=", None),
         (LANDING + "?xutm_source=chatgpt.com", None),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 import socket
+import sys
 import threading
 import time
 import zlib
@@ -152,6 +155,51 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next(
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: endpoints)
         assert closing(HttpTransport("http://segops.test", proxy="")).send(POST, timeout=5.0).status == 202
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "address"),
+    [
+        (9999, socket.SOCK_STREAM, ("127.0.0.1", 9)),  # EAFNOSUPPORT, as without IPv6
+        (socket.AF_INET, 9999, ("127.0.0.1", 9)),  # EINVAL
+        (socket.AF_INET, socket.SOCK_STREAM, ("255.255.255.255", 9)),  # EACCES or ENETUNREACH
+    ],
+)
+def test_an_address_that_the_system_refuses_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, closing: Closing, family: int, kind: int, address: tuple[str, int]
+) -> None:
+    with FaultServer() as server:
+        good = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(family, kind, 0, "", address), good])
+        assert closing(HttpTransport(server.url)).send(GET, timeout=LONG).status == 202
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(family, kind, 0, "", address)])
+        with pytest.raises(SegOpsTransportError):
+            HttpTransport(server.url).send(GET, timeout=LONG)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT, errno.EMFILE])
+def test_the_next_address_is_tried_whatever_the_first_socket_raises(
+    monkeypatch: pytest.MonkeyPatch, closing: Closing, number: int
+) -> None:
+    refusals: list[int] = []
+
+    def refuse_once(event: str, args: tuple[object, ...]) -> None:
+        if event == "socket.__new__" and not refusals and args[1] == socket.AF_INET6:
+            refusals.append(number)
+            raise OSError(number, os.strerror(number))
+
+    with FaultServer() as server:
+        endpoints = [
+            (socket.AF_INET6, socket.SOCK_STREAM, 0, "", ("::1", server.port, 0, 0)),
+            (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", server.port)),
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: endpoints)
+        sys.addaudithook(refuse_once)  # as a sandbox does
+        try:
+            assert closing(HttpTransport(server.url)).send(GET, timeout=LONG).status == 202
+            assert refusals == [number]
+        finally:
+            refusals.append(0)  # it cannot be taken away again
 
 
 def test_a_resolver_that_hangs_is_a_timeout(monkeypatch: pytest.MonkeyPatch, closing: Closing) -> None:

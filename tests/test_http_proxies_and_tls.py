@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from segops.core import Request, SegOpsConfigError, SegOpsTransportError
 from segops.transports.http import HttpTransport
 from tests.rig.fault_server import Call, FaultServer, answer, raw
+from tests.rig.programs import unconfigured
 from tests.rig.proxy import Proxy
 from tests.rig.tls import TLS
 
@@ -154,6 +158,47 @@ def test_no_proxy_and_the_empty_option_exclude_it(excluded: str, monkeypatch: py
     assert HttpTransport("http://segops.test")._proxy is None
 
 
+@pytest.mark.parametrize(
+    ("no_proxy", "url", "excluded"),
+    [
+        ("localhost,10.0.0.0/8", "https://10.1.2.3", True),
+        ("localhost 10.0.0.0/8", "https://10.1.2.3", True),
+        ("10.9.9.9/8", "https://10.1.2.3", True),
+        ("10.0.0.0/8", "https://11.1.2.3", False),
+        ("10.0.0.0/33, 10.0.0.0/x", "https://10.1.2.3", False),
+        ("10.1.2.3", "https://10.1.2.3", True),
+        ("10.1.2.3:443", "https://10.1.2.3", True),
+        ("10.1.2.3:444", "https://10.1.2.3", False),
+        ("3", "https://10.1.2.3", False),
+        ("2.3", "https://10.1.2.3", False),
+        ("[2001:db8::1]", "https://[2001:db8::1]", True),
+        ("2001:db8:0::1", "https://[2001:db8::1]", True),
+        ("[2001:DB8::1]:8443", "https://[2001:db8::1]:8443", True),
+        ("[2001:db8::1]:8443", "https://[2001:db8::1]", False),
+        ("2001:db8::/32", "https://[2001:db8::1]", True),
+        ("[2001:db8::]/32,x", "https://[2001:db8::1]", False),
+        ("10.0.0.0/8", "https://[::ffff:10.1.2.3]", True),
+        ("10.0.0.0/8", "https://ten.example", False),
+        ("example", "https://segops.example", True),
+        ("*.example", "https://segops.example", True),
+        ("SEGOPS.example.", "https://segops.example", True),
+        ("segops.example", "https://segops.example.", True),
+        ("ops.example", "https://segops.example", False),
+        ("segops.example:8443", "https://segops.example:8443", True),
+        ("segops.example:8443", "https://segops.example", False),
+        ("*", "https://[2001:db8::1]", True),
+        (" , ,. *", "https://segops.example", True),
+        (",.,:443", "https://segops.example", False),
+    ],
+)
+def test_no_proxy_is_read_as_curl_reads_it(
+    no_proxy: str, url: str, monkeypatch: pytest.MonkeyPatch, *, excluded: bool
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    assert (HttpTransport(url).proxy is None) is excluded
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "[::1]"])
 def test_the_environments_proxy_is_not_asked_for_this_machine(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
@@ -161,7 +206,7 @@ def test_the_environments_proxy_is_not_asked_for_this_machine(host: str, monkeyp
 
 
 @pytest.mark.parametrize(
-    "url", ["socks5://host:1080", "http://user:hunter2@", "http://user:hunter2@host:x", "host:3128"]
+    "url", ["socks6://host:1080", "http://user:hunter2@", "http://user:hunter2@host:x", "host:3128"]
 )
 def test_a_bad_proxy_is_an_error_without_its_credentials(url: str) -> None:
     with pytest.raises(SegOpsConfigError, match="the proxy") as caught:
@@ -175,6 +220,49 @@ def test_407_from_a_server_without_proxy_is_an_answer(closing: Closing) -> None:
 
 
 # Certificates
+
+
+def test_a_key_log_that_cannot_be_written_is_named(
+    tls: TLS, closing: Closing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for unusable in (tmp_path / "no" / "keys.log", tmp_path):
+        monkeypatch.setenv("SSLKEYLOGFILE", str(unusable))
+        with pytest.raises(SegOpsConfigError, match=f"{unusable} that SSLKEYLOGFILE names cannot be written") as caught:
+            HttpTransport("https://segops.test", ca_file=tls.ca_file)
+        assert "ca_file" not in str(caught.value)
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys.log"))
+    with FaultServer(tls=tls.server()) as server:
+        assert closing(HttpTransport(server.url, ca_file=tls.ca_file)).send(GET, timeout=LONG).status == 202
+    assert (tmp_path / "keys.log").stat().st_size > 0
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_a_variable_that_names_the_authorities_is_named_when_a_certificate_is_refused(
+    name: str, tls: TLS, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with FaultServer(tls=tls.server()) as server:
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+        with pytest.raises(SegOpsTransportError, match=f"{name}={tmp_path}/none, which cannot be read"):
+            HttpTransport(server.url).send(GET, timeout=LONG)
+        readable = tmp_path / "authorities"
+        readable.touch() if name == "SSL_CERT_FILE" else readable.mkdir()
+        monkeypatch.setenv(name, str(readable))
+        with pytest.raises(SegOpsTransportError, match=f"{name}={readable}[;)]"):
+            HttpTransport(server.url).send(GET, timeout=LONG)
+
+
+def test_an_unusable_configuration_of_openssl_is_named(tmp_path: Path) -> None:
+    (tmp_path / "openssl.cnf").write_text(
+        "openssl_conf = a\n[a]\nproviders = b\n[b]\nlegacy = c\n[c]\nactivate = 1\n"  # and no default one
+    )
+    program = (
+        "from segops import SegOpsClient\nsaid = []\n"
+        "client = SegOpsClient('https://127.0.0.1:9', 'sk_test_1', on_error=lambda error: said.append(str(error)))\n"
+        "client.track(user_id='u-1', event_type='x')\nclient.flush(5)\nprint(said[:1])\nclient.shutdown(0)"
+    )
+    environment = {**unconfigured(), "OPENSSL_CONF": str(tmp_path / "openssl.cnf")}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert "OPENSSL_CONF" in done.stdout, done.stderr
 
 
 def test_a_custom_authority_is_trusted(tls: TLS, closing: Closing) -> None:

@@ -56,7 +56,7 @@ RULES = {
     # The composition roots know the inside of the core.
     "segops": Rule(
         doors=("segops.plugins.ai_referrer", "segops.signing", "segops.webhooks"),
-        inside=("segops.admin", "segops.async_admin", "segops.client", *CORE),
+        inside=("segops.admin", "segops.async_admin", "segops.client", "segops.plugins", *CORE),
     ),
     "segops.client": Rule(doors=("segops.spool",), inside=("segops.assembly", "segops.environment", *CORE)),
     "segops.admin": Rule(
@@ -66,7 +66,15 @@ RULES = {
     ),
     "segops.async_admin": Rule(doors=("segops.plugins.admin",), inside=("segops.admin", *CORE)),
     "segops.derived": Rule(doors=("segops.admin",), inside=("segops.plugins.admin",)),
-    "segops.assembly": Rule(inside=("segops.environment", *CORE), third_party=("msgspec",)),
+    "segops.assembly": Rule(
+        inside=(
+            *("segops.commands", "segops.environment", "segops.listing", "segops.local.plugin", "segops.transports"),
+            *(f"segops.plugins.{name}" for name in ("admin", "ai_referrer", "demo", "dev", "spool")),
+            *CORE,
+        ),
+        third_party=("msgspec",),
+    ),
+    "segops.__pyinstaller": Rule(third_party=("PyInstaller",)),
     "segops.environment": Rule(third_party=("msgspec",)),
     "segops.core": Rule(third_party=("msgspec", "pluggy")),
     "segops.core.log": Rule(inside=CORE, third_party=("structlog",)),
@@ -74,6 +82,7 @@ RULES = {
     # Built-ins live under the rule for strangers: the front door of the core, and never each other.
     "segops.transports": Rule(doors=CORE, third_party=("msgspec",)),
     "segops.transports.http": Rule(doors=("segops", *CORE), third_party=("msgspec", "urllib3")),
+    "segops.transports.http.socks": Rule(inside=("segops.transports.http",), third_party=("socks",)),
     "segops.local": Rule(doors=CORE, third_party=("msgspec", "re2")),  # re2: the extra `dev`
     "segops.local.segments.exports": Rule(inside=("segops.local",), third_party=("msgspec", "pyarrow")),
     "segops.local.resources.deliveries": Rule(  # webhooks go over the network
@@ -97,7 +106,7 @@ RULES = {
     "segops.testing": Rule(doors=PUBLIC, third_party=("msgspec", "pytest")),
     "segops.cli": Rule(doors=(*PUBLIC, "segops.assembly"), inside=("segops.commands",)),
     "segops.commands": Rule(
-        doors=(*PUBLIC, "segops.assembly", "segops.environment"),
+        doors=(*PUBLIC, "segops.assembly", "segops.environment", "segops.transports.http"),
         third_party=("msgspec", "rich"),  # the extra `cli`
     ),
     "segops.listing": Rule(doors=(*PUBLIC, "segops.assembly"), third_party=("msgspec",)),
@@ -109,6 +118,8 @@ READERS_OF_THE_ENVIRONMENT = {
     # The proxy variables are everybody's; the standard library reads them, on Windows and macOS from the system, too.
     ("segops.transports.http.addresses", "getproxies"),
     ("segops.transports.http.addresses", "proxy_bypass"),
+    # Those of TLS are OpenSSL's, which reads them itself: this one only names them in messages.
+    ("segops.transports.http.tls", "environ"),
 }
 
 NOT_LOADED_BY_IMPORT = {

@@ -6,7 +6,8 @@ run: every client imports this package.
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from segops.core import Command, hookimpl
@@ -16,28 +17,57 @@ if TYPE_CHECKING:
 
 __all__ = ["segops_register_commands"]
 
-_HELP = {
-    "api": "Call any endpoint of the API.",
-    "send": "Send the events of a file, one JSON object a line.",
-    "whoami": "Show which SegOps and which key are used, and whether the key is accepted.",
-    "doctor": "Check the key, the way to SegOps, the clock and the plugins.",
-    "completion": "Print the completion script for a shell.",
+
+def _api() -> ModuleType:
+    from segops.commands import api  # noqa: PLC0415 - each is loaded if it is run, and imported so that freezers find it
+
+    return api
+
+
+def _send() -> ModuleType:
+    from segops.commands import send  # noqa: PLC0415
+
+    return send
+
+
+def _whoami() -> ModuleType:
+    from segops.commands import whoami  # noqa: PLC0415
+
+    return whoami
+
+
+def _doctor() -> ModuleType:
+    from segops.commands import doctor  # noqa: PLC0415
+
+    return doctor
+
+
+def _completion() -> ModuleType:
+    from segops.commands import completion  # noqa: PLC0415
+
+    return completion
+
+
+_COMMANDS = {
+    "api": (_api, "Call any endpoint of the API."),
+    "send": (_send, "Send the events of a file, one JSON object a line."),
+    "whoami": (_whoami, "Show which SegOps and which key are used, and whether the key is accepted."),
+    "doctor": (_doctor, "Check the key, the way to SegOps, the clock and the plugins."),
+    "completion": (_completion, "Print the completion script for a shell."),
 }
 
 
 @hookimpl
 def segops_register_commands() -> list[Command]:
     """Register the commands that belong to no namespace."""
-    return [_lazily(name, text) for name, text in _HELP.items()]
+    return [_lazily(name, load, text) for name, (load, text) in _COMMANDS.items()]
 
 
-def _lazily(name: str, text: str) -> Command:
-    module = f"{__name__}.{name}"
-
+def _lazily(name: str, load: Callable[[], ModuleType], text: str) -> Command:
     def configure(parser: argparse.ArgumentParser) -> None:
-        import_module(module).add_arguments(parser)
+        load().add_arguments(parser)
 
     def run(arguments: argparse.Namespace) -> int:
-        return int(import_module(module).run(arguments))
+        return int(load().run(arguments))
 
     return Command(name=name, help=text, configure=configure, run=run)

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from segops import SegOpsAdmin, SegOpsConfigError
+from segops.core import expand_home
 
 
 def add_connection_flags(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,7 @@ def read_key(arguments: argparse.Namespace) -> str | None:
     if name is None:
         return None
     try:
-        return Path(name).read_text("utf-8").strip()
+        return Path(expand_home(name)).read_text("utf-8").strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise SegOpsConfigError(

@@ -6,14 +6,14 @@ import argparse
 from collections.abc import Iterator
 
 from segops import SegOpsConfigError, SegOpsError
-from segops.assembly import load_plugins, open_transport
+from segops.assembly import describe_conflict, load_plugins, open_transport
 from segops.commands.connection import add_address_flags, read_key
 from segops.commands.findings import Finding
 from segops.commands.output import Output, add_output_flags
 from segops.commands.plugin_cost import check_plugins
 from segops.commands.server_check import check_server, check_tls
 from segops.core import IS_COMPILED, Transport
-from segops.environment import read_environment
+from segops.environment import describe_unknown_variables, read_environment
 
 _USAGE = 2
 _KINDS = {
@@ -51,6 +51,10 @@ def _examine(arguments: argparse.Namespace) -> Iterator[Finding]:
         yield from _check_way(transport, key)
         transport.close()
     yield _check_intake()
+    if conflict := describe_conflict():
+        yield Finding("installation", "warning", conflict)
+    for message in describe_unknown_variables():
+        yield Finding("environment", "warning", message)
     yield from check_plugins()
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from segops import SegOpsArgumentError
 from segops.commands.arguments import Argument
+from segops.core import expand_home
 
 STDIN = "-"
 """The file name that stands for what is piped in, or out."""
@@ -75,7 +76,7 @@ def read_bytes(name: str) -> bytes:
     if name == STDIN:
         return sys.stdin.buffer.read()
     try:
-        return Path(name).read_bytes()
+        return Path(expand_home(name)).read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise SegOpsArgumentError(
@@ -99,7 +100,7 @@ def check_target(name: str) -> None:
     Raises:
         SegOpsArgumentError: It certainly cannot.
     """
-    path = Path(name)
+    path = Path(expand_home(name))
     if name != STDIN and (not name or path.is_dir() or not path.parent.is_dir()):
         reason = "it is a directory" if path.is_dir() else f"there is no directory {path.parent}"
         raise SegOpsArgumentError(f"{name!r} cannot be written ({reason}): give the name of a file")

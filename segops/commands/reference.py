@@ -25,11 +25,9 @@ END = "<!-- end of commands -->\n"
 
 def make_reference() -> str:
     """Return the list of all built-in commands, as Markdown."""
-    from importlib import import_module  # noqa: PLC0415 - only to read what is built in
-
     built_in: dict[str, Command] = {}
-    for path in BUILT_IN_PLUGINS.values():
-        register = getattr(import_module(path), "segops_register_commands", list)
+    for load in BUILT_IN_PLUGINS.values():
+        register = getattr(load(), "segops_register_commands", list)
         built_in |= {command.name: command for command in register()}
     return "\n".join(_section(node) for node in grow(namespace_commands(RESOURCES) | built_in))
 

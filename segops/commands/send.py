@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 import time
 from collections import deque
@@ -30,7 +31,7 @@ from segops.commands.inputs import STDIN
 from segops.commands.output import Output, add_output_flags
 from segops.commands.progress import Bar
 from segops.commands.running import complain
-from segops.core import SegOpsRateLimitError
+from segops.core import SegOpsRateLimitError, expand_home
 
 _BATCH = 500
 _MOST_WAITING = 2000
@@ -205,9 +206,9 @@ def _open(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
         yield sys.stdin.buffer, None
         return
     try:
-        file = Path(name).open("rb")  # noqa: SIM115 - it is, below: what is read is no error of opening
+        file = Path(expand_home(name)).open("rb")  # noqa: SIM115 - it is, below: what is read is no error of opening
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise SegOpsArgumentError(f"{name!r} cannot be read ({reason}): give a file of events, or -") from None
     with file:
-        yield file, Path(name).stat().st_size
+        yield file, os.fstat(file.fileno()).st_size

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
-from segops import SegOpsTimeoutError, SegOpsTransportError
+from segops import SegOpsConfigError, SegOpsTimeoutError, SegOpsTransportError
 from segops.commands.findings import Finding
 from segops.core import Request, Response, Transport
+from segops.transports.http import make_context
 
 _PROBE = "/api/analytics/overview/"
 _TIMEOUT = 10.0
@@ -19,7 +20,7 @@ _MOST_SKEW = 60.0
 _SLOW = 1.0
 _DAY = 86_400.0
 _SOON = 14
-_NETWORK, _TIMED_OUT, _REFUSED, _FAILED = 5, 7, 4, 1
+_NETWORK, _TIMED_OUT, _REFUSED, _FAILED, _USAGE = 5, 7, 4, 1, 2
 _OK, _UNAUTHORIZED, _FORBIDDEN, _TOO_MANY = 2, 401, 403, 429
 
 
@@ -30,9 +31,13 @@ def check_tls(url: str, proxy: str | None) -> Finding:
         return Finding("tls", "ok", "checked with each request, through the proxy")
     host, port = parts.hostname or "", parts.port or 443
     try:
+        context = make_context()
+    except SegOpsConfigError as error:
+        return Finding("tls", "failed", str(error), _USAGE)
+    try:
         with (
             socket.create_connection((host, port), timeout=_TIMEOUT) as plain,
-            ssl.create_default_context().wrap_socket(plain, server_hostname=host) as secured,
+            context.wrap_socket(plain, server_hostname=host) as secured,
         ):
             version, ends = secured.version(), str((secured.getpeercert() or {}).get("notAfter", ""))
     except ssl.SSLError as error:

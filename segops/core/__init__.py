@@ -26,6 +26,7 @@ from segops.core.errors import (
     SegOpsTransportError,
     SegOpsWebhookError,
     api_error,
+    needs_modules,
 )
 from segops.core.events import CONTEXT_IDENTIFIED, PAGE_VIEWED, Context, Event, PageView, UserContext
 from segops.core.hookspecs import Command, Enrich, Enricher, Observer, hookimpl
@@ -41,6 +42,7 @@ from segops.core.http import (
 )
 from segops.core.intake import IS_COMPILED
 from segops.core.options import Limits, check_number
+from segops.core.paths import LocalUrl, absolute_path, expand_home, parse_local_url
 from segops.core.retry import Backoff, Clock, RetryPolicy, retry_after
 from segops.core.spooling import Accounts, OpenSpool, Spool
 
@@ -65,6 +67,7 @@ __all__ = [
     "Enricher",
     "Event",
     "Limits",
+    "LocalUrl",
     "Observer",
     "OpenSpool",
     "PageView",
@@ -96,8 +99,12 @@ __all__ = [
     "Transport",
     "TransportFactory",
     "UserContext",
+    "absolute_path",
     "api_error",
     "check_number",
+    "expand_home",
     "hookimpl",
+    "needs_modules",
+    "parse_local_url",
     "retry_after",
 ]

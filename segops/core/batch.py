@@ -34,7 +34,7 @@ def verdict(status: int) -> Verdict:
         return Verdict.DELIVERED
     if status in (400, 413, 422):
         return Verdict.SPLIT
-    if status in (408, 425, 429) or (status >= 500 and status not in (501, 505)):  # noqa: PLR2004 - server errors
+    if status in (408, 425, 429) or (500 <= status < 600 and status not in (501, 505)):  # noqa: PLR2004 - server errors
         return Verdict.RETRY
     return Verdict.HOLD
 

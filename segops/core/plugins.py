@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +16,7 @@ from segops.core.hookspecs import PROJECT, Command, Enricher, Observer
 from segops.core.http import TransportFactory
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import Distribution, EntryPoint
 
 ENTRY_POINT_GROUP = "segops"
 
@@ -52,7 +51,7 @@ class Plugins:
     mistake, and raised.
 
     Args:
-        builtins: "module:attribute" by name.
+        builtins: What imports each built-in plugin, by name.
         given: Plugins that the application passes.
         selection: The value of `SEGOPS_PLUGINS`: the names of the entry points to load, in this order; `-name` to
             leave one out, built-ins too; `none` for no entry point. A name that nothing has is reported.
@@ -64,7 +63,7 @@ class Plugins:
 
     def __init__(
         self,
-        builtins: Mapping[str, str],
+        builtins: Mapping[str, Callable[[], object]],
         *,
         given: Sequence[object] = (),
         selection: str | None = None,
@@ -74,7 +73,9 @@ class Plugins:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
         chosen = _Selection(selection or "")
-        points = () if chosen.is_within(builtins) else _scan()
+        points, unreadable = ((), ()) if chosen.is_within(builtins) else _scan()
+        for error in unreadable:
+            report(error)
         for name in chosen.unknown({*builtins, *(point.name for point in points)}):
             report(SegOpsPluginError(f"SEGOPS_PLUGINS names {name!r}, but no plugin of this name is installed"))
         found = [*_built_in(builtins, chosen), *self._load(chosen.ordered(points))]
@@ -108,10 +109,12 @@ class Plugins:
 
     def _load(self, points: Iterable[EntryPoint]) -> Iterator[Plugin]:
         for point in points:
-            origin = point.dist.name if point.dist else point.value
+            origin = (_name_of_distribution(point.dist) if point.dist else None) or point.value
             try:
                 yield Plugin(point.name, origin, point.load())
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - importing a stranger's module may raise anything
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a third-party module may exit, or panic in Rust
                 self._report(_broken(point.name, origin, error))
 
     def _register(self, plugins: Iterable[Plugin]) -> list[Plugin]:
@@ -120,7 +123,9 @@ class Plugins:
             try:
                 self._manager.register(plugin.implementation, plugin.name)
                 self._check(plugin)
-            except Exception as error:  # noqa: BLE001 - registering reads every attribute of a stranger's object
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - registering reads every attribute of a third-party object
                 if self._manager.get_plugin(plugin.name) is not None:
                     self._manager.unregister(name=plugin.name)
                 self._refuse(plugin, error)
@@ -131,6 +136,13 @@ class Plugins:
     def _check(self, plugin: Plugin) -> None:
         known = [name for name in vars(hookspecs) if name.startswith("segops_")]
         implemented = self.hooks_of(plugin)
+        for caller in self._manager.get_hookcallers(plugin.implementation) or []:
+            own = next(each for each in caller.get_hookimpls() if each.plugin is plugin.implementation)
+            if own.wrapper or own.hookwrapper:
+                raise SegOpsPluginError(
+                    f"{caller.name} is a hook wrapper, and each plugin is asked by itself, with nothing to wrap: "
+                    "remove wrapper=True or hookwrapper=True, and return what the plugin adds"
+                )
         for name in implemented:
             if name not in known:
                 from difflib import get_close_matches  # noqa: PLC0415 - slow to load, and for mistakes only
@@ -147,12 +159,14 @@ class Plugins:
         for implementation in reversed(caller.get_hookimpls()):
             try:
                 gathered += read(implementation.function())
-            except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - third-party code may raise anything
                 origin = next(plugin.origin for plugin in self.loaded if plugin.name == implementation.plugin_name)
                 self._refuse(Plugin(implementation.plugin_name, origin, implementation.plugin), error)
         return gathered
 
-    def _refuse(self, plugin: Plugin, error: Exception) -> None:
+    def _refuse(self, plugin: Plugin, error: BaseException) -> None:
         broken = _broken(plugin.name, plugin.origin, error)
         if plugin.origin == "argument":
             raise broken from error
@@ -212,18 +226,61 @@ class _Selection:
 
 
 @functools.cache
-def _scan() -> tuple[EntryPoint, ...]:
+def _scan() -> tuple[tuple[EntryPoint, ...], tuple[SegOpsPluginError, ...]]:
+    """Return the entry points of all distributions, and what is wrong with those that cannot be read."""
     from importlib.metadata import entry_points  # noqa: PLC0415 - slow to load, and once per process is enough
 
-    return tuple(entry_points(group=ENTRY_POINT_GROUP))
+    try:
+        return tuple(entry_points(group=ENTRY_POINT_GROUP)), ()
+    except Exception:  # noqa: BLE001 - one unreadable file of any distribution raises whatever reading it raised
+        return _scan_one_by_one()
 
 
-def _built_in(builtins: Mapping[str, str], chosen: _Selection) -> Iterator[Plugin]:
-    for name, path in builtins.items():
+def _scan_one_by_one() -> tuple[tuple[EntryPoint, ...], tuple[SegOpsPluginError, ...]]:
+    """Do the same where the metadata of a distribution is broken: that one is left out."""
+    from importlib.metadata import distributions  # noqa: PLC0415 - slow to load
+
+    points: list[EntryPoint] = []
+    unreadable: list[SegOpsPluginError] = []
+    names: set[str] = set()
+    for distribution in distributions():
+        name = _name_of_distribution(distribution)
+        canonical = (name or "").lower().replace("_", "-").replace(".", "-")
+        if canonical in names:
+            continue  # another one of this name comes earlier on the path
+        try:
+            found = [point for point in distribution.entry_points if point.group == ENTRY_POINT_GROUP]
+        except Exception as error:  # noqa: BLE001 - as above
+            unreadable.append(_unreadable(distribution, f"{type(error).__name__}: {error}"))
+            continue
+        if name is None:
+            unreadable.append(_unreadable(distribution, "it has no name"))
+            continue
+        names.add(canonical)
+        points += found
+    return tuple(points), tuple(unreadable)
+
+
+def _name_of_distribution(distribution: Distribution) -> str | None:
+    try:
+        name = distribution.metadata["Name"]
+    except Exception:  # noqa: BLE001 - the file may be missing, or in an unknown encoding
+        return None
+    return name if isinstance(name, str) and name else None
+
+
+def _unreadable(distribution: Distribution, reason: str) -> SegOpsPluginError:
+    where = getattr(distribution, "_path", None) or _name_of_distribution(distribution) or "a distribution"
+    return SegOpsPluginError(
+        f"the metadata of {where} cannot be read, and its plugins are not used ({reason}): "
+        "reinstall that package, or remove what is left of it"
+    )
+
+
+def _built_in(builtins: Mapping[str, Callable[[], object]], chosen: _Selection) -> Iterator[Plugin]:
+    for name, load in builtins.items():
         if chosen.allows(name):
-            module, _, attribute = path.partition(":")
-            loaded = importlib.import_module(module)
-            yield Plugin(name, "built in", getattr(loaded, attribute) if attribute else loaded)
+            yield Plugin(name, "built in", load())
 
 
 def name_of(plugin: object) -> str:

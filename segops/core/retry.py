@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping
 
 import msgspec
+
+_SECONDS = re.compile(r"(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?[ \t]*")
+_MAX_DIGITS = 12
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,17 +94,21 @@ class Backoff:
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Read `Retry-After` as seconds from now, not yet clamped; None if it is absent or unreadable.
 
-    Both forms of RFC 9110, section 10.2.3, are read: whole seconds, and an HTTP date in any of its three spellings.
-    A date is compared with the answer's own `Date` where there is one, so that a wrong local clock does no harm.
+    Both forms of RFC 9110, section 10.2.3, are read: seconds, and an HTTP date in any of its three spellings. Servers
+    and gateways also send fractions, which are rounded up, and several values, of which the first counts.
+    A date is compared with the response's own `Date` where there is one, so that a wrong local clock does no harm.
 
     Args:
-        headers: The answer's headers, names in lower case.
+        headers: The response's headers, names in lower case.
         now: The unix time here.
     """
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:12])
-    asked = http_date(value)
+    first, _, rest = headers.get("retry-after", "").strip(" \t,").partition(",")
+    if number := _SECONDS.fullmatch(first):
+        whole, fraction = number.groups("")
+        return float((whole.lstrip("0") or "0")[:_MAX_DIGITS]) + bool(fraction.strip("0"))
+    asked = http_date(first)
+    if asked is None:  # two of the three spellings have a comma after the day of the week
+        asked = http_date(f"{first},{rest.partition(',')[0]}")
     if asked is None:
         return None
     here = http_date(headers.get("date", ""))

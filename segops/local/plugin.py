@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from segops.core import Transport, TransportFactory, hookimpl
+from segops.core import Transport, TransportFactory, hookimpl, needs_modules
 
 
 def _open(url: str) -> Transport:
-    from segops.local.transport import LocalTransport  # noqa: PLC0415 - loads sqlite3, which `import segops` must not
+    with needs_modules("the local SegOps"):
+        from segops.local.transport import LocalTransport  # noqa: PLC0415 - loads sqlite3, which clients must not
 
     return LocalTransport.from_url(url)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import parse_qsl
 
-from segops.core import Request, Response, SegOpsConfigError
+from segops.core import Request, Response, SegOpsConfigError, absolute_path
 from segops.local import auth, keys, readback
 from segops.local.answers import MAX_BODY, Answer, Refusal, refuse, too_large
 from segops.local.background import Background
@@ -78,7 +78,7 @@ class LocalSegOps:
             raise SegOpsConfigError(f"session_lifetime is {session_lifetime!r}: give a number of seconds above 0")
         if not compute_delay >= 0:
             raise SegOpsConfigError(f"compute_delay is {compute_delay!r}: give a number of seconds, 0 or more")
-        self.path = os.fspath(path)
+        self.path = MEMORY if path == MEMORY else absolute_path("the database of a local SegOps", path)
         self._clock = clock
         self._session_lifetime = session_lifetime
         self._compute_delay = compute_delay

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import time
-from urllib.parse import unquote, urlsplit
 
-from segops.core import Request, Response, SegOpsConfigError, SegOpsTimeoutError, SegOpsTransportError, Transport
+from segops.core import (
+    Request,
+    Response,
+    SegOpsConfigError,
+    SegOpsTimeoutError,
+    SegOpsTransportError,
+    Transport,
+    expand_home,
+    parse_local_url,
+)
 from segops.local.service import LocalSegOps
+
+_EXAMPLE = "local: or local:///absolute/path/segops.db"
 
 
 class LocalTransport(Transport):
@@ -28,16 +38,16 @@ class LocalTransport(Transport):
 
     @classmethod
     def from_url(cls, url: str) -> LocalTransport:
-        """Return a transport of its own: `local:` in memory, `local:///path/segops.db` on disk.
+        """Return a transport of its own: `local:` in memory, `local:///path/segops.db` or `local:~/segops.db` on disk.
 
         Raises:
             SegOpsConfigError: The URL is of another form, or the file cannot be used.
         """
-        parts = urlsplit(url)
-        plain = not (parts.netloc or parts.query or parts.fragment) and parts.scheme == "local"
-        if not plain or (parts.path and not url[len("local:") :].startswith("///")):
-            raise SegOpsConfigError(f"{url!r} is no local SegOps: write local: or local:///absolute/path/segops.db")
-        return cls(LocalSegOps(unquote(parts.path)) if parts.path else None, url=url)
+        path = parse_local_url(url, example=_EXAMPLE, has_path=True).path
+        is_in_home = path.startswith("~") and expand_home(path) != path
+        if path and not is_in_home and not url[len("local:") :].startswith(("///", "//localhost/")):
+            raise SegOpsConfigError(f"the local: URL has the relative path {path!r}: write {_EXAMPLE}")
+        return cls(LocalSegOps(path) if path else None, url=url)
 
     def send(self, request: Request, *, timeout: float) -> Response:
         """Answer the request from the database; only a scripted fault can make that slow or fail.

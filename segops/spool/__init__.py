@@ -9,7 +9,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from segops.core import Limits, OpenSpool, SegOpsConfigError
+from segops.core import Limits, OpenSpool, absolute_path
 from segops.spool.contents import Waiting, export_spool, inspect_spool, purge_spool
 from segops.spool.files import check_path
 from segops.spool.spool import DiskSpool
@@ -23,9 +23,6 @@ def plan_spool(path: str | os.PathLike[str], *, limits: Limits, always: bool, ow
     Raises:
         SegOpsConfigError: `path` is no path, or the file or its directory is open to others or a symbolic link.
     """
-    try:
-        absolute = Path(os.path.abspath(os.fspath(path)))  # noqa: PTH100 - resolve() would follow symbolic links
-    except (TypeError, ValueError):
-        raise SegOpsConfigError(f"spool is of type {type(path).__name__}: give the path of a file") from None
+    absolute = Path(absolute_path("spool", path))
     check_path(absolute)
     return partial(DiskSpool, absolute, limits=limits, always=always, owned=owned)

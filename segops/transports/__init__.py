@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from segops.core import Transport, TransportFactory, hookimpl
+from segops.core import Transport, TransportFactory, hookimpl, needs_modules
 
 
 @hookimpl
@@ -17,7 +17,8 @@ def segops_register_transports() -> Mapping[str, TransportFactory]:
 
 
 def _http(url: str) -> Transport:
-    from segops.transports.http import HttpTransport  # noqa: PLC0415 - loads urllib3 and ssl
+    with needs_modules("HTTP"):
+        from segops.transports.http import HttpTransport  # noqa: PLC0415 - loads urllib3 and ssl
 
     return HttpTransport(url)
 

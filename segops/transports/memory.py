@@ -17,8 +17,8 @@ from segops.core import (
     SINGLE_PATH,
     Request,
     Response,
-    SegOpsConfigError,
     Transport,
+    parse_local_url,
 )
 
 Answer = Response | int | Exception | Callable[[Request], Response]
@@ -64,8 +64,7 @@ class MemoryTransport(Transport):
         Raises:
             SegOpsConfigError: More follows the scheme.
         """
-        if url.partition(":")[2]:
-            raise SegOpsConfigError(f"{url!r} says more than memory: to share one, pass a MemoryTransport as transport")
+        parse_local_url(url, example="memory:, or pass a MemoryTransport as transport to share one")
         return cls()
 
     def __repr__(self) -> str:

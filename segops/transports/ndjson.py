@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import errno
 import os
 import sys
 import time
@@ -19,6 +20,8 @@ from segops.core import (
     SegOpsTimeoutError,
     SegOpsTransportError,
     Transport,
+    absolute_path,
+    parse_local_url,
 )
 
 if sys.platform != "win32":
@@ -27,6 +30,9 @@ if sys.platform != "win32":
 _JSON = {"content-type": "application/json"}
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _LOCK_POLL = 0.001
+_MAX_DIGITS = 18
+_NO_LOCKS = frozenset((errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL, errno.EBADF))
+"""What file systems without locks say: some network and FUSE file systems."""
 
 
 class _Batch(msgspec.Struct):
@@ -92,8 +98,7 @@ class StdoutTransport(NdjsonTransport):
         Raises:
             SegOpsConfigError: More follows the scheme.
         """
-        if url.partition(":")[2]:
-            raise SegOpsConfigError(f"{url!r} says more than where to write: write stdout:")
+        parse_local_url(url, example="stdout:")
         return cls()
 
     def write(self, lines: bytes, deadline: float) -> None:  # noqa: ARG002 - a stream has no timeout
@@ -117,7 +122,8 @@ class FileTransport(NdjsonTransport):
     a `close` or a log rotation could leave behind, for some 10 µs per request.
 
     Args:
-        path: The file; created with mode 0600. Its directory must exist.
+        path: The file, `~` expanded; created with mode 0600. Its directory must exist. On a file system without locks
+            only one process may write to it while `max_bytes` is given.
         max_bytes: Before the file would grow beyond this it is renamed to "path.1", that one to "path.2", and so on.
             None to let it grow. A request with more events than that still goes into one file.
         backups: How many renamed files are kept.
@@ -127,11 +133,12 @@ class FileTransport(NdjsonTransport):
     """
 
     def __init__(self, path: str | os.PathLike[str], *, max_bytes: int | None = None, backups: int = 3) -> None:
-        if not os.fspath(path) or "\0" in os.fspath(path):
-            raise SegOpsConfigError(f"{os.fspath(path)!r} is no path of a file: write file:events.ndjson")
+        for name, value in (("max_bytes", max_bytes), ("backups", backups)):
+            if type(value) is not int and not (value is None and name == "max_bytes"):
+                raise SegOpsConfigError(f"{name} must be a whole number, got {value!r}")
         if (max_bytes is not None and max_bytes < 1) or backups < 1:
             raise SegOpsConfigError(f"max_bytes is {max_bytes} and backups {backups}: both must be at least 1")
-        self._path = os.path.abspath(path)  # noqa: PTH100 - Path.resolve would follow links
+        self._path = absolute_path("the file of events", path)
         self._max_bytes = max_bytes
         self._backups = backups
         self.url = f"file:{self._path}"
@@ -143,20 +150,11 @@ class FileTransport(NdjsonTransport):
         Raises:
             SegOpsConfigError: It names no file on this machine, or an option that there is not.
         """
-        from urllib.parse import parse_qsl, unquote, urlsplit  # noqa: PLC0415 - slow to load; a path needs none of it
-
-        parts = urlsplit(url)
-        if parts.netloc not in {"", "localhost"}:
-            raise SegOpsConfigError(
-                f"{url!r} names the host {parts.netloc!r}: write file:{parts.netloc}{parts.path} for a path from here, "
-                f"file:///{parts.netloc}{parts.path} for one from the root"
-            )
-        options: dict[str, int] = {}
-        for name, value in parse_qsl(parts.query, keep_blank_values=True):
-            if name not in {"max_bytes", "backups"} or not (value.isascii() and value.isdigit()):
-                raise SegOpsConfigError(f"{url!r} has {name}={value}: write max_bytes or backups with a whole number")
-            options[name] = int(value)
-        return cls(unquote(parts.path), **options)
+        parts = parse_local_url(url, example="file:events.ndjson", has_path=True, options=("max_bytes", "backups"))
+        for name, value in parts.options.items():
+            if not (value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS):
+                raise SegOpsConfigError(f"the file: URL has {name}={value[:_MAX_DIGITS]}: give a whole number")
+        return cls(parts.path, **{name: int(value) for name, value in parts.options.items()})
 
     def write(self, lines: bytes, deadline: float) -> None:
         """Append to the file while it is locked, after making room if it would grow too large."""
@@ -242,6 +240,10 @@ def _try_to_lock(descriptor: int) -> bool:
     if sys.platform != "win32":
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
+        except OSError as error:
+            if error.errno in _NO_LOCKS:
+                return True  # O_APPEND keeps the lines of several writers apart as far as this file system can
+            if isinstance(error, BlockingIOError):
+                return False
+            raise
     return True

@@ -22,11 +22,14 @@ IN_A_MINUTE = [
 ]
 UNREADABLE = [
     "",
+    ",",
+    ".",
     "-5",
-    "1.5",
     "abc",
-    "5, 10",
+    "soon, 10",
     "5s",
+    "5 10",
+    "1.2.3",
     "1e3",
     "\u0665",
     "²",
@@ -42,7 +45,14 @@ def test_the_dates_of_this_module_are_right() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("0", 0.0), ("7", 7.0), (" 7 ", 7.0), ("007", 7.0), ("300", 300.0), *[(form, 60.0) for form in IN_A_MINUTE]],
+    [
+        *[("0", 0.0), ("7", 7.0), (" 7 ", 7.0), ("007", 7.0), ("300", 300.0), ("0" * 12 + "65", 65.0)],
+        *[("65.3", 66.0), ("1.5", 2.0), ("120.0", 120.0), ("120.", 120.0), (".5", 1.0), ("0.000", 0.0)],
+        *[("120, 120", 120.0), ("5,10", 5.0), ("\t7\t,", 7.0), (", 7", 7.0), ("65.3, 1", 66.0), ("7 , soon", 7.0)],
+        *[(form, 60.0) for form in IN_A_MINUTE],
+        *[(f"{form}, {form}", 60.0) for form in IN_A_MINUTE],
+        *[(f"{form}, 5", 60.0) for form in IN_A_MINUTE],
+    ],
 )
 def test_retry_after_is_read_and_obeyed(make: MakeRig, value: str, seconds: float) -> None:
     """Row 12."""

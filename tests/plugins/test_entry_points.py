@@ -1,5 +1,6 @@
 """Plugins of the environment, with real entry points in a subprocess: found, ordered, chosen, and isolated."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,99 @@ def test_a_broken_one_is_reported_and_skipped_and_the_others_work(marked: Enviro
     assert marks == "abc"
     assert error.startswith("SegOpsPluginError plugin 'bad' (dist-4) is not used: ")
     assert words in error
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("class Panic(BaseException): pass\nraise Panic('in Rust')", "Panic: in Rust"),
+        ("raise GeneratorExit", "GeneratorExit"),
+        (
+            "import sys\nfrom segops import hookimpl\n@hookimpl\ndef segops_register_enrichers(): sys.exit(3)",
+            "SystemExit: 3",
+        ),
+        *[
+            (
+                f"from segops import hookimpl\n@hookimpl({how}=True)\ndef segops_register_transports(): yield",
+                "segops_register_transports is a hook wrapper",
+            )
+            for how in ("wrapper", "hookwrapper")
+        ],
+    ],
+)
+def test_one_that_exits_or_wraps_is_reported_and_skipped_too(marked: Environment, source: str, words: str) -> None:
+    test_a_broken_one_is_reported_and_skipped_and_the_others_work(marked, source, words)
+
+
+def empty_line(info: Path) -> None:
+    (info / "entry_points.txt").write_text("[console_scripts]\nno equals sign here\n")
+
+
+def latin_1(info: Path) -> None:
+    (info / "entry_points.txt").write_bytes("[console_scripts]\nb\u00fccher = books:main\n".encode("latin-1"))
+
+
+def loop(info: Path) -> None:
+    (info / "entry_points.txt").unlink()
+    (info / "entry_points.txt").symlink_to("entry_points.txt")
+
+
+@pytest.mark.parametrize("spoil", [empty_line, latin_1, loop])
+@pytest.mark.parametrize("group", ["console_scripts", "segops"])
+def test_broken_metadata_of_another_package_is_reported_and_left_out(
+    marked: Environment, spoil: Callable[[Path], None], group: str
+) -> None:
+    marked.install("dist-0", {"left_out": "module_0"}, {"module_0": MARK.format(mark="0")})
+    info = marked.folder / "dist_0-1.0.dist-info"
+    spoil(info)
+    if group == "segops" and not (info / "entry_points.txt").is_symlink():
+        content = (info / "entry_points.txt").read_bytes().replace(b"console_scripts", b"segops")
+        (info / "entry_points.txt").write_bytes(content)
+    marks, *errors = marked.run(TRACK)
+    assert marks == "abc"
+    assert len(errors) == 1
+    assert errors[0].startswith("SegOpsPluginError the metadata of ")
+    assert "dist_0-1.0.dist-info cannot be read, and its plugins are not used" in errors[0]
+
+
+EVERYTHING = """
+from segops import SegOpsAdmin, SegOpsClient
+from segops.cli import main
+SegOpsClient("memory:").shutdown()
+SegOpsAdmin(base_url="local:").close()
+main(["--version"])
+main(["plugins"])
+"""
+
+
+def test_an_empty_folder_of_metadata_does_no_harm(marked: Environment) -> None:
+    for name in ("empty-1.0", "", "~mpty-1.0", "empty"):
+        (marked.folder / f"{name}.dist-info").mkdir()
+        (marked.folder / f"{name}.egg-info").mkdir()
+    assert marked.run(TRACK)[0] == "abc"
+    assert "segops 0.1.0" in marked.run(EVERYTHING)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"Name\n", "Name: b\u00fccher\n".encode("latin-1")])
+def test_a_plugin_without_a_readable_name_of_its_distribution_works(marked: Environment, content: bytes | None) -> None:
+    marked.install("dist-4", {"d": "module_d"}, {"module_d": MARK.format(mark="d")})
+    metadata = marked.folder / "dist_4-1.0.dist-info" / "METADATA"
+    metadata.unlink()
+    if content is not None:
+        metadata.write_bytes(content)
+    assert marked.run(TRACK)[0].startswith("abc")
+    assert marked.run(EVERYTHING)
+
+
+def test_with_broken_metadata_the_first_of_a_name_counts_as_ever(marked: Environment, tmp_path: Path) -> None:
+    second = Environment(tmp_path / "later")
+    second.folder.mkdir()
+    second.install("Dist.1", {"c": "no_such_module", "z": "no_such_module"}, {})
+    marked.install("dist-0", {}, {})
+    empty_line(marked.folder / "dist_0-1.0.dist-info")
+    program = f"import sys\nsys.path.append({str(second.folder)!r})\n{TRACK}"
+    marks, *errors = marked.run(program)
+    assert (marks, len(errors)) == ("abc", 1)
 
 
 def test_an_entry_point_to_nothing_is_reported_and_skipped(marked: Environment) -> None:

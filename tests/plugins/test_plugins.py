@@ -1,7 +1,7 @@
 """Plugins given as an argument: the five hooks, their order, and what becomes of broken ones."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -13,11 +13,11 @@ from segops.transports.memory import MemoryTransport
 from tests.plugins.plugin_rig import Enriching, marking
 
 
-def plugins_of(*given: object, builtins: dict[str, str] | None = None, selection: str = "none") -> Plugins:
+def plugins_of(*given: object, selection: str = "none") -> Plugins:
     def fail(error: Exception) -> None:
         raise error
 
-    return Plugins(builtins or {}, given=given, selection=selection, report=fail)
+    return Plugins({}, given=given, selection=selection, report=fail)
 
 
 def tracked(*plugins: object, **fields: Any) -> list[dict[str, Any]]:
@@ -25,6 +25,29 @@ def tracked(*plugins: object, **fields: Any) -> list[dict[str, Any]]:
     with SegOpsClient(transport=transport, worker="inline", plugins=plugins) as client:
         client.track(**{"user_id": "u-1", "event_type": "order_placed", **fields})
     return transport.events
+
+
+class Wrapping:
+    name = "wrapping"
+
+    @hookimpl(wrapper=True)
+    def segops_register_enrichers(self) -> Generator[None, Any, Any]:
+        return (yield)
+
+
+class OldWrapping:
+    name = "wrapping"
+
+    @hookimpl(hookwrapper=True)
+    def segops_register_enrichers(self) -> Generator[None, Any, None]:
+        yield
+
+
+@pytest.mark.parametrize("plugin", [Wrapping(), OldWrapping()])
+def test_a_wrapper_is_refused_by_name(plugin: object) -> None:
+    with pytest.raises(SegOpsPluginError, match="segops_register_enrichers is a hook wrapper") as caught:
+        SegOpsClient("memory:", plugins=[plugin])
+    assert "plugin 'wrapping' (argument) is not used" in str(caught.value)
 
 
 class Everything:

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from segops.core import SegOpsArgumentError
+from segops.core import SegOpsArgumentError, expand_home
 
 Upload = str | os.PathLike[str] | bytes | BinaryIO
 """A file by its name, its content, or an open binary stream."""
@@ -60,7 +60,7 @@ def read_csv(
     """
     separator = None if delimiter is None else _checked(delimiter)
     if isinstance(file, str | os.PathLike):
-        content = _read_file(Path(file))
+        content = _read_file(Path(expand_home(file)))
         filename = filename or Path(file).name
     else:
         content = file if isinstance(file, bytes) else _read_stream(file)

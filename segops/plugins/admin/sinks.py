@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from segops.core import Response, SegOpsArgumentError, SegOpsResponseError
+from segops.core import Response, SegOpsArgumentError, SegOpsResponseError, expand_home
 from segops.plugins.admin.calling import check_given_up
 
 Progress = Callable[[int, int | None], object]
@@ -122,7 +122,7 @@ def open_sink(target: Target, progress: Progress | None = None) -> Iterator[Stre
     if not isinstance(target, str | os.PathLike):
         yield Stream(target, progress)
         return
-    path = Path(target)
+    path = Path(expand_home(target))
     file = _temporary(path)
     try:
         with file:
@@ -140,7 +140,7 @@ def check_target(target: Target) -> None:
         if not hasattr(target, "write"):
             raise SegOpsArgumentError(f"a {type(target).__name__} cannot be written to: give a path or a binary stream")
         return
-    path = Path(target)
+    path = Path(expand_home(target))
     try:
         path.stat()
     except FileNotFoundError:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from segops.core import SegOpsConfigError
 from segops.plugins.ai_referrer.providers import Provider
-from segops.plugins.ai_referrer.urls import ascii_host, query_value, read_url
+from segops.plugins.ai_referrer.urls import ascii_host, read_url, utm_sources
 
 
 class Matcher:
@@ -46,9 +46,9 @@ class Matcher:
         return None
 
     def by_utm_source(self, landing_url: str) -> str | None:
-        """Return the id of the provider that the `utm_source` of `landing_url` names."""
-        source = query_value(landing_url, "utm_source")
-        return self._utm_sources.get(source.strip().lower()) if source else None
+        """Return the id of the provider that a `utm_source` of `landing_url` names."""
+        known = (self._utm_sources.get(source) for source in utm_sources(landing_url))
+        return next((provider for provider in known if provider), None)
 
     def _add(self, provider: Provider) -> None:
         for domain in provider.domains:

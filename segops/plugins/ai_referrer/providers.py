@@ -73,7 +73,10 @@ MORE_PROVIDERS: tuple[Provider, ...] = (
     Provider(
         "copilot",
         "Microsoft Copilot",
-        ("copilot.microsoft.com", "copilot.com", "m365.cloud.microsoft/chat", "bing.com/chat"),
+        (
+            *("copilot.microsoft.com", "copilot.com", "copilot.cloud.microsoft", "m365.cloud.microsoft/chat"),
+            *("bing.com/chat", "edgeservices.bing.com"),  # the latter is Copilot in the side bar of Edge
+        ),
         ("copilot", "copilot.com", "copilot.microsoft.com"),
         ("com.microsoft.copilot",),
     ),
@@ -91,5 +94,16 @@ MORE_PROVIDERS: tuple[Provider, ...] = (
     Provider("huggingchat", "HuggingChat", ("huggingface.co/chat",), ("huggingchat",)),
     Provider("pi", "Pi", ("pi.ai",), ("pi.ai",)),
     Provider("genspark", "Genspark", ("genspark.ai",), ("genspark", "genspark.ai")),
+    Provider("gemini", "Gemini", ("bard.google.com",), ("bard", "bard.google.com")),  # its name until 2024
+    Provider("notebooklm", "NotebookLM", ("notebooklm.google.com",), ("notebooklm", "notebooklm.google.com")),
+    Provider("iask", "iAsk", ("iask.ai",), ("iask", "iask.ai")),
+    Provider("baidu", "Baidu AI", ("yiyan.baidu.com", "chat.baidu.com", "ai.baidu.com"), ("yiyan.baidu.com",)),
+    Provider("chatglm", "ChatGLM", ("chatglm.cn",), ("chatglm", "chatglm.cn")),
+    Provider("jasper", "Jasper", ("app.jasper.ai",), ("jasper.ai",)),
 )
-"""More providers, recognised by `AiReferrers(more=True)`."""
+"""More providers, recognised by `AiReferrers(more=True)`.
+
+Source: Matomo's public list of assistants (AIAssistants.yml of github.com/matomo-org/searchengine-and-social-list) has
+the domains of Baidu, ChatGLM, Copilot, DeepSeek, Gemini, iAsk, Jasper, Le Chat, Meta AI, NotebookLM, Qwen and You.com.
+The others, chat.baidu.com and the further domains of Microsoft are the addresses at which their makers offer them.
+"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segops.core import Command, hookimpl
+from segops.core import Command, hookimpl, needs_modules
 
 if TYPE_CHECKING:
     import argparse
@@ -44,6 +44,7 @@ def _count(text: str) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from segops.plugins.demo.command import run  # noqa: PLC0415 - loads a server and SQLite, which clients must not
+    with needs_modules("the local SegOps"):
+        from segops.plugins.demo.command import run  # noqa: PLC0415 - loads a server and SQLite, which clients must not
 
     return run(arguments)

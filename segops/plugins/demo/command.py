@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segops import Event, SegOpsConfigError, SegOpsError
+from segops.core import expand_home
 from segops.local import LocalSegOps, LocalServer
 from segops.plugins.demo.data import find_sample, make_visits, read_orders, spend_of
 from segops.plugins.demo.progress import Progress
@@ -25,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     is_elsewhere = arguments.api_url is not None or arguments.api_key is not None
     if is_elsewhere and arguments.db is not None:
         raise SegOpsConfigError("--db is for a SegOps on this machine: leave it out, or --api-url and --api-key")
-    orders = read_orders(Path(arguments.data) if arguments.data else find_sample(), arguments.limit)
+    orders = read_orders(Path(expand_home(arguments.data)) if arguments.data else find_sample(), arguments.limit)
     if is_elsewhere:
         complaints = _send_elsewhere(orders, arguments.api_url, arguments.api_key)
     else:

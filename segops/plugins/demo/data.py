@@ -6,13 +6,17 @@ import math
 import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from importlib.resources import files
 from itertools import cycle
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segops.core import Event, PageView, SegOpsConfigError
 
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
+
 _NAME = "cdnow_sample.txt"
-_HERE = Path(__file__).parent
 
 _ROW = re.compile(r"\s*(\S+)\s+\S+\s+(\d{4})(\d\d)(\d\d)\s+(\d{1,9})\s+(\d{1,12}(?:\.\d{1,9})?)\s*", re.ASCII)
 
@@ -35,13 +39,13 @@ _VISITS = (
 """Where visitors came from, and the page that they came to."""
 
 
-def find_sample() -> Path:
-    """Return the file of the sample: beside this module once installed, in `examples/` in a checkout."""
-    packaged = _HERE / _NAME
-    return packaged if packaged.exists() else _HERE.parents[2] / "examples" / "data" / _NAME
+def find_sample() -> Traversable:
+    """Return the file of the sample: beside this module once installed, also in a zip; in `examples/` in a checkout."""
+    packaged = files("segops.plugins.demo").joinpath(_NAME)
+    return packaged if packaged.is_file() else Path(__file__).parents[3] / "examples" / "data" / _NAME
 
 
-def read_orders(path: Path, limit: int | None = None) -> list[Event]:
+def read_orders(path: Traversable, limit: int | None = None) -> list[Event]:
     """Return one `order_placed` event for each row of a file, with its true date.
 
     Args:
@@ -79,7 +83,7 @@ def spend_of(orders: Sequence[Event]) -> float:
     return round(math.fsum(order.payload["total"] for order in orders), 2)
 
 
-def _order(path: Path, number: int, line: str) -> Event:
+def _order(path: Traversable, number: int, line: str) -> Event:
     found = _ROW.fullmatch(line)
     when = found and _date(*found.group(2, 3, 4))
     if not found or not when:

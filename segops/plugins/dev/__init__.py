@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segops.core import Command, hookimpl
+from segops.core import Command, hookimpl, needs_modules
 
 if TYPE_CHECKING:
     import argparse
@@ -32,6 +32,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from segops.plugins.dev.command import run  # noqa: PLC0415 - loads a server and SQLite, which clients must not
+    with needs_modules("`segops dev`", extra="dev"):
+        from segops.plugins.dev.command import run  # noqa: PLC0415 - loads a server and SQLite, which clients must not
 
     return run(arguments)

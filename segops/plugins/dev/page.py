@@ -7,13 +7,13 @@ import hashlib
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
+from importlib.resources import files
 
 
 @lru_cache(maxsize=1)
 def load_page() -> tuple[bytes, Mapping[str, str]]:
     """Return the page and the headers that it is sent with."""
-    html = Path(__file__).with_name("page.html").read_text("utf-8")
+    html = files("segops.plugins.dev").joinpath("page.html").read_text("utf-8")
     policy = {
         "default-src": "'none'",
         "script-src": _hashes(html, "script"),

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 
 from segops import Event, SegOpsConfigError, SegOpsError
+from segops.core import expand_home
 from segops.plugins.demo.data import find_sample, read_orders
 from segops.plugins.demo.progress import Progress
 from segops.plugins.demo.replay import Replay
@@ -40,7 +41,7 @@ def seed(what: str, info: Info) -> str:
         SegOpsConfigError: The file cannot be read, or a line is no event.
         SegOpsError: SegOps refuses the events.
     """
-    events = read_orders(find_sample()) if what == CDNOW else read_events(Path(what))
+    events = read_orders(find_sample()) if what == CDNOW else read_events(Path(expand_home(what)))
     with Replay(info.url, info.secret_key) as replay, Progress(sys.stderr, len(events)) as progress:
         outcome = replay.run(events, [], progress)
     if outcome.stats.delivered < len(events):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segops.core import Command, hookimpl
+from segops.core import Command, hookimpl, needs_modules
 
 if TYPE_CHECKING:
     import argparse
@@ -45,6 +45,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from segops.plugins.spool.command import run  # noqa: PLC0415 - loads SQLite, which clients must not
+    with needs_modules("the spool"):
+        from segops.plugins.spool.command import run  # noqa: PLC0415 - loads SQLite, which clients must not
 
     return run(arguments)

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from segops import SegOpsClient, SegOpsConfigError, SegOpsError, Stats
+from segops.core import absolute_path
 from segops.environment import read_environment
 from segops.spool import export_spool, inspect_spool, purge_spool
 
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         "export": _export,
         "purge": _purge,
     }
-    return actions[arguments.action](arguments, Path(given))
+    return actions[arguments.action](arguments, Path(absolute_path("the spool", given)))
 
 
 def _inspect(arguments: argparse.Namespace, path: Path) -> int:

@@ -12,10 +12,11 @@ import math
 import socket
 import ssl
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.ssltransport import SSLTransport
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 _SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
-_Endpoint = tuple[socket.AddressFamily, socket.SocketKind, int, str, _SocketAddress]
+Endpoint = tuple[socket.AddressFamily, socket.SocketKind, int, str, _SocketAddress]
+_Way = TypeVar("_Way")
 
 _OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -114,15 +116,23 @@ class TimedTLSSocket(TimedSocket, ssl.SSLSocket):
     """A TLS socket that keeps the deadline of the exchange."""
 
 
+Dial = Callable[[str, int], TimedSocket]
+"""Connects to a host and a port."""
+
+
 class PlainConnection(HTTPConnection):
     """A connection without TLS that keeps the deadline of the exchange."""
 
+    dial: Dial | None = None
+
     def _new_conn(self) -> socket.socket:
-        return dial(self.host, self.port)
+        return (self.dial or dial)(self.host, self.port)
 
 
 class TLSConnection(HTTPSConnection):
     """A connection with TLS that keeps the deadline of the exchange."""
+
+    dial: Dial | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -130,7 +140,7 @@ class TLSConnection(HTTPSConnection):
         return super().is_connected and not _is_holding(self.sock)
 
     def _new_conn(self) -> socket.socket:
-        return dial(self.host, self.port)
+        return (self.dial or dial)(self.host, self.port)
 
 
 def _is_holding(sock: socket.socket | SSLTransport) -> bool:
@@ -145,24 +155,40 @@ def dial(host: str, port: int) -> TimedSocket:
     Raises:
         OSError: None of them answered.
     """
-    endpoints = resolve(host, port)
-    failure = OSError(f"{host} has no address")
-    for tried, (family, kind, protocol, _, address) in enumerate(endpoints):
-        sock = TimedSocket(family, kind, protocol)
+    return first_that_connects(resolve(host, port), _connect)
+
+
+def first_that_connects(ways: Sequence[_Way], connect: Callable[[_Way, float], TimedSocket]) -> TimedSocket:
+    """Connect in the first way that works; each gets an even share of the time that is left.
+
+    Raises:
+        OSError: None works.
+    """
+    failure: OSError | None = None
+    for tried, way in enumerate(ways):
         try:
-            for option in _OPTIONS:
-                sock.setsockopt(*option)
-            sock.settimeout(exchange.left() / (len(endpoints) - tried))
-            sock.connect(address)
+            return connect(way, exchange.left() / (len(ways) - tried))
         except OSError as error:
-            sock.close()
             failure = error
-        else:
-            return sock
-    raise failure
+    raise failure or OSError("there is no address to connect to")
 
 
-def resolve(host: str, port: int) -> Sequence[_Endpoint]:
+def _connect(endpoint: Endpoint, timeout: float) -> TimedSocket:
+    family, kind, protocol, _, address = endpoint
+    sock = TimedSocket(family, kind, protocol)  # may be refused: a kernel without IPv6, a sandbox
+    try:
+        for option in _OPTIONS:
+            with suppress(OSError):  # nothing depends on them
+                sock.setsockopt(*option)
+        sock.settimeout(timeout)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def resolve(host: str, port: int) -> Sequence[Endpoint]:
     """Return the addresses of `host`.
 
     The system's resolver knows no timeout, so it is asked on a thread of its own, which may be left behind.
@@ -175,7 +201,7 @@ def resolve(host: str, port: int) -> Sequence[_Endpoint]:
         return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:  # a name
         pass
-    found: SimpleQueue[Sequence[_Endpoint] | OSError] = SimpleQueue()
+    found: SimpleQueue[Sequence[Endpoint] | OSError] = SimpleQueue()
 
     def look_up() -> None:
         try:

@@ -13,7 +13,7 @@ import re
 import ssl
 from collections import deque
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from http.client import HTTPException
 
 from urllib3.connection import ProxyConfig
@@ -29,10 +29,12 @@ from segops.core import (
     SegOpsTimeoutError,
     SegOpsTransportError,
     Transport,
+    needs_modules,
 )
 from segops.transports.http.addresses import find_proxy, parse_base
 from segops.transports.http.answers import Answer, Stopped, read_answer
-from segops.transports.http.sockets import PlainConnection, TimedTLSSocket, TLSConnection, exchange
+from segops.transports.http.sockets import Dial, PlainConnection, TimedTLSSocket, TLSConnection, exchange
+from segops.transports.http.tls import describe, make_context
 
 _Connection = PlainConnection | TLSConnection
 
@@ -52,9 +54,10 @@ class HttpTransport(Transport):
     Args:
         url: The server, as "https://api.segops.ai" or with a path in front: "https://example.org/segops". An "/api" at
             its end is left out, because the paths of requests begin with it.
-        proxy: A proxy as "http://user:password@host:3128"; "" for none. By default what the environment says
-            (`https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`), except for servers on this machine.
-        ca_file: A PEM file with the certificate authorities to trust in place of the system's.
+        proxy: A proxy as "http://user:password@host:3128", or "socks5h://host:1080" with the extra `socks`; "" for
+            none. By default what the environment says (`https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`), except
+            for servers on this machine.
+        ca_file: A PEM file with the certificate authorities to trust in place of the system's; `~` is expanded.
         user_agent: The User-Agent header.
         max_response_bytes: How much of an answer's body is read, both before and after it is decompressed.
         pool_size: How many idle connections are kept.
@@ -83,8 +86,14 @@ class HttpTransport(Transport):
         self._pool_size = pool_size
         self._idle: deque[tuple[int, _Connection]] = deque()
         self._closings = 0
+        self._dial: Dial | None = None
         self._defaults = {"host": self._server.authority, "user-agent": user_agent, "accept-encoding": "identity"}
-        if self._proxy is not None and self._server.scheme == "http":
+        if self._proxy is not None and self._proxy.is_socks:
+            with needs_modules(f"the proxy {self._proxy.address}", extra="socks"):
+                from segops.transports.http.socks import dial_through  # noqa: PLC0415 - an extra
+
+            self._dial = partial(dial_through, self._proxy)
+        elif self._proxy is not None and self._server.scheme == "http":
             # A proxy that forwards is asked for the whole URL, and takes its credentials from each request.
             self._prefix = self.url
             self._defaults |= {name.lower(): value for name, value in self._proxy.headers.items()}
@@ -211,6 +220,7 @@ class HttpTransport(Transport):
 
     def _connect(self) -> _Connection:
         connection = self._new_connection()
+        connection.dial = self._dial
         try:
             connection.connect()
         except BaseException:
@@ -219,7 +229,7 @@ class HttpTransport(Transport):
         return connection
 
     def _new_connection(self) -> _Connection:
-        server, proxy = self._server, self._proxy
+        server, proxy = self._server, None if self._dial else self._proxy
         peer = server if proxy is None else proxy.address
         if "https" not in (server.scheme, peer.scheme):
             return PlainConnection(peer.host, peer.port)
@@ -240,19 +250,14 @@ class HttpTransport(Transport):
 
     @cached_property
     def _tls_context(self) -> ssl.SSLContext:
-        try:
-            context = ssl.create_default_context(cafile=self._ca_file)
-        except OSError as error:
-            raise SegOpsConfigError(
-                f"ca_file {self._ca_file!s} cannot be used ({error.strerror or error}): pass a readable PEM file"
-            ) from error
+        context = make_context(self._ca_file)
         context.sslsocket_class = TimedTLSSocket
         return context
 
     def _reason(self, error: Exception) -> str:
         """Say what went wrong, and what can be done about it."""
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return f"its certificate was refused ({error.verify_message}); for an authority of your own pass ca_file"
+        if about_tls := describe(error):
+            return about_tls
         text = str(error) or type(error).__name__
         if refused := _REFUSED_TUNNEL.match(text):  # without the words of the proxy
             text = refused[0]

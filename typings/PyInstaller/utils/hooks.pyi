@@ -1,0 +1,3 @@
+from collections.abc import Sequence
+
+def collect_data_files(package: str, *, includes: Sequence[str] | None = None) -> list[tuple[str, str]]: ...
