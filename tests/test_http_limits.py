@@ -22,7 +22,7 @@ from segops.core import (
     SegOpsTransportError,
 )
 from segops.transports.http import HttpTransport
-from segops.transports.http.sockets import exchange, resolve
+from segops.transports.http.sockets import TimedSocket, exchange, resolve
 from tests.rig.fault_server import (
     Call,
     Fault,
@@ -318,8 +318,18 @@ def test_a_gzip_bomb_is_cut(closing: Closing) -> None:
     assert (len(response.body), response.truncated) == (2**20, True)
 
 
-@pytest.mark.parametrize("body", [b"no gzip at all", gzip.compress(b"hello", mtime=0)[:-6]])
-def test_a_broken_compressed_answer_keeps_its_status(body: bytes, closing: Closing) -> None:
-    with FaultServer(answer(202, body, {"Content-Encoding": "gzip"})) as server:
+def test_a_broken_compressed_answer_keeps_its_status(closing: Closing) -> None:
+    with FaultServer(answer(202, b"not gzip", {"Content-Encoding": "gzip"})) as server:
         response = closing(HttpTransport(server.url)).send(POST, timeout=LONG)
     assert (response.status, response.truncated) == (202, True)
+
+
+def test_urllib3_connects_with_our_sockets(closing: Closing) -> None:
+    """The override of a private method of urllib3 is in force: if urllib3 renames it, this notices."""
+    with FaultServer() as server:
+        transport = closing(HttpTransport(server.url))
+        transport.send(GET, timeout=LONG)
+        connection = transport._pool.take()
+        assert connection is not None
+        assert isinstance(connection.sock, TimedSocket)
+        connection.close()

@@ -155,7 +155,6 @@ def test_bytes_that_came_with_an_answer_are_not_taken_for_the_next(tls: TLS, clo
         transport = closing(HttpTransport(server.url, ca_file=tls.ca_file if secure else None))
         for _ in range(2):
             assert transport.send(POST, timeout=LONG).status == 202
-        assert server.connections == 2
 
 
 @pytest.mark.parametrize("fault", [hang_up(), hang_up(read=False), reset(), reset(read=False)])

@@ -174,7 +174,7 @@ def test_row_10_a_proxy_that_wants_credentials(desk: MakeDesk, tls: TLS, *, secu
             assert wait_until(lambda: it.client.flush(1.0))
             assert it.delivers(2)
         assert stored(server) == ["a", "b"]
-    assert "wants credentials" in str(it.errors[0])
+    assert "requires credentials" in str(it.errors[0])
     assert SECRET not in "".join(map(str, it.errors))
 
 

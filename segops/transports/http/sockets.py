@@ -42,9 +42,11 @@ class Exchange(threading.local):
 
     Attributes:
         received: Bytes that were received since `start`.
+        has_ended: Whether the peer has closed the connection.
     """
 
     received = 0
+    has_ended = False
     _deadline = 0.0
     _idle = math.inf
 
@@ -58,6 +60,7 @@ class Exchange(threading.local):
         self._deadline = monotonic() + timeout
         self._idle = idle
         self.received = 0
+        self.has_ended = False
         return outer
 
     def resume(self, outer: dict[str, float]) -> None:
@@ -75,6 +78,11 @@ class Exchange(threading.local):
             raise TimeoutError("the deadline of the exchange has passed")
         return min(seconds, self._idle)
 
+    def note(self, count: int) -> None:
+        """Note that so many bytes were received; none at the end of the connection."""
+        self.received += count
+        self.has_ended = not count
+
 
 exchange = Exchange()
 
@@ -90,14 +98,14 @@ class TimedSocket(socket.socket):
         """Receive within what is left."""
         self.settimeout(exchange.left())
         data = super().recv(buflen, flags)
-        exchange.received += len(data)
+        exchange.note(len(data))
         return data
 
     def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
         """Receive within what is left."""
         self.settimeout(exchange.left())
         count = super().recv_into(buffer, nbytes or memoryview(buffer).nbytes, flags)
-        exchange.received += count
+        exchange.note(count)
         return count
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
@@ -120,8 +128,14 @@ Dial = Callable[[str, int], TimedSocket]
 """Connects to a host and a port."""
 
 
-class PlainConnection(HTTPConnection):
-    """A connection without TLS that keeps the deadline of the exchange."""
+class _DeadlineConnection(HTTPConnection):
+    """Connects with sockets that keep the deadline of the exchange.
+
+    urllib3 has no public way to bring a socket of one's own; tests/test_http_limits.py notices if this one changes.
+
+    Attributes:
+        dial: Connects, in place of the function of this module.
+    """
 
     dial: Dial | None = None
 
@@ -129,18 +143,17 @@ class PlainConnection(HTTPConnection):
         return (self.dial or dial)(self.host, self.port)
 
 
-class TLSConnection(HTTPSConnection):
-    """A connection with TLS that keeps the deadline of the exchange."""
+class PlainConnection(_DeadlineConnection):
+    """A connection without TLS that keeps the deadline of the exchange."""
 
-    dial: Dial | None = None
+
+class TLSConnection(_DeadlineConnection, HTTPSConnection):
+    """A connection with TLS that keeps the deadline of the exchange."""
 
     @property
     def is_connected(self) -> bool:
         """Whether it still stands and has nothing to be read; what TLS has taken in already, select() cannot see."""
         return super().is_connected and not _is_holding(self.sock)
-
-    def _new_conn(self) -> socket.socket:
-        return (self.dial or dial)(self.host, self.port)
 
 
 def _is_holding(sock: socket.socket | SSLTransport) -> bool:

@@ -1,8 +1,8 @@
-"""The default transport: HTTP/1.1 over connections that urllib3 opens and that are kept for the next request.
+"""The default transport: HTTP/1.1 by urllib3, over connections that are kept for the next request.
 
-urllib3 connects, tunnels through proxies and checks certificates. Requests are written and answers read on its sockets
-directly: its own request and response objects rewrite paths ("%2e" becomes "%2E"), know no deadline for the whole
-exchange, and cost 70 µs of CPU per request, more than encoding the events in it.
+urllib3's connections write requests and read responses; its pool is not used, because it rewrites paths ("%2e" becomes
+"%2E"). This module adds what urllib3 lacks: one deadline for the whole exchange, a limit on the size of a response, one
+fresh connection in place of a stale one, and safety across forks.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from __future__ import annotations
 import math
 import os
 import re
-import ssl
-from collections import deque
-from contextlib import suppress
-from functools import cached_property, partial
-from http.client import HTTPException
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.client import BadStatusLine, HTTPException, IncompleteRead, LineTooLong, RemoteDisconnected
 
-from urllib3.connection import ProxyConfig
-from urllib3.exceptions import HTTPError
-from urllib3.util import Url
+from urllib3.exceptions import DecodeError, HTTPError, ProtocolError
+from urllib3.exceptions import TimeoutError as ReadTimeout
+from urllib3.response import HTTPResponse
 
 from segops import __version__
 from segops.core import (
@@ -29,20 +27,21 @@ from segops.core import (
     SegOpsTimeoutError,
     SegOpsTransportError,
     Transport,
-    needs_modules,
 )
 from segops.transports.http.addresses import find_proxy, parse_base
-from segops.transports.http.answers import Answer, Stopped, read_answer
-from segops.transports.http.sockets import Dial, PlainConnection, TimedTLSSocket, TLSConnection, exchange
-from segops.transports.http.tls import describe, make_context
+from segops.transports.http.connections import Connection, ConnectionPool
+from segops.transports.http.sockets import exchange
+from segops.transports.http.tls import describe
 
-_Connection = PlainConnection | TLSConnection
-
-_SPACES_IN_REQUEST_LINE = 2
-_BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-_JOIN_BELOW = 65536
-_REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: \d+")
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
+_PIECE = 65536
 _PROXY_AUTHENTICATION_REQUIRED = 407
+_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
+_MALFORMED: dict[type[Exception], str] = {
+    BadStatusLine: "the response is not HTTP/1",
+    IncompleteRead: "the response ended early",
+    LineTooLong: "the response has a line that is too long",
+}
 
 
 class HttpTransport(Transport):
@@ -81,24 +80,13 @@ class HttpTransport(Transport):
         self._server, self._prefix = parse_base(url)
         self.url = f"{self._server}{self._prefix}"
         self._proxy = find_proxy(self._server, proxy)
-        self._ca_file = ca_file
+        self._pool = ConnectionPool(self._server, self._proxy, ca_file=ca_file, size=pool_size)
         self._limit = max_response_bytes
-        self._pool_size = pool_size
-        self._idle: deque[tuple[int, _Connection]] = deque()
-        self._closings = 0
-        self._dial: Dial | None = None
-        self._defaults = {"host": self._server.authority, "user-agent": user_agent, "accept-encoding": "identity"}
-        if self._proxy is not None and self._proxy.is_socks:
-            with needs_modules(f"the proxy {self._proxy.address}", extra="socks"):
-                from segops.transports.http.socks import dial_through  # noqa: PLC0415 - an extra
-
-            self._dial = partial(dial_through, self._proxy)
-        elif self._proxy is not None and self._server.scheme == "http":
+        self._defaults = {"user-agent": user_agent, "accept-encoding": "identity"}
+        if self._proxy is not None and not self._proxy.is_socks and self._server.scheme == "http":
             # A proxy that forwards is asked for the whole URL, and takes its credentials from each request.
             self._prefix = self.url
             self._defaults |= {name.lower(): value for name, value in self._proxy.headers.items()}
-        if ca_file is not None:
-            _ = self._tls_context  # an unusable file is an error of construction
 
     def __repr__(self) -> str:
         """Show where it sends; neither credentials nor the proxy's."""
@@ -130,42 +118,48 @@ class HttpTransport(Transport):
         return self._perform(request, accept, timeout, math.inf if idle is None else idle)
 
     def _perform(self, request: Request, accept: Accept | None, timeout: float, idle: float) -> Response:
-        head = self._head(request)
+        headers = self._headers(request)
+        era = self._pool.era
         outer = exchange.start(timeout, idle)
         try:
-            response = self._exchange(request, head, accept)
-        except Stopped as stopped:
-            raise stopped.error from stopped.error.__cause__
-        except TimeoutError as error:
-            raise SegOpsTimeoutError(
-                f"{self.url} did not answer {request!r} within {min(timeout, idle):g} s"
-            ) from error
-        except (OSError, HTTPException, HTTPError) as error:
-            cause = None if _REFUSED_TUNNEL.match(str(error)) else error  # which has the words of the proxy
-            raise SegOpsTransportError(f"{self.url} did not answer {request!r}: {self._reason(error)}") from cause
+            with self._translated_errors(request, min(timeout, idle)):
+                connection, incoming = self._request(request, headers)
+            is_read = False
+            try:
+                response = self._receive(request, incoming, accept, min(timeout, idle))
+                is_read = incoming.closed
+            finally:
+                if not is_read:
+                    connection.close()
+                    incoming.close()
+                self._pool.put_back(connection, era)
         finally:
             exchange.resume(outer)
-        if response.status == _PROXY_AUTHENTICATION_REQUIRED and self._proxy is not None:
-            raise SegOpsTransportError(f"{self.url} was not reached: {self._reason(OSError('407'))}")
         return response
 
     def close(self) -> None:
         """Close the connections, those in use after their request; a later `send` opens new ones."""
-        self._closings += 1
-        while (connection := self._take()) is not None:
-            connection.close()
+        self._pool.close()
 
-    def _head(self, request: Request) -> bytes:
-        """Return the request line and the headers, up to and with the empty line."""
+    @contextmanager
+    def _translated_errors(self, request: Request, timeout: float) -> Iterator[None]:
+        try:
+            yield
+        except (TimeoutError, ReadTimeout) as error:
+            raise SegOpsTimeoutError(
+                f"{request.method} {request.path} timed out after {timeout:g} s ({self.url})"
+            ) from error
+        except (OSError, HTTPException, HTTPError) as error:
+            cause = None if _TUNNEL_REFUSED.match(str(error)) else error  # which has the words of the proxy
+            raise self._failure(request, error) from cause
+
+    def _headers(self, request: Request) -> dict[str, str]:
+        """Return the headers to send; urllib3 adds the host and the length of the body."""
         headers = self._defaults | {name.lower(): value for name, value in request.headers.items()}
-        if request.body or request.method not in _BODILESS:
-            headers["content-length"] = str(len(request.body))
-        line = f"{request.method} {self._prefix}{request.path} HTTP/1.1"
-        lines = [line, *[f"{name}: {value}" for name, value in headers.items()]]
-        text = "".join(lines)
+        text = "".join([request.method, request.path, *headers, *headers.values()])
         if (
             not (text.isascii() and text.isprintable())
-            or line.count(" ") != _SPACES_IN_REQUEST_LINE
+            or " " in request.method + request.path
             or not request.path.startswith("/")
         ):
             # The offending text is not shown: it may be the key.
@@ -173,106 +167,88 @@ class HttpTransport(Transport):
                 "the request's path must begin with / and be percent-encoded, and its headers must be ASCII without "
                 "control characters"
             )
-        return "\r\n".join([*lines, "\r\n"]).encode()
+        return {name: value for name, value in headers.items() if name not in _FRAMING}
 
-    def _exchange(self, request: Request, head: bytes, accept: Accept | None) -> Response:
-        connection = self._take()
+    def _request(self, request: Request, headers: dict[str, str]) -> tuple[Connection, HTTPResponse]:
+        """Send a request and return the connection and the response, whose body is yet to be read."""
+        connection = self._pool.take()
         if connection is not None:
             try:
-                return self._converse(connection, request, head, accept)
+                return connection, self._send(connection, request, headers)
             except (OSError, HTTPException):
-                # The server may close a kept connection just as it is used again. Not one byte of an answer means
-                # that it has most likely not seen the request.
+                # The server may close a kept connection just as it is used again. Not one byte of a response means that
+                # it has most likely not seen the request.
                 if exchange.received:
                     raise
-        return self._converse(self._connect(), request, head, accept)
+        connection = self._pool.connect()
+        return connection, self._send(connection, request, headers)
 
-    def _converse(self, connection: _Connection, request: Request, head: bytes, accept: Accept | None) -> Response:
-        keep = False
-        pid, closings = os.getpid(), self._closings
+    def _send(self, connection: Connection, request: Request, headers: dict[str, str]) -> HTTPResponse:
         try:
-            _send(connection, head, request.body)
-            answer = Answer(connection.sock, request.method)
-            response = read_answer(answer, self._limit, accept)
-            keep = answer.is_reusable
-        finally:
-            if keep and closings == self._closings and len(self._idle) < self._pool_size:
-                self._idle.append((pid, connection))
-            else:
-                connection.close()
-        return response
-
-    def _take(self) -> _Connection | None:
-        """Return an idle connection that still stands, if there is one.
-
-        The pool is a deque without a lock: a fork in the middle of anything leaves the child with a usable one.
-        """
-        while True:
-            try:
-                pid, connection = self._idle.pop()
-            except IndexError:
-                return None
-            # One made before a fork is shared with the parent: closing the child's descriptor leaves that unharmed. One
-            # that can be read from has been closed, or holds bytes that nobody asked for.
-            if pid == os.getpid() and connection.is_connected:
-                return connection
-            connection.close()
-
-    def _connect(self) -> _Connection:
-        connection = self._new_connection()
-        connection.dial = self._dial
-        try:
-            connection.connect()
+            return _exchange(connection, request, f"{self._prefix}{request.path}", headers)
         except BaseException:
             connection.close()
             raise
-        return connection
 
-    def _new_connection(self) -> _Connection:
-        server, proxy = self._server, None if self._dial else self._proxy
-        peer = server if proxy is None else proxy.address
-        if "https" not in (server.scheme, peer.scheme):
-            return PlainConnection(peer.host, peer.port)
-        if proxy is None:
-            return TLSConnection(peer.host, peer.port, ssl_context=self._tls_context)
-        connection = TLSConnection(
-            peer.host,
-            peer.port,
-            ssl_context=self._tls_context,
-            proxy=Url(scheme=peer.scheme, host=peer.host, port=peer.port),
-            proxy_config=ProxyConfig(
-                self._tls_context, use_forwarding_for_https=False, assert_hostname=None, assert_fingerprint=None
-            ),
-        )
-        if server.scheme == "https":
-            connection.set_tunnel(server.host, server.port, headers=proxy.headers, scheme=peer.scheme)
-        return connection
+    def _receive(self, request: Request, incoming: HTTPResponse, accept: Accept | None, timeout: float) -> Response:
+        head = Response(incoming.status, {name.lower(): incoming.headers[name] for name in incoming.headers})
+        if head.status == _PROXY_AUTHENTICATION_REQUIRED and self._proxy is not None:
+            raise self._failure(request, OSError("407"))
+        write = None if accept is None else accept(head)
+        if write is None:
+            with self._translated_errors(request, timeout):
+                body, truncated = _read(incoming, self._limit)
+            return Response(head.status, head.headers, body, truncated)
+        while True:
+            with self._translated_errors(request, timeout):
+                piece = incoming.read1(_PIECE)
+            if not piece:
+                return head
+            write(piece)
 
-    @cached_property
-    def _tls_context(self) -> ssl.SSLContext:
-        context = make_context(self._ca_file)
-        context.sslsocket_class = TimedTLSSocket
-        return context
+    def _failure(self, request: Request, error: Exception) -> SegOpsTransportError:
+        return SegOpsTransportError(f"{request.method} {request.path} failed: {self._reason(error)} ({self.url})")
 
     def _reason(self, error: Exception) -> str:
-        """Say what went wrong, and what can be done about it."""
+        """Say what went wrong and what to do about it, in no words of the server's or the proxy's."""
         if about_tls := describe(error):
             return about_tls
-        text = str(error) or type(error).__name__
-        if refused := _REFUSED_TUNNEL.match(text):  # without the words of the proxy
-            text = refused[0]
-        if self._proxy is not None and "407" in text:
-            return (
-                f"the proxy {self._proxy.address} wants credentials: put them into its URL, http://user:password@host"
-            )
-        return text if self._proxy is None else f"{text} (through the proxy {self._proxy.address})"
+        text = _describe_exchange(error)
+        if self._proxy is None:
+            return text
+        if "407" in text:
+            return f"the proxy {self._proxy.address} requires credentials: use http://user:password@host as its URL"
+        return f"{text} (through the proxy {self._proxy.address})"
 
 
-def _send(connection: _Connection, head: bytes, body: bytes) -> None:
-    """Send a request; a server may stop reading it, and still have answered."""
-    with suppress(BrokenPipeError, ConnectionResetError):
-        if len(body) < _JOIN_BELOW:
-            connection.sock.sendall(head + body)  # one packet rather than two
-        else:
-            connection.sock.sendall(head)
-            connection.sock.sendall(body)
+def _describe_exchange(error: Exception) -> str:
+    if isinstance(error, ProtocolError) and isinstance(error.args[-1], Exception):
+        error = error.args[-1]  # what urllib3 wrapped
+    if isinstance(error, OSError) and (refused := _TUNNEL_REFUSED.match(str(error))):
+        return f"the proxy refused the connection with status {refused[1]}"
+    if isinstance(error, OSError):
+        return error.strerror or str(error) or type(error).__name__
+    return _MALFORMED.get(type(error), f"the response is malformed ({type(error).__name__})")
+
+
+def _exchange(connection: Connection, request: Request, target: str, headers: dict[str, str]) -> HTTPResponse:
+    with suppress(BrokenPipeError, ConnectionResetError):  # a server may respond before it has read everything
+        connection.request(request.method, target, body=request.body or None, headers=headers, preload_content=False)
+    incoming = connection.getresponse()
+    if exchange.has_ended:  # http.client takes that for the end of the headers
+        incoming.close()
+        raise RemoteDisconnected("the connection was closed in the middle of the headers")
+    return incoming
+
+
+def _read(incoming: HTTPResponse, limit: int) -> tuple[bytes, bool]:
+    """Return the first `limit` bytes of the body, and whether there is more or it cannot be decompressed."""
+    body = bytearray()
+    try:
+        while piece := incoming.read1(_PIECE):
+            body += piece
+            if len(body) > limit:
+                return bytes(body[:limit]), True
+    except DecodeError:  # the status still counts: to send again would repeat what was accepted
+        return bytes(body), True
+    return bytes(body), False
