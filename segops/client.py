@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal
@@ -166,8 +165,7 @@ class SegOpsClient(Tracker):
             timeout = self._limits.shutdown
         check_number("timeout", timeout, minimum=0)
         pipeline = self._pipeline
-        # Not forever: a signal handler may be called in the middle of a shutdown, on the same thread.
-        if pipeline.closing.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
+        if pipeline.start_closing(timeout):
             try:
                 self._close(pipeline, timeout)
             finally:
@@ -246,10 +244,13 @@ class SegOpsClient(Tracker):
         self._accept = _ignore if self._is_disabled else self._pipeline.buffer.intake.accept
 
     def _close(self, pipeline: Pipeline, timeout: float) -> None:
-        if pipeline.buffer.is_closed:
+        if pipeline.is_closed:
             return
         pipeline.buffer.close()
         pipeline.worker.close(timeout)
+        if pipeline.is_closed:  # a signal handler was called meanwhile, and did the rest
+            return
+        pipeline.is_closed = True
         try:
             self._transport.close()
         except Exception as error:  # noqa: BLE001 - a stranger's transport may raise anything

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from segops.core.concurrency import monotonic
+
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How failed requests are repeated.
@@ -36,8 +38,8 @@ class Clock:
     """
 
     def monotonic(self) -> float:
-        """Return seconds that never go back."""
-        return time.monotonic()
+        """Return seconds that never go back; they pass although a test has frozen time."""
+        return monotonic()
 
     def time(self) -> float:
         """Return unix seconds, as far as this machine knows them."""

@@ -39,6 +39,15 @@ class Spool(Protocol):
     def position(self, blocked: Collection[Claim] = ()) -> int | None:
         """Return where the first batch starts whose claim is not blocked; None without one, -1 if it cannot be told."""
 
+    def advance(self) -> None:
+        """Take over a piece of what processes left that are gone, for some milliseconds at most."""
+
+    def is_busy(self) -> bool:
+        """Tell whether there is more of that."""
+
+    def hurry(self, patience: float) -> None:
+        """Break off what takes long and wait `patience` seconds for others at most: the client ends. Takes no lock."""
+
     def close(self) -> None:
         """Leave what is stored to the next process."""
 
