@@ -247,9 +247,7 @@ class SegOpsClient(Tracker):
         if pipeline.is_closed:
             return
         pipeline.buffer.close()
-        pipeline.worker.close(timeout)
-        if pipeline.is_closed:  # a signal handler was called meanwhile, and did the rest
-            return
+        pipeline.worker.close(timeout)  # again, if a signal handler raised the first time
         pipeline.is_closed = True
         try:
             self._transport.close()

@@ -1,6 +1,7 @@
 """The front door for plugin authors: everything that a plugin may build on."""
 
 from segops.core.batch import Batch, Claim
+from segops.core.concurrency import Bell, ForkLock, monotonic, start_thread
 from segops.core.errors import (
     DROP_REASONS,
     DropReason,
@@ -56,6 +57,7 @@ __all__ = [
     "Accounts",
     "Backoff",
     "Batch",
+    "Bell",
     "Claim",
     "Clock",
     "Command",
@@ -64,6 +66,7 @@ __all__ = [
     "Enrich",
     "Enricher",
     "Event",
+    "ForkLock",
     "Limits",
     "Observer",
     "OpenSpool",
@@ -99,5 +102,7 @@ __all__ = [
     "api_error",
     "check_number",
     "hookimpl",
+    "monotonic",
     "retry_after",
+    "start_thread",
 ]

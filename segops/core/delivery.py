@@ -160,9 +160,9 @@ class Delivery:
                     self._lock.release()
 
     def _next(self, now: float) -> Batch | None:
-        if self._spool is not None:
-            self._spool.advance()
         if now < self.paused_until:
+            if self._spool is not None:
+                self._spool.advance()
             self._line.spill(self.spill_at)
             return None
         if self._ledger.is_half_full():  # nothing waits for company any more: there may be no room for it
@@ -178,6 +178,8 @@ class Delivery:
         with self._changing(patience) as is_held:
             if not is_held:
                 return
+            if self._spool is not None:
+                self._spool.hurry(patience / 2)
             self._line.close()
             self._drop([each for each in self._line.loaded if each is not self._in_flight], "undeliverable", why)
             self._left_to = self._line.cut_to

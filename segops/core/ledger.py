@@ -85,11 +85,12 @@ class Tally:
 
     def value(self) -> int:
         """Return the count."""
-        return next(self._looks)
+        count: int = next(self._looks)
+        return count
 
 
 class _Books(msgspec.Struct, frozen=True):
-    """The counts that only delivery changes, replaced as a whole: whoever reads them sees all of a change or nothing."""
+    """The counts that only delivery changes, replaced as a whole: a reader sees all of a change or nothing of it."""
 
     delivered: int = 0
     dropped: Mapping[DropReason, int] = msgspec.field(default_factory=lambda: dict.fromkeys(DROP_REASONS, 0))
