@@ -20,6 +20,9 @@ from segops.core.retry import Clock
 _RESTART_AFTER = 0.5
 """Seconds. Source: fault-matrix.md, row 35: within one second."""
 
+_MOST_FOR_TELLING = 0.25
+"""Seconds, and no more than a tenth, of the time for closing that are kept for telling the host of what is given up."""
+
 _GIVEN_UP = "the client was closed before the server took them"
 
 
@@ -148,7 +151,8 @@ class ThreadWorker:
         if thread is None or thread.ident is None:  # there is none, or this runs on top of its start
             self._inline.close(timeout)
         elif not self._is_worker():
-            thread.join(max(0.0, min(self._delivery.stop_at - self._clock.monotonic(), threading.TIMEOUT_MAX)))
+            patience = self._delivery.stop_at - self._clock.monotonic() - min(_MOST_FOR_TELLING, 0.1 * timeout)
+            thread.join(max(0.0, min(patience, threading.TIMEOUT_MAX)))
             if thread.is_alive():
                 self._delivery.give_up(_GIVEN_UP)
                 self._await_telling(end - monotonic())

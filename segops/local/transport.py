@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from urllib.parse import unquote, urlsplit
 
-from segops.core import Request, Response, SegOpsConfigError, SegOpsTimeoutError, SegOpsTransportError, Transport
+from segops.core import (
+    Request,
+    Response,
+    SegOpsConfigError,
+    SegOpsTimeoutError,
+    SegOpsTransportError,
+    Transport,
+    monotonic,
+)
 from segops.local.service import LocalSegOps
 
 
@@ -46,12 +53,12 @@ class LocalTransport(Transport):
             SegOpsTimeoutError: A fault delayed the answer for longer than `timeout`.
             SegOpsTransportError: A fault reset the connection.
         """
-        end = time.monotonic() + timeout
+        end = monotonic() + timeout
         try:
             response = self.segops.handle(request)
         except ConnectionResetError as error:
             raise SegOpsTransportError(f"{self.url}: {error}") from error
-        if time.monotonic() > end:
+        if monotonic() > end:
             raise SegOpsTimeoutError(f"{self.url} did not answer within {timeout:g} s")
         return response
 

@@ -19,6 +19,7 @@ from segops.core import (
     SegOpsTimeoutError,
     SegOpsTransportError,
     Transport,
+    monotonic,
 )
 
 if sys.platform != "win32":
@@ -59,7 +60,7 @@ class NdjsonTransport(Transport):
             return Response(400, _JSON, msgspec.json.encode({"detail": str(error)}))
         try:
             if events:
-                self.write(b"\n".join([*events, b""]), time.monotonic() + timeout)
+                self.write(b"\n".join([*events, b""]), monotonic() + timeout)
         except TimeoutError as error:
             raise SegOpsTimeoutError(f"{self.url} stayed locked by other processes for {timeout:g} s") from error
         except (OSError, ValueError) as error:
@@ -73,7 +74,7 @@ class NdjsonTransport(Transport):
 
         Args:
             lines: What to write, with a newline at the end.
-            deadline: The `time.monotonic()` at which to give up.
+            deadline: The `monotonic()` at which to give up.
 
         Raises:
             OSError: They cannot be written.
@@ -233,7 +234,7 @@ def _lock(descriptor: int, deadline: float) -> None:
         TimeoutError: Others had it until the deadline.
     """
     while not _try_to_lock(descriptor):
-        if time.monotonic() >= deadline:
+        if monotonic() >= deadline:
             raise TimeoutError
         time.sleep(_LOCK_POLL)
 

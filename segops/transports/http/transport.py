@@ -13,7 +13,6 @@ import re
 import ssl
 from collections import deque
 from contextlib import suppress
-from functools import cached_property
 from http.client import HTTPException
 
 from urllib3.connection import ProxyConfig
@@ -83,6 +82,7 @@ class HttpTransport(Transport):
         self._pool_size = pool_size
         self._idle: deque[tuple[int, _Connection]] = deque()
         self._closings = 0
+        self._tls: ssl.SSLContext | None = None
         self._defaults = {"host": self._server.authority, "user-agent": user_agent, "accept-encoding": "identity"}
         if self._proxy is not None and self._server.scheme == "http":
             # A proxy that forwards is asked for the whole URL, and takes its credentials from each request.
@@ -238,8 +238,14 @@ class HttpTransport(Transport):
             connection.set_tunnel(server.host, server.port, headers=proxy.headers, scheme=peer.scheme)
         return connection
 
-    @cached_property
+    @property
     def _tls_context(self) -> ssl.SSLContext:
+        """The settings of TLS, loaded when first needed; not under a lock, which a forked child would inherit held."""
+        if self._tls is None:
+            self._tls = self._load_tls()
+        return self._tls
+
+    def _load_tls(self) -> ssl.SSLContext:
         try:
             context = ssl.create_default_context(cafile=self._ca_file)
         except OSError as error:
