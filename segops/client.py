@@ -45,7 +45,8 @@ class SegOpsClient(Tracker):
         batch: False sends every event at once, through the single-event endpoint.
         batch_size: Waiting events that start a flush.
         flush_interval: Seconds after which waiting events are sent in any case.
-        on_error: Gets each error, off the caller's thread. Errors are logged through structlog in any case.
+        on_error: Gets each error, off the caller's thread; once the client is closed, on it. Errors are logged through
+            structlog, too; with `on_error` only if the application has set up structlog or `logging`.
         timeout: Seconds that one request may take in all.
         transport: A `Transport`, or the URL of one, in the place of that of `api_url`.
         plugins: More plugins for this client.
@@ -126,7 +127,9 @@ class SegOpsClient(Tracker):
     def flush(self, timeout: float | None = None) -> bool:
         """Send all waiting events now and wait until their fate is known.
 
-        It does not wait for a server that refuses the key or the endpoint: no retry cures that.
+        It does not wait for a server that refuses the key or the endpoint: no retry cures that. `on_error` and
+        observers have heard of all that became known when it returns, if `timeout` allows. Inside of those, in a
+        transport, and in a signal handler on top of a request that the same thread sends, it returns False at once.
 
         Args:
             timeout: Seconds to wait at most. Default: as long as an undelivered batch is kept, 300 s.
