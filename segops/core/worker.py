@@ -8,7 +8,7 @@ import time
 from typing import Protocol
 
 from segops.core.buffer import NEVER, Buffer
-from segops.core.concurrency import SoloLock, monotonic, start_thread
+from segops.core.concurrency import Bell, SoloLock, monotonic, start_thread
 from segops.core.delivery import Delivery
 from segops.core.errors import SegOpsError
 from segops.core.ledger import Ledger
@@ -96,6 +96,8 @@ class ThreadWorker:
         self._timing = timing
         self._clock = clock
         self._thread: threading.Thread | None = None
+        self._running: threading.Thread | None = None  # until it has told of all, and ends
+        self._ended = Bell()
         self._starting = SoloLock()
         self._signal = threading.Lock()
         self._signal.acquire()
@@ -152,8 +154,8 @@ class ThreadWorker:
             self._inline.close(timeout)
         elif not self._is_worker():
             patience = self._delivery.stop_at - self._clock.monotonic() - min(_MOST_FOR_TELLING, 0.1 * timeout)
-            thread.join(max(0.0, min(patience, threading.TIMEOUT_MAX)))
-            if thread.is_alive():
+            # Not join(): Python takes the thread for ended if a signal handler raises meanwhile.
+            if not self._ended.wait_for(lambda: self._running is not thread, patience):
                 self._delivery.give_up(_GIVEN_UP)
                 self._await_telling(end - monotonic())
 
@@ -178,7 +180,8 @@ class ThreadWorker:
             return True
         try:
             if self._thread is None:
-                self._thread = thread = threading.Thread(target=self._run, name="segops", daemon=True)
+                thread = threading.Thread(target=self._run, name="segops", daemon=True)
+                self._running = self._thread = thread
                 start_thread(thread)
                 close_after_forking_thread()
         except RuntimeError as error:  # there are none here, or no more of them, or the interpreter is exiting
@@ -211,6 +214,9 @@ class ThreadWorker:
                 BaseException
             ):  # the host's code may call for an exit: this thread's is due anyway
                 self._reporter.tell()
+            if self._running is threading.current_thread():
+                self._running = None
+            self._ended.ring()
 
     def _works(self) -> bool:
         """Work until there is nothing more to do, or, with False, something failed that must not."""

@@ -43,7 +43,7 @@ elif how != "exit":
 @pytest.mark.parametrize("worker", ["thread", "inline"])
 @pytest.mark.parametrize("how", ["shutdown", "exit", "thread", "flush", "raises", "own"])
 def test_a_signal_while_the_client_is_closed_loses_nothing(spool: Path, how: str, worker: str) -> None:
-    with FaultServer(stall()) as server, start(HANGING, server.url, spool, how, worker) as child:
+    with FaultServer(*[stall() for _ in range(9)]) as server, start(HANGING, server.url, spool, how, worker) as child:
         assert child.stdout is not None
         if how != "exit":
             assert child.stdout.readline() == "ready\n"
