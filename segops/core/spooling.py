@@ -44,6 +44,7 @@ class Spool(Protocol):
 
     def is_busy(self) -> bool:
         """Tell whether there is more of that."""
+        ...
 
     def hurry(self, patience: float) -> None:
         """Break off what takes long and wait `patience` seconds for others at most: the client ends. Takes no lock."""

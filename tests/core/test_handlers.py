@@ -103,7 +103,7 @@ def test_a_tally_that_is_read_on_top_of_itself_is_right() -> None:
 @pytest.mark.parametrize("method", ["flush", "shutdown"])
 def test_a_handler_during_an_inline_request_does_not_wait_for_itself(method: str) -> None:
     client = make(Slow(seconds=1.0), worker="inline")
-    took: list[tuple[float, bool]] = []
+    took: list[tuple[bool, float]] = []
 
     def handle() -> None:
         started = time.monotonic()
