@@ -266,7 +266,7 @@ class DiskSpool:
         return store
 
     def _advance(self, store: Store) -> None:
-        """Take over what others left, and in the end let go of what is too old."""
+        """Take over some of what others left, and let go of what is too old."""
         if self._adoption is None:
             self._look_at = self._clock.monotonic() + _LOOK_EVERY
             self._adoption = store.adoption(owned=self._owned, everywhere=self._is_fresh)
@@ -276,6 +276,7 @@ class DiskSpool:
             self._held += adopted.events - adopted.corrupt
             self._lose_foreign(adopted.corrupt)
             if monotonic() > end:
+                self._trim(store)
                 return
         self._adoption = None
         self._is_fresh = False
