@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal
@@ -46,7 +45,8 @@ class SegOpsClient(Tracker):
         batch: False sends every event at once, through the single-event endpoint.
         batch_size: Waiting events that start a flush.
         flush_interval: Seconds after which waiting events are sent in any case.
-        on_error: Gets each error, off the caller's thread. Errors are logged through structlog in any case.
+        on_error: Gets each error, off the caller's thread; once the client is closed, on it. Errors are logged through
+            structlog, too; with `on_error` only if the application has set up structlog or `logging`.
         timeout: Seconds that one request may take in all.
         transport: A `Transport`, or the URL of one, in the place of that of `api_url`.
         plugins: More plugins for this client.
@@ -128,7 +128,9 @@ class SegOpsClient(Tracker):
     def flush(self, timeout: float | None = None) -> bool:
         """Send all waiting events now and wait until their fate is known.
 
-        It does not wait for a server that refuses the key or the endpoint: no retry cures that.
+        It does not wait for a server that refuses the key or the endpoint: no retry cures that. `on_error` and
+        observers have heard of all that became known when it returns, if `timeout` allows. Inside of those, in a
+        transport, and in a signal handler on top of a request that the same thread sends, it returns False at once.
 
         Args:
             timeout: Seconds to wait at most. Default: as long as an undelivered batch is kept, 300 s.
@@ -167,8 +169,7 @@ class SegOpsClient(Tracker):
             timeout = self._limits.shutdown
         check_number("timeout", timeout, minimum=0)
         pipeline = self._pipeline
-        # Not forever: a signal handler may be called in the middle of a shutdown, on the same thread.
-        if pipeline.closing.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):
+        if pipeline.start_closing(timeout):
             try:
                 self._close(pipeline, timeout)
             finally:
@@ -247,10 +248,11 @@ class SegOpsClient(Tracker):
         self._accept = _ignore if self._is_disabled else self._pipeline.buffer.intake.accept
 
     def _close(self, pipeline: Pipeline, timeout: float) -> None:
-        if pipeline.buffer.is_closed:
+        if pipeline.is_closed:
             return
         pipeline.buffer.close()
-        pipeline.worker.close(timeout)
+        pipeline.worker.close(timeout)  # again, if a signal handler raised the first time
+        pipeline.is_closed = True
         try:
             self._transport.close()
         except Exception as error:  # noqa: BLE001 - a stranger's transport may raise anything

@@ -1,6 +1,7 @@
 """The front door for plugin authors: everything that a plugin may build on."""
 
 from segops.core.batch import Batch, Claim
+from segops.core.concurrency import Bell, ForkLock, monotonic, start_thread
 from segops.core.errors import (
     DROP_REASONS,
     DropReason,
@@ -58,6 +59,7 @@ __all__ = [
     "Accounts",
     "Backoff",
     "Batch",
+    "Bell",
     "Claim",
     "Clock",
     "Command",
@@ -66,6 +68,7 @@ __all__ = [
     "Enrich",
     "Enricher",
     "Event",
+    "ForkLock",
     "Limits",
     "LocalUrl",
     "Observer",
@@ -104,7 +107,9 @@ __all__ = [
     "check_number",
     "expand_home",
     "hookimpl",
+    "monotonic",
     "needs_modules",
     "parse_local_url",
     "retry_after",
+    "start_thread",
 ]

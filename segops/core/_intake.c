@@ -32,7 +32,7 @@ typedef struct {
     PyObject_HEAD
     PyObject *encode, *wanted, *wake;
     Chunk *first, *last;
-    Py_ssize_t max_event_bytes, max_bytes, batch_events, batch_bytes, pending_bytes, waiting, room, wake_at, overhead;
+    Py_ssize_t max_event_bytes, max_bytes, batch_events, batch_bytes, pending_bytes, waiting, taken, room, wake_at, overhead;
     char is_single, is_direct;
 } Intake;
 
@@ -444,6 +444,7 @@ take(PyObject *object, PyObject *Py_UNUSED(ignored))
     }
     (void)write_bytes(write_bytes(PyBytes_AS_STRING(body), chunk->bytes, chunk->size), CLOSING, closing);
     self->waiting -= chunk->events;
+    self->taken += chunk->events;
     self->room -= chunk->events;
     drop_first(self);
     PyTuple_SET_ITEM(taken, 0, body);
@@ -496,6 +497,7 @@ static PyMemberDef members[] = {
     {"batch_bytes", T_PYSSIZET, offsetof(Intake, batch_bytes), 0, NULL},
     {"pending_bytes", T_PYSSIZET, offsetof(Intake, pending_bytes), 0, NULL},
     {"waiting", T_PYSSIZET, offsetof(Intake, waiting), READONLY, NULL},
+    {"taken", T_PYSSIZET, offsetof(Intake, taken), READONLY, NULL},
     {"room", T_PYSSIZET, offsetof(Intake, room), 0, NULL},
     {"wake_at", T_PYSSIZET, offsetof(Intake, wake_at), 0, NULL},
     {"overhead", T_PYSSIZET, offsetof(Intake, overhead), 0, NULL},

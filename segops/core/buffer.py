@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections import deque
+from itertools import repeat, starmap
 from typing import cast
 
 from segops.core.encoding import encode_plain
@@ -52,7 +53,7 @@ class OwnedIntake(PureIntake):
     @property
     def waiting(self) -> int:
         """Events that nobody has taken yet."""
-        return len(self._queue) + len(self._incoming)
+        return len(self._queue) + len(self._incoming) + len(self._gone[1])
 
     def put(self, event: bytes, /) -> bool:
         """Append an encoded event, or return False if there is no room for it."""
@@ -81,15 +82,15 @@ class OwnedIntake(PureIntake):
         return taken
 
     def _begin_round(self) -> None:
+        # Each step is one call, during which no event is in neither place: whoever counts counts each of them.
         count = min(ROUND_EVENTS, len(self._incoming))
-        self.room -= count  # while they are in neither queue, so that the bound holds
-        events = [self._incoming.popleft() for _ in range(count)]
+        leaving = cast("list[OwnedEvent]", self._gone[1])
+        leaving.extend(starmap(self._incoming.popleft, repeat((), count)))
         turns: dict[Identity, int] = {}
-        for event in events:
+        for event in leaving:
             turns.setdefault(_user(event.owner), len(turns))
-        events.sort(key=lambda event: turns[_user(event.owner)])
-        self._queue.extend(events)
-        self.room += count
+        leaving[:] = sorted(leaving, key=lambda event: turns[_user(event.owner)])[::-1]
+        self._queue.extend(starmap(leaving.pop, repeat((), len(leaving))))
 
 
 class Buffer:

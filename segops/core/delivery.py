@@ -9,11 +9,12 @@ Source: fault-matrix.md, section 2, which says what each answer means.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 from segops.core.batch import Batch, Claim, Verdict, is_response, is_unsafe, skipped, verdict, without_credential
 from segops.core.buffer import NEVER
+from segops.core.concurrency import Bell, SoloLock
 from segops.core.errors import (
     DropReason,
     SegOpsApiError,
@@ -29,11 +30,15 @@ from segops.core.options import ApiKey, Limits, Timing
 from segops.core.reporting import Reporter
 from segops.core.retry import Backoff, Clock, RetryPolicy, retry_after
 from segops.core.session import MAX_TOKENS, Sessions
+from segops.core.signals import uninterrupted
 from segops.core.spooling import Spool
 
 _NEVER = float("inf")
 _SPOOL_SHARE = 0.25
 """Of the time for closing, what is kept for writing to the spool what could not be sent."""
+
+_LEAST_PATIENCE = 0.1
+"""Seconds that there are for writing to the spool in any case."""
 
 _UNAUTHORISED = (401, 403)
 _REFUSED_CLAIM = (400, 403, 413, 422)
@@ -43,7 +48,7 @@ class Delivery:
     """Brings events from the buffer to the server.
 
     Attributes:
-        progress: Notified after each request; guards nothing else.
+        progress: Rung after each request.
         paused_until: When the next request may be sent, on the monotonic clock.
         stop_at: When to stop sending because the client is closed, on the monotonic clock.
         spill_at: Waiting events that are moved to the spool while requests are paused.
@@ -62,7 +67,7 @@ class Delivery:
         clock: Clock,
         spool: Spool | None,
     ) -> None:
-        self.progress = threading.Condition()
+        self.progress = Bell()
         self.paused_until = 0.0
         self.sessions = Sessions(key, self._exchange, clock) if key and key.is_public else None
         self.stop_at = _NEVER
@@ -79,11 +84,12 @@ class Delivery:
         self._probe_every = retry.cap
         self._clock = clock
         self._backoff = Backoff(retry, clock)
-        self._sending = threading.Lock()
-        self._changing = threading.Lock()  # as the other, but let go of while a request is under way
+        self._sending = SoloLock()
+        self._lock = SoloLock()  # as the other, but let go of while a request is under way
         self._in_flight: Batch | None = None
         self._settled_to = self._line.settled_to()
         self._blocked_to = self._settled_to
+        self._left_to = self._settled_to
         self._held = False
         self._lanes: dict[Claim, float] = {}
         self._troubles: dict[Claim | None, object] = {}
@@ -114,17 +120,19 @@ class Delivery:
     def work(self, deadline: float = _NEVER, *, wait: bool = True) -> float | None:
         """Send what is due and return when to be called again; None if there is nothing to wait for.
 
+        On top of itself, as in a signal handler during a request, it does nothing.
+
         Args:
             deadline: When to stop, on the monotonic clock; no request is given more time than is left.
             wait: Whether to wait for another thread that is in here; if not, it has the work.
         """
         patience = deadline - self._clock.monotonic() if wait else 0.0
-        if not self._sending.acquire(timeout=min(max(patience, 0.0), threading.TIMEOUT_MAX)):
+        if not self._sending.acquire(patience):
             return None
         try:
             while (now := self._clock.monotonic()) < (end := min(deadline, self.stop_at)):
-                with self._changing:
-                    self._in_flight = self._next(now)
+                with self._changing() as is_held:
+                    self._in_flight = self._next(now) if is_held else None
                 if self._in_flight is None:
                     break
                 self._attempt(self._in_flight, min(self._timing.timeout, end - now))
@@ -132,15 +140,29 @@ class Delivery:
             self.paused_until = self._clock.monotonic() + 1.0
             self._reporter.error(_unexpected("delivery failed", error))
         finally:
-            with self._changing:
-                self._in_flight = None
-                self._note_progress()
+            with self._changing() as is_held:
+                if is_held:
+                    self._in_flight = None
+                    self._note_progress()
                 resume = self._resume_at()
             self._sending.release()
         return resume
 
+    @contextmanager
+    def _changing(self, timeout: float = _NEVER) -> Iterator[bool]:
+        """Have the line and the spool for oneself; what is yielded is whether that worked in time."""
+        with uninterrupted():
+            is_held = self._lock.acquire(timeout)
+            try:
+                yield is_held
+            finally:
+                if is_held:
+                    self._lock.release()
+
     def _next(self, now: float) -> Batch | None:
         if now < self.paused_until:
+            if self._spool is not None:
+                self._spool.advance()
             self._line.spill(self.spill_at)
             return None
         if self._ledger.is_half_full():  # nothing waits for company any more: there may be no room for it
@@ -150,25 +172,38 @@ class Delivery:
 
     def give_up(self, why: str) -> None:
         """Leave what waits to the spool, or drop it. What a request under way carries, its own answer settles."""
-        patience = self._give_up_at - self._clock.monotonic()
-        if not self._changing.acquire(timeout=min(max(patience, 0.0), threading.TIMEOUT_MAX)):
-            return
-        try:
+        patience = max(_LEAST_PATIENCE, self._give_up_at - self._clock.monotonic())
+        if self._spool is not None:
+            self._spool.hurry(patience / 2)  # the line must be had first
+        with self._changing(patience) as is_held:
+            if not is_held:
+                return
+            if self._spool is not None:
+                self._spool.hurry(patience / 2)
             self._line.close()
             self._drop([each for each in self._line.loaded if each is not self._in_flight], "undeliverable", why)
+            self._left_to = self._line.cut_to
             self._note_progress()
             if self._spool is not None and self._in_flight is None:
                 self._spool.close()
-        finally:
-            self._changing.release()
+
+    def leave(self, timeout: float) -> None:
+        """Leave what waits to the spool, if there is one: another thread closes the client, and may not be done."""
+        if self._spool is None:
+            return
+        self._spool.hurry(timeout / 2)
+        with self._changing(timeout) as is_held:
+            if is_held:
+                self._line.close()
+                self._note_progress()
 
     def has_backlog(self) -> bool:
         """Tell whether a former process may have left something to send."""
         return self._settled_to < 0
 
     def is_over(self) -> bool:
-        """Tell whether the client is closed and nothing is left."""
-        return self.stop_at < _NEVER and self._settled_to >= self._ledger.end()
+        """Tell whether the client is closed and nothing is left to be done about any event."""
+        return self.stop_at < _NEVER and max(self._settled_to, self._left_to) >= self._ledger.end()
 
     def _blocked(self, now: float) -> Collection[Claim]:
         while self._lanes and next(iter(self._lanes.values())) <= now:  # the first one blocked ends first
@@ -186,7 +221,7 @@ class Delivery:
             answer = error
         except Exception as error:  # noqa: BLE001 - a stranger's transport may raise anything
             answer = SegOpsTransportError(f"the transport raised {type(error).__name__}")
-        with self._changing:
+        with self._changing():
             self._heed(batch, answer, self._clock.monotonic() - started)
             self._in_flight = None
             self._note_progress()
@@ -327,13 +362,14 @@ class Delivery:
         settled_to = self._line.settled_to()
         blocked_to = self._line.settled_to(self._blocked(self._clock.monotonic())) if self._lanes else settled_to
         self._ledger.ages.mark(settled_to, self._ledger.end())
-        with self.progress:
-            self._settled_to = settled_to
-            self._blocked_to = blocked_to
-            self.progress.notify_all()
+        self._settled_to = settled_to
+        self._blocked_to = blocked_to
+        self.progress.ring()
 
     def _resume_at(self) -> float | None:
         now = self._clock.monotonic()
+        if self._spool is not None and self._spool.is_busy() and now < self.stop_at:
+            return now
         if now < self.paused_until:
             return self.paused_until
         return next(iter(self._lanes.values())) if self._blocked(now) and self._settled_to < self._line.cut_to else None

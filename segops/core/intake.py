@@ -49,6 +49,7 @@ class PureIntake:
     """
 
     __slots__ = (
+        "_gone",
         "_queue",
         "batch_bytes",
         "batch_events",
@@ -81,11 +82,17 @@ class PureIntake:
 
     def __init__(self) -> None:
         self._queue: deque[bytes] = deque()
+        self._gone: tuple[int, list[bytes]] = (0, [])  # how many were taken, and those that are just leaving the queue
 
     @property
     def waiting(self) -> int:
         """Events that nobody has taken yet."""
-        return len(self._queue)
+        return len(self._queue) + len(self._gone[1])
+
+    @property
+    def taken(self) -> int:
+        """Events that were ever taken; at any instant each event either waits or is taken."""
+        return self._gone[0]
 
     def accept(
         self,
@@ -136,15 +143,18 @@ class PureIntake:
         return self._take(count) if count else None
 
     def _take(self, count: int) -> Taken:
-        self.room -= count  # before, so that the bound holds while events are taken
-        events = [self._queue.popleft() for _ in range(count)]
+        events = [self._queue[place] for place in range(count)]
         if len(_OPENING) + sum(map(len, events)) + len(_SEPARATOR) * count > self.batch_bytes:
             count = _fitting(events, self.batch_bytes)
-            self._queue.extendleft(reversed(events[count:]))
-            self.room += len(events) - count
             del events[count:]
+        body = events[0] if self.is_single else join(events)
         owner = events[-1].owner if isinstance(events[-1], OwnedEvent) else None
-        return events[0] if self.is_single else join(events), count, owner
+        self.room -= count  # before, so that the bound holds while events are taken
+        # One call, then one assignment: a signal handler that counts in between counts each event once.
+        taken, leaving = self._gone
+        leaving.extend(itertools.starmap(self._queue.popleft, itertools.repeat((), count)))
+        self._gone = (taken + count, [])
+        return body, count, owner
 
 
 def join(events: Sequence[bytes]) -> bytes:

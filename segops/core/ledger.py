@@ -7,8 +7,9 @@ it is (waiting, taken, delivered or dropped), and `accepted` is the sum. Trackin
 from __future__ import annotations
 
 import itertools
-import threading
+import operator
 from collections import deque
+from collections.abc import Mapping
 
 import msgspec
 
@@ -71,22 +72,31 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tally:
-    """A counter that any thread, signal handler or destructor may raise without a lock."""
+    """A counter that any thread, signal handler or destructor may raise and read without a lock."""
 
-    __slots__ = ("_lock", "_reads", "_ticks", "add")
+    __slots__ = ("_looks", "add")
 
     def __init__(self) -> None:
-        self._ticks = itertools.count()
-        self._reads = 0
-        self._lock = threading.RLock()  # a signal handler or a destructor may come in between
-        self.add = self._ticks.__next__
+        ticks = itertools.count()
+        self.add = ticks.__next__
         """Count one more."""
+        # Each look uses up a tick, which is taken off again. All of it is one call: nothing can come in between.
+        self._looks = map(operator.sub, ticks, itertools.count())
 
     def value(self) -> int:
         """Return the count."""
-        with self._lock:  # each look uses up a tick, which the next look takes off
-            self._reads += 1
-            return next(self._ticks) - self._reads + 1
+        count: int = next(self._looks)
+        return count
+
+
+class _Books(msgspec.Struct, frozen=True):
+    """The counts that only delivery changes, replaced as a whole: a reader sees all of a change or nothing of it."""
+
+    delivered: int = 0
+    dropped: Mapping[DropReason, int] = msgspec.field(default_factory=lambda: dict.fromkeys(DROP_REASONS, 0))
+    settled: int = 0
+    adopted: int = 0
+    spooled: int = 0
 
 
 class Ages:
@@ -121,6 +131,8 @@ class Ages:
 class Ledger:
     """Counts events and values by their fate.
 
+    Delivery changes it, on one thread at a time. Anybody may read it, at any moment: no lock is taken.
+
     Attributes:
         ages: How long events have waited.
         latencies: How long the answers of transports took.
@@ -131,14 +143,8 @@ class Ledger:
 
     def __init__(self, buffer: Buffer, clock: Clock) -> None:
         self._buffer = buffer
-        self._lock = threading.RLock()  # an inline worker may be called by a signal handler or destructor in between
         self._refused = {reason: Tally() for reason in DROP_REASONS}
-        self._dropped: dict[DropReason, int] = dict.fromkeys(DROP_REASONS, 0)
-        self._delivered = 0
-        self._taken = 0
-        self._settled = 0
-        self._adopted = 0
-        self._spooled = 0
+        self._books = _Books()
         self.ages = Ages(clock)
         self.latencies: dict[str, Latency] = {}
         self.coerced = Tally()
@@ -151,53 +157,58 @@ class Ledger:
 
     def take(self) -> tuple[int, Taken | None]:
         """Take a batch off the buffer; return it and a position before which none of its events stands."""
-        with self._lock:
-            start = self.taken_to()
-            taken = self._buffer.intake.take()
-            if taken is not None:
-                self._taken += taken[1]
-        return start, taken
+        return self.taken_to(), self._buffer.intake.take()
 
     def taken_to(self) -> int:
         """Return the position before which all events were taken."""
-        with self._lock:
-            return self._taken - self._buffer.out_of_turn
+        return self._buffer.intake.taken - self._buffer.out_of_turn
 
     def settle(self, batch: Batch, *, delivered: int, reason: DropReason = "rejected") -> None:
         """Count so many events of a batch as delivered and, the rest of them, as dropped for `reason`."""
-        with self._lock:
-            self._delivered += delivered
-            self._dropped[reason] += batch.count - delivered
-            self._settled += batch.count
-            if batch.row is not None:
-                self._spooled -= batch.count
-            else:
-                self._buffer.release(batch.count, batch.size)
+        self._enter(
+            delivered=delivered,
+            dropped=batch.count - delivered,
+            reason=reason,
+            spooled=0 if batch.row is None else -batch.count,
+        )
+        if batch.row is None:
+            self._buffer.release(batch.count, batch.size)
 
     def spool(self, batch: Batch) -> None:
         """Note that taken events wait on disk, and need no room in memory."""
-        with self._lock:
-            self._spooled += batch.count
-            self._buffer.release(batch.count, batch.size)
+        self._enter(spooled=batch.count)
+        self._buffer.release(batch.count, batch.size)
 
     def unspool(self, batch: Batch) -> None:
         """Note that spooled events wait in memory again."""
-        with self._lock:
-            self._spooled -= batch.count
-            self._buffer.release(-batch.count, -batch.size)
+        self._enter(spooled=-batch.count)
+        self._buffer.release(-batch.count, -batch.size)
 
     def adopt(self, count: int) -> None:
         """Count events on disk that another process had accepted."""
-        with self._lock:
-            self._adopted += count
-            self._spooled += count
+        self._enter(adopted=count, spooled=count)
 
     def lose(self, count: int, reason: DropReason) -> None:
         """Count spooled events as dropped."""
-        with self._lock:
-            self._dropped[reason] += count
-            self._settled += count
-            self._spooled -= count
+        self._enter(dropped=count, reason=reason, spooled=-count)
+
+    def _enter(
+        self,
+        *,
+        delivered: int = 0,
+        dropped: int = 0,
+        reason: DropReason = "rejected",
+        adopted: int = 0,
+        spooled: int = 0,
+    ) -> None:
+        books = self._books
+        self._books = _Books(
+            delivered=books.delivered + delivered,
+            dropped={**books.dropped, reason: books.dropped[reason] + dropped},
+            settled=books.settled + delivered + dropped,
+            adopted=books.adopted + adopted,
+            spooled=books.spooled + spooled,
+        )
 
     def answered(self, transport: str, seconds: float) -> None:
         """Note how long a transport took to answer."""
@@ -212,17 +223,12 @@ class Ledger:
 
     def end(self) -> int:
         """Return the position after the newest event in the buffer."""
-        with self._lock:
-            return self._taken + self._buffer.waiting
+        _, taken, waiting = self._read()
+        return taken + waiting
 
     def dropped(self) -> dict[DropReason, int]:
         """Return the drops by reason, without the reasons that did not occur."""
-        counts: dict[DropReason, int] = {}
-        for reason in DROP_REASONS:
-            count = self._dropped[reason] + self._refused[reason].value()
-            if count:
-                counts[reason] = count
-        return counts
+        return self._all_dropped(self._books)
 
     def losses(self) -> int:
         """Return how many events were dropped in all."""
@@ -230,24 +236,38 @@ class Ledger:
 
     def stats(self) -> Stats:
         """Return the ledger at this instant."""
-        with self._lock:
-            queued = self._buffer.waiting
-            pending = self._taken + self._adopted - self._settled + queued
-            adopted, spooled = self._adopted, self._spooled
-            delivered = self._delivered
-            dropped = self.dropped()
+        books, taken, queued = self._read()
+        pending = taken + books.adopted - books.settled + queued
+        dropped = self._all_dropped(books)
         return Stats(
-            accepted=delivered + sum(dropped.values()) + pending,
-            delivered=delivered,
+            accepted=books.delivered + sum(dropped.values()) + pending,
+            delivered=books.delivered,
             dropped=dropped,
             pending=pending,
             pending_bytes=self._buffer.pending_bytes,
             queued=queued,
-            spooled=spooled,
-            adopted=adopted,
+            spooled=books.spooled,
+            adopted=books.adopted,
             oldest=self.ages.oldest() if pending else None,
             latency=dict(self.latencies),
             coerced=self.coerced.value(),
             retries=self.retries,
             last_error=self.last_error,
         )
+
+    def _read(self) -> tuple[_Books, int, int]:
+        """Return the books and how many events are taken and waiting, all as of one instant."""
+        intake = self._buffer.intake
+        while True:
+            books, taken = self._books, intake.taken
+            waiting = intake.waiting
+            if books is self._books and taken == intake.taken:  # delivery changed neither meanwhile
+                return books, taken, waiting
+
+    def _all_dropped(self, books: _Books) -> dict[DropReason, int]:
+        counts: dict[DropReason, int] = {}
+        for reason in DROP_REASONS:
+            count = books.dropped[reason] + self._refused[reason].value()
+            if count:
+                counts[reason] = count
+        return counts

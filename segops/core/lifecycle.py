@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import os
-import time
-from types import FrameType
+import threading
+from contextlib import suppress
 from typing import Protocol
 
+from segops.core import signals
+from segops.core.concurrency import monotonic, start_thread
 from segops.core.hosts import stops_threads, tell_of_exit, tell_of_fork
 from segops.core.log import warn
 
@@ -28,7 +30,12 @@ class Living(Protocol):
         """Start afresh in the child."""
 
 
+_HASTE = 0.5
+"""Seconds for all clients together, where somebody does not want to wait for the exit."""
+
 _watched: set[Living] = set()
+_main_thread = threading.main_thread()
+_forking_threads: list[threading.Thread] = []
 
 
 def watch(living: Living) -> None:
@@ -54,31 +61,46 @@ def close_on_signal(number: int) -> None:
     Raises:
         ValueError: This is not the main thread, or there is no such signal.
     """
-    import signal  # noqa: PLC0415 - only for those who ask for it
+    signals.chain(number, _at_exit)
 
-    before = signal.getsignal(number)
 
-    def close(received: int, frame: FrameType | None) -> None:
+def close_after_forking_thread() -> None:
+    """In a child that was forked on another thread than the main one, close all clients once that thread returns.
+
+    Python runs no exit code there, and the process would live on as long as the thread of a client does.
+    """
+    thread = threading.main_thread()  # the one that forked
+    if thread is _main_thread or _forking_threads:
+        return
+    _forking_threads.append(thread)
+    start_thread(threading.Thread(target=_close_after, args=(thread,), name="segops-exit", daemon=True))
+
+
+def _close_after(thread: threading.Thread) -> None:
+    with suppress(RuntimeError, AssertionError):  # Python did not make it, and does not know when it ends
+        thread.join()
         _at_exit()
-        if callable(before):
-            before(received, frame)
-        else:
-            signal.signal(received, signal.SIG_DFL)
-            signal.raise_signal(received)
-
-    if before is not signal.SIG_IGN:
-        signal.signal(number, close)
 
 
 @atexit.register
 def _at_exit() -> None:
     """Close all that is open. They share one span of time: the exit is not delayed by the sum."""
-    started = time.monotonic()
+    try:
+        _close_all(None)
+    except BaseException:  # Ctrl-C: what waits still goes to the spool
+        _close_all(_HASTE)
+        raise
+
+
+def _close_all(seconds: float | None) -> None:
+    started = monotonic()
     for living in list(_watched):
-        living.shutdown(max(0.0, started + living.exit_timeout - time.monotonic()))
+        end = started + (living.exit_timeout if seconds is None else min(seconds, living.exit_timeout))
+        living.shutdown(max(0.0, end - monotonic()))
 
 
 def _after_fork_in_child() -> None:
+    _forking_threads.clear()
     for living in list(_watched):
         living.after_fork()
     tell_of_exit(_at_exit)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
+
+
+def is_set_up() -> bool:
+    """Tell whether the application has set up logging; if not, `warn` prints on stderr, as Python's own log does."""
+    import logging  # noqa: PLC0415 - as below
+
+    structlog = sys.modules.get("structlog")  # what was not loaded was not configured
+    return (structlog is not None and structlog.is_configured()) or logging.getLogger("segops").hasHandlers()
 
 
 def warn(message: str, **fields: Any) -> None:

@@ -21,6 +21,9 @@ from segops.core.worker import InlineWorker, ThreadWorker, Worker
 
 WorkerKind = Literal["thread", "inline"]
 
+_SHARE_OF_CLOSING = 0.75
+"""Of the time for closing, what another thread that closes the client already is waited for."""
+
 
 class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
     """What a pipeline is made of; kept to make a fresh one after a fork."""
@@ -48,12 +51,14 @@ class Pipeline:
         reporter: Where the host hears of them.
         delivery: What sends them.
         worker: What runs delivery.
-        closing: Held by whoever closes it.
+        closing: Held by the thread that closes it; a signal handler on top of that may do so itself.
+        is_closed: Whether that is done.
         known_losses: Dropped events of which a `flush` has told.
     """
 
     def __init__(self, plan: Blueprint) -> None:
-        self.closing = threading.Lock()
+        self.closing = threading.RLock()
+        self.is_closed = False
         self.known_losses = 0
         self.has_owners = plan.key is not None and plan.key.is_public
         self.buffer = Buffer(plan.limits, batch=plan.timing.batch, wanted=plan.wanted, owned=self.has_owners)
@@ -83,3 +88,15 @@ class Pipeline:
         self.buffer.intake.wake = self.worker.wake
         if self.delivery.has_backlog():
             self.worker.wake()
+
+    def start_closing(self, timeout: float) -> bool:
+        """Take `closing` and say whether that worked; another thread may be at it for longer than `timeout` seconds.
+
+        If so, what waits is left to the spool, for the process may end before the other one gets to that.
+        """
+        if self.reporter.is_telling():  # whoever closes the client waits for this very report
+            return self.closing.acquire(blocking=False)
+        if self.closing.acquire(timeout=min(_SHARE_OF_CLOSING * timeout, threading.TIMEOUT_MAX)):
+            return True
+        self.delivery.leave((1.0 - _SHARE_OF_CLOSING) * timeout)
+        return False

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
 from segops.core.buffer import Buffer
+from segops.core.concurrency import Bell
 from segops.core.errors import DropReason, SegOpsApiError, SegOpsError, SegOpsEventError
 from segops.core.hookspecs import Observer
 from segops.core.ledger import Ledger
-from segops.core.log import warn
+from segops.core.log import is_set_up, warn
 from segops.core.retry import Clock
 
 OnError = Callable[[Exception], None]
@@ -23,11 +25,15 @@ _LOG_EVERY = 60.0
 class Reporter:
     """Collects what happened from any thread and tells it when the worker asks it to.
 
-    Each error is passed to `on_error`; the log gets one line per kind of error and minute. Errors beyond the
-    newest thousand that wait to be told are only counted; the counts given to observers stay exact.
+    Each error is passed to `on_error`; the log gets one line per kind of error and minute, unless there is an
+    `on_error` and the line would only be printed on stderr. Errors beyond the newest thousand that wait to be told are
+    only counted; the counts given to observers stay exact.
 
     Attributes:
         teller: The thread that is inside `tell`, None if there is none.
+        begun: How many rounds of telling have begun.
+        ended: How many of them have ended.
+        told: Rung after each round.
     """
 
     def __init__(
@@ -44,6 +50,9 @@ class Reporter:
         self._logged: dict[str, tuple[float, int]] = {}
         self._telling = threading.Lock()
         self.teller: int | None = None
+        self.begun = 0
+        self.ended = 0
+        self.told = Bell()
 
     def error(self, error: Exception) -> bool:
         """Note an error and say whether it is the first that waits to be told; takes no lock.
@@ -71,25 +80,39 @@ class Reporter:
         return self.teller is not None and self.teller == threading.get_ident()
 
     def tell(self) -> None:
-        """Pass on all that was noted. Whatever the host's code raises stays here."""
-        if not self._telling.acquire(blocking=False):
+        """Pass on all that was noted. Whatever the host's code raises stays here.
+
+        Once the interpreter is finalizing nobody is told: a lock of the log, or of the host, may be held by a thread
+        that does not run any more.
+        """
+        if sys.is_finalizing() or not self._telling.acquire(blocking=False):
             return
         self.teller = threading.get_ident()
         self._buffer.intake.is_direct = False
         try:
-            while self._errors:
-                self._tell_error(self._errors.popleft())
-            while self._notices:
-                notice = self._notices.popleft()
-                self._observe(notice)
-            self._tell_drops()
+            self._tell_round()
+            while self._errors or self._notices:
+                self._tell_round()
         finally:
             self._buffer.intake.is_direct = True
             self.teller = None
             self._telling.release()
+            self.told.ring()
+
+    def _tell_round(self) -> None:
+        """Pass on what was noted before it began; whoever waits for that does not wait for what comes meanwhile."""
+        self.begun += 1
+        for _ in range(len(self._errors)):
+            self._tell_error(self._errors.popleft())
+        for _ in range(len(self._notices)):
+            self._observe(self._notices.popleft())
+        self._tell_drops()
+        self.ended = self.begun
+        self.told.ring()
 
     def _tell_error(self, error: Exception) -> None:
-        self._log(error)
+        if self._on_error is None or is_set_up():
+            self._log(error)
         if self._on_error is not None:
             try:
                 self._on_error(error)

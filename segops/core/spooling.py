@@ -28,7 +28,7 @@ class Spool(Protocol):
         """Store batches; one that is stored gets its row. Those that have one already were sent in vain."""
 
     def take(self, blocked: Collection[Claim]) -> Batch | None:
-        """Return the first batch whose claim is not blocked; it stays stored until it is removed."""
+        """Advance, and return the first batch whose claim is not blocked; it stays stored until it is removed."""
 
     def remove(self, batch: Batch) -> None:
         """Delete a batch whose fate is known."""
@@ -38,6 +38,16 @@ class Spool(Protocol):
 
     def position(self, blocked: Collection[Claim] = ()) -> int | None:
         """Return where the first batch starts whose claim is not blocked; None without one, -1 if it cannot be told."""
+
+    def advance(self) -> None:
+        """Take over a piece of what processes left that are gone, for milliseconds at most; `take` does so, too."""
+
+    def is_busy(self) -> bool:
+        """Tell whether there is more of that."""
+        ...
+
+    def hurry(self, patience: float) -> None:
+        """Break off what takes long and wait `patience` seconds for others at most: the client ends. Takes no lock."""
 
     def close(self) -> None:
         """Leave what is stored to the next process."""

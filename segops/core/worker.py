@@ -8,15 +8,20 @@ import time
 from typing import Protocol
 
 from segops.core.buffer import NEVER, Buffer
+from segops.core.concurrency import Bell, SoloLock, monotonic, start_thread
 from segops.core.delivery import Delivery
 from segops.core.errors import SegOpsError
 from segops.core.ledger import Ledger
+from segops.core.lifecycle import close_after_forking_thread
 from segops.core.options import Timing
 from segops.core.reporting import Reporter
 from segops.core.retry import Clock
 
 _RESTART_AFTER = 0.5
 """Seconds. Source: fault-matrix.md, row 35: within one second."""
+
+_MOST_FOR_TELLING = 0.25
+"""Seconds, and no more than a tenth, of the time for closing that are kept for telling the host of what is given up."""
 
 _GIVEN_UP = "the client was closed before the server took them"
 
@@ -28,7 +33,7 @@ class Worker(Protocol):
         """Have a look: enough events wait, or there is something to tell. Takes no lock; may be called anywhere."""
 
     def flush(self, timeout: float) -> bool:
-        """Send all that waits; return whether it was settled within `timeout` seconds."""
+        """Send all that waits and have the host hear of it; return whether it was settled within `timeout` seconds."""
         ...
 
     def close(self, timeout: float) -> None:
@@ -69,10 +74,11 @@ class InlineWorker:
 
     def _run(self, deadline: float) -> None:
         position = self._ledger.end()
+        end = monotonic() + deadline - self._clock.monotonic()  # should the clock stand still
         while True:
             resume = self._delivery.work(deadline)
             self._reporter.tell()
-            if self._delivery.outcome(position) is not None or resume is None or resume > deadline:
+            if self._delivery.outcome(position) is not None or resume is None or resume > deadline or monotonic() > end:
                 return
             self._clock.sleep(max(0.0, resume - self._clock.monotonic()))
 
@@ -90,7 +96,9 @@ class ThreadWorker:
         self._timing = timing
         self._clock = clock
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._running: threading.Thread | None = None  # until it has told of all, and ends
+        self._ended = Bell()
+        self._starting = SoloLock()
         self._signal = threading.Lock()
         self._signal.acquire()
         self._deadline = float("inf")
@@ -106,6 +114,8 @@ class ThreadWorker:
         try:
             if self._thread is not None:
                 self._raise_signal()
+            elif self._delivery.is_over():  # nothing is left but to tell: no thread is started for that
+                self._reporter.tell()
             elif not self._start():
                 self._buffer.arm(self._timing.threshold)
                 self._inline.wake()
@@ -120,39 +130,60 @@ class ThreadWorker:
         self.wake()
         if self._thread is None:
             return self._inline.flush(timeout)
-        with self._delivery.progress:
-            patience = min(timeout, threading.TIMEOUT_MAX)
-            self._delivery.progress.wait_for(lambda: self._delivery.outcome(position) is not None, patience)
-        return self._delivery.outcome(position) is True
+        if self._is_worker():  # a transport of the host's: what it waits for, it holds up
+            return False
+        end = monotonic() + timeout
+        self._delivery.progress.wait_for(lambda: self._delivery.outcome(position) is not None, timeout)
+        settled = self._delivery.outcome(position) is True
+        self._await_telling(end - monotonic())
+        return settled
 
     def close(self, timeout: float) -> None:
         """Have the thread send what it can in time, and wait for it. A request that hangs settles itself later."""
+        end = monotonic() + timeout
         self._deadline = self._clock.monotonic() + timeout
         self._delivery.close(self._deadline)
         if self._thread is None and self._delivery.is_over():
             self._reporter.tell()  # of broken plugins, and of what enrichers dropped
             return
         self.wake()
-        patience = min(timeout, threading.TIMEOUT_MAX)
-        if self._starting.acquire(timeout=patience):  # another thread may be about to start it: it cannot be joined yet
+        if self._starting.acquire(timeout):  # another thread may be about to start it: it cannot be joined yet
             self._starting.release()
         thread = self._thread
-        if thread is None:
+        if thread is None or thread.ident is None:  # there is none, or this runs on top of its start
             self._inline.close(timeout)
-        elif thread.ident not in (None, threading.get_ident()):
-            thread.join(max(0.0, min(self._delivery.stop_at - self._clock.monotonic(), threading.TIMEOUT_MAX)))
-            if thread.is_alive():
+        elif not self._is_worker():
+            patience = self._delivery.stop_at - self._clock.monotonic() - min(_MOST_FOR_TELLING, 0.1 * timeout)
+            # Not join(): Python takes the thread for ended if a signal handler raises meanwhile.
+            if not self._ended.wait_for(lambda: self._running is not thread, patience):
                 self._delivery.give_up(_GIVEN_UP)
+                self._await_telling(end - monotonic())
+
+    def _is_worker(self) -> bool:
+        thread = self._thread
+        return thread is not None and thread.ident == threading.get_ident()
+
+    def _await_telling(self, timeout: float) -> None:
+        """Wait until the host has heard of all that was noted so far."""
+        awaited = self._reporter.begun + 1
+        if self._reporter.is_telling() or timeout <= 0:
+            return
+        if self._deadline < float("inf"):  # the thread may be in a request that hangs
+            with contextlib.suppress(RuntimeError):
+                start_thread(threading.Thread(target=self._reporter.tell, name="segops-closing", daemon=True))
+        self._raise_signal()
+        self._reporter.told.wait_for(lambda: self._reporter.ended >= awaited, timeout)
 
     def _start(self) -> bool:
         """Start the thread and say whether there is one, or will be: another caller may be at it."""
-        if not self._starting.acquire(blocking=False):
+        if not self._starting.acquire(0):
             return True
         try:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="segops", daemon=True)
-                self._thread = thread
-                thread.start()
+                self._running = self._thread = thread
+                start_thread(thread)
+                close_after_forking_thread()
         except RuntimeError as error:  # there are none here, or no more of them, or the interpreter is exiting
             self._thread = None
             if not self._has_told:
@@ -183,6 +214,9 @@ class ThreadWorker:
                 BaseException
             ):  # the host's code may call for an exit: this thread's is due anyway
                 self._reporter.tell()
+            if self._running is threading.current_thread():
+                self._running = None
+            self._ended.ring()
 
     def _works(self) -> bool:
         """Work until there is nothing more to do, or, with False, something failed that must not."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
+
+from segops.core import ForkLock, monotonic, start_thread
 
 _log = logging.getLogger("segops.local")
 
@@ -14,7 +15,7 @@ class Background:
     """Runs each piece of work on a daemon thread of its own."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._threads: set[threading.Thread] = set()
 
     def start(self, work: Callable[[], None], *, name: str = "segops-local-work") -> None:
@@ -22,13 +23,13 @@ class Background:
         thread = threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
         with self._lock:
             self._threads.add(thread)
-        thread.start()
+        start_thread(thread)
 
     def wait(self, timeout: float) -> bool:
         """Wait until all work is done, at most `timeout` seconds; tell whether it is."""
-        end = time.monotonic() + timeout
-        while (threads := self._running()) and time.monotonic() < end:
-            threads[0].join(max(0.0, end - time.monotonic()))
+        end = monotonic() + timeout
+        while (threads := self._running()) and monotonic() < end:
+            threads[0].join(max(0.0, end - monotonic()))
         return not threads
 
     def _running(self) -> list[threading.Thread]:

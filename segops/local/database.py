@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from segops.core import SegOpsConfigError
+from segops.core import ForkLock, SegOpsConfigError
 from segops.local.schema import APPLICATION_ID, TABLES, VERSION
 
 MEMORY = ":memory:"
@@ -30,7 +29,7 @@ class Database:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._lock = threading.RLock()
+        self._lock = ForkLock()
         self._connection: sqlite3.Connection | None = None
         self._finalizer: weakref.finalize[..., Database] | None = None
         with self._lock:

@@ -22,13 +22,12 @@ from __future__ import annotations
 
 import math
 import re
-import threading
 import time
 from collections.abc import Callable
 
 import msgspec
 
-from segops.core import SegOpsConfigError
+from segops.core import ForkLock, SegOpsConfigError
 from segops.local.answers import Answer
 
 MAX_DELAY = 300.0
@@ -174,7 +173,7 @@ class Faults:
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
         self.sleep = sleep
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._script: list[Fault] = []
 
     def add(self, *lines: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from segops.core import (
     Request,
     Response,
@@ -12,6 +10,7 @@ from segops.core import (
     SegOpsTransportError,
     Transport,
     expand_home,
+    monotonic,
     parse_local_url,
 )
 from segops.local.service import LocalSegOps
@@ -56,12 +55,12 @@ class LocalTransport(Transport):
             SegOpsTimeoutError: A fault delayed the answer for longer than `timeout`.
             SegOpsTransportError: A fault reset the connection.
         """
-        end = time.monotonic() + timeout
+        end = monotonic() + timeout
         try:
             response = self.segops.handle(request)
         except ConnectionResetError as error:
             raise SegOpsTransportError(f"{self.url}: {error}") from error
-        if time.monotonic() > end:
+        if monotonic() > end:
             raise SegOpsTimeoutError(f"{self.url} did not answer within {timeout:g} s")
         return response
 

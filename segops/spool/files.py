@@ -22,8 +22,15 @@ def check_path(path: Path) -> None:
         SegOpsConfigError: The file or its directory is a symbolic link, open to others, somebody else's, or of the
             wrong kind.
     """
-    _check(path.parent, "directory", stat.S_IFDIR, 0o700)
-    _check(path, "file", stat.S_IFREG, 0o600)
+    # Others may need the directory as it is, so nobody is told to change its mode.
+    own = path.parent / "segops-spool" / path.name
+    _check(
+        path.parent,
+        "directory",
+        stat.S_IFDIR,
+        f"give the spool a directory of its own, such as {str(own)!r}, which it makes",
+    )
+    _check(path, "file", stat.S_IFREG, "set it to 0600")
 
 
 def create(path: Path) -> None:
@@ -38,7 +45,7 @@ def create(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
-def _check(path: Path, kind: str, wanted: int, mode: int) -> None:
+def _check(path: Path, kind: str, wanted: int, remedy: str) -> None:
     try:
         found = path.lstat()
     except OSError:  # missing, or not to be reached: opening it will tell
@@ -51,7 +58,7 @@ def _check(path: Path, kind: str, wanted: int, mode: int) -> None:
     elif os.name == "posix" and found.st_uid not in (os.geteuid(), 0):
         problem = "belongs to another user: run as that user, or name one of your own"
     elif os.name == "posix" and found.st_mode & _OTHERS:
-        problem = f"is open to others (mode {stat.S_IMODE(found.st_mode):04o}): set it to {mode:04o}"
+        problem = f"is open to others (mode {stat.S_IMODE(found.st_mode):04o}): {remedy}"
     if problem:
         raise SegOpsConfigError(f"the spool's {kind} {str(path)!r} {problem}")
 

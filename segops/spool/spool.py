@@ -4,30 +4,46 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import weakref
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from segops.core import Accounts, Batch, Claim, Clock, Limits, SegOpsError, SegOpsSpoolError
-from segops.spool.database import is_damage
+from segops.core import (
+    Accounts,
+    Batch,
+    Claim,
+    Clock,
+    ForkLock,
+    Limits,
+    SegOpsError,
+    SegOpsSpoolError,
+    monotonic,
+)
+from segops.spool.database import BUSY_SECONDS, Haste, is_damage
 from segops.spool.files import Lock
 from segops.spool.record import ADOPTED, owner_text
-from segops.spool.store import Store
+from segops.spool.store import Adopted, Store
 
 _T = TypeVar("_T")
 
 _LOOK_EVERY = 30.0
 """Seconds between two looks for what other processes left, and after which a disk that failed is tried again."""
 
-_lock = threading.RLock()
+_SHORT_PATIENCE = 0.25
+"""Seconds to wait for another process while events could be sent from memory."""
+
+_POSTPONED = 1.0
+"""Seconds after which a file that another process has locked is asked for again."""
+
+_PIECE = 0.05
+"""Seconds that taking over from other processes may hold up delivery at a time."""
+
+_lock = ForkLock()
 """Held whenever SQLite is in use, and across a fork: a mutex of SQLite that is held then would stay so in the child."""
 
-_FORK_PATIENCE = 5.0
-
 _spools: weakref.WeakSet[DiskSpool] = weakref.WeakSet()
-_forking: list[tuple[bool, list[DiskSpool]]] = []
+_forking: list[list[DiskSpool]] = []
 
 
 class DiskSpool:
@@ -59,7 +75,12 @@ class DiskSpool:
         self._held = 0  # events in rows of ours, those on their way included
         self._out: dict[int, int] = {}  # events by place, of batches on their way
         self._done: set[int] = set()  # places of batches whose fate is known, but whose rows could not be deleted
+        self._haste = Haste(lambda: self._is_broken_off or _lock.is_wanted)
+        self._is_broken_off = False
+        self._adoption: Generator[Adopted, None, None] | None = None
+        self._is_fresh = False
         self._look_at = 0.0
+        self._locked_since: float | None = None
         self._suspended_until = 0.0
         self._was_tried = False
         self._is_failing = False
@@ -72,10 +93,11 @@ class DiskSpool:
         fresh = [batch for batch in batches if batch.row is None]
         for place in known:
             self._out.pop(place, None)
-        self._try(lambda store: self._keep(store, list(known.values()), fresh), None)
+        self._try(lambda store: self._keep(store, list(known.values()), fresh), None, BUSY_SECONDS)
 
     def take(self, blocked: Collection[Claim]) -> Batch | None:
         """Return the first batch whose claim is not blocked; it stays stored until it is removed."""
+        self.advance()
         if self._store is None and not self._held and not self._is_there():
             return None
         owners = set(map(owner_text, blocked))
@@ -96,11 +118,31 @@ class DiskSpool:
 
     def position(self, blocked: Collection[Claim] = ()) -> int | None:
         """Return where the first batch starts whose claim is not blocked; None without one, -1 if it cannot be told."""
+        if self.is_busy():
+            return ADOPTED
         if not self._held:
             return ADOPTED if not self._was_tried and self._is_there() else None
         owners = set(map(owner_text, blocked))
         unknown: int | None = ADOPTED
         return self._try(lambda store: store.position(self._done, owners), unknown)
+
+    def advance(self) -> None:
+        """Take over a piece of what processes left that are gone, for some milliseconds at most."""
+        if self._haste.is_hurried or (self._store is None and not self._is_there()):
+            return
+        if self._store is None or self.is_busy() or self._clock.monotonic() >= self._look_at:
+            self._try(self._advance, None)
+
+    def is_busy(self) -> bool:
+        """Tell whether there is more of that."""
+        return self._adoption is not None
+
+    def hurry(self, patience: float) -> None:
+        """Break off what takes long and wait `patience` seconds for others at most: the client ends. Takes no lock."""
+        self._haste.patience = patience
+        self._haste.is_hurried = True
+        self._is_broken_off = True
+        self._suspended_until = 0.0  # it is the last chance
 
     def close(self) -> None:
         """Let go of the file and of the batches in it: they are for the next process."""
@@ -109,6 +151,7 @@ class DiskSpool:
             self._try(self._delete_done, None)
         with _lock:
             self._is_closed = True
+            self._stop_adoption()
             if self._lease is not None:
                 self._lease.release(remove=not self._held and not self._done)
             if self._store is not None:
@@ -126,22 +169,50 @@ class DiskSpool:
         """Tell whether there is a file; False if that cannot be told, as in a directory that may not be searched."""
         return os.path.exists(self._path)  # noqa: PTH110 - that of Path may raise a PermissionError
 
-    def _try(self, action: Callable[[Store], _T], otherwise: _T) -> _T:
+    def _try(self, action: Callable[[Store], _T], otherwise: _T, patience: float | None = None) -> _T:
+        """Do something with the file, or return `otherwise` if that does not work at this time.
+
+        Args:
+            action: What to do.
+            otherwise: What to return if it cannot be done.
+            patience: Seconds to wait for other processes. Default: few, if events can be sent from memory meanwhile.
+        """
         with _lock:
             if self._is_closed or self._clock.monotonic() < self._suspended_until:
                 return otherwise
             self._was_tried = True
+            self._is_broken_off = False
+            if not self._haste.is_hurried:
+                self._haste.patience = patience or (BUSY_SECONDS if self.always else _SHORT_PATIENCE)
             try:
-                try:
-                    return action(self._ready())
-                except sqlite3.DatabaseError as error:
-                    if not is_damage(error):
-                        raise
-                    self._forget_store()  # to open it again is to repair it
-                    return action(self._ready())
+                done = self._repairing(action)
             except (sqlite3.Error, OSError, SegOpsError) as error:
-                self._suspend(error)
+                self._stop_adoption()
+                self._put_off(error)
                 return otherwise
+            self._locked_since = None
+            return done
+
+    def _repairing(self, action: Callable[[Store], _T]) -> _T:
+        try:
+            return action(self._ready())
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            self._forget_store()  # to open it again is to repair it
+            return action(self._ready())
+
+    def _put_off(self, error: Exception) -> None:
+        """Leave the file alone: not at all after an interruption, shortly if others have it, else for a while."""
+        now = self._clock.monotonic()
+        if "interrupted" in str(error):
+            return
+        if "locked" in str(error) and not self.always:
+            since = self._locked_since = now if self._locked_since is None else self._locked_since
+            if now - since < BUSY_SECONDS and not self._haste.is_hurried:
+                self._suspended_until = now + _POSTPONED
+                return
+        self._suspend(error)
 
     def _suspend(self, error: Exception) -> None:
         self._forget_store()
@@ -156,39 +227,59 @@ class DiskSpool:
         self._accounts.failed(error)
 
     def _forget_store(self) -> None:
+        self._stop_adoption()
         if self._store is not None:
             self._store.close()
             self._store = None
 
+    def _stop_adoption(self) -> None:
+        """Begin with it anew next time."""
+        if self._adoption is not None:
+            self._adoption.close()
+            self._adoption = None
+            self._look_at = 0.0
+
     def _ready(self) -> Store:
+        if _lock.was_held:
+            raise SegOpsSpoolError(
+                f"the spool {str(self._path)!r} is not used in this process, which was forked while another thread was "
+                "using it: events wait in memory; fork before events are tracked, or make the client in the child"
+            )
         if self._store is None:
             self._store = self._open()
-            self._look(self._store, everywhere=True)
-        elif self._clock.monotonic() >= self._look_at:
-            self._look(self._store, everywhere=False)
+            self._is_fresh = True
+            self._look_at = 0.0
         return self._store
 
     def _open(self) -> Store:
         if self._lease is not None and not self._lease.path.exists():  # it went with its directory
             self._lease.abandon()
             self._lease = None
-        store = Store(self._path, self._lease)
+        store = Store(self._path, self._lease, self._haste)
         self._lease = store.lock
         known = self._held
-        if known:
+        if known and not self._haste.is_hurried:
             self._audit(store)
         if store.repair is not None:
             self._accounts.failed(SegOpsSpoolError(f"the spool {str(self._path)!r} was bad: {store.repair.describe()}"))
-            self._lose_foreign(store.repair.lost - (known - self._held))
+            self._lose_foreign((store.repair.lost or 0) - (known - self._held))
         return store
 
-    def _look(self, store: Store, *, everywhere: bool) -> None:
-        """Take over what others left, and let go of what is too old."""
-        self._look_at = self._clock.monotonic() + _LOOK_EVERY
-        adopted = store.adopt(owned=self._owned, everywhere=everywhere)
-        self._accounts.adopted(adopted.events - adopted.corrupt)
-        self._held += adopted.events - adopted.corrupt
-        self._lose_foreign(adopted.corrupt)
+    def _advance(self, store: Store) -> None:
+        """Take over some of what others left, and let go of what is too old."""
+        if self._adoption is None:
+            self._look_at = self._clock.monotonic() + _LOOK_EVERY
+            self._adoption = store.adoption(owned=self._owned, everywhere=self._is_fresh)
+        end = monotonic() + _PIECE
+        for adopted in self._adoption:
+            self._accounts.adopted(adopted.events - adopted.corrupt)
+            self._held += adopted.events - adopted.corrupt
+            self._lose_foreign(adopted.corrupt)
+            if monotonic() > end:
+                self._trim(store)
+                return
+        self._adoption = None
+        self._is_fresh = False
         self._trim(store)
         store.shrink()
 
@@ -205,7 +296,8 @@ class DiskSpool:
                 batch.row = place
                 self._held += batch.count
             self._is_failing = False
-            self._trim(store)
+            if not self._haste.is_hurried:
+                self._trim(store)
 
     def _take(self, store: Store, blocked: Collection[str]) -> Batch | None:
         while True:
@@ -255,21 +347,18 @@ class DiskSpool:
 
 
 def _before_fork() -> None:
-    _forking.append((_lock.acquire(timeout=_FORK_PATIENCE), list(_spools)))
+    _forking.append(list(_spools))
 
 
 def _after_fork_in_parent() -> None:
-    is_locked, _ = _forking.pop()
-    if is_locked:
-        _lock.release()
+    _forking.pop()
 
 
 def _after_fork_in_child() -> None:
-    is_locked, spools = _forking.pop()
-    if is_locked:  # if not, a disk hangs, and so would whoever touches these now
-        for spool in spools:  # not those that the child has made meanwhile
+    spools = _forking.pop()  # not those that the child has made meanwhile
+    if not _lock.was_held:  # if it was, a mutex of SQLite may be held for ever, and nobody must touch it
+        for spool in spools:
             spool.abandon()
-        _lock.release()
 
 
 if hasattr(os, "register_at_fork"):

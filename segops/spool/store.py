@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+import sys
+from collections.abc import Collection, Generator, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from segops.core import Batch
+import msgspec
+
+from segops.core import Batch, monotonic
 from segops.spool import database
-from segops.spool.database import count, insert, transaction
+from segops.spool.database import Connection, Haste, count, insert, transaction
 from segops.spool.files import Lock, is_lease, lease_path, leases, new_lease
-from segops.spool.record import ADOPTED, COLUMNS, read_row, record_of
+from segops.spool.record import ADOPTED, COLUMNS, Record, read_row, record_of
 
 _STRIDE = 1024
 """Places left free behind a batch for the parts that it is split into: one of 500 events is halved nine times."""
+
+_PIECE = 0.02
+"""Seconds that are read at a time of what other processes left."""
 
 _SHRUNK = 256
 """Pages that an empty file may have."""
 
 
 class Adopted(NamedTuple):
-    """What was taken over from processes that are gone.
+    """A piece of what was taken over from processes that are gone.
 
     Attributes:
         events: How many events, the damaged ones included.
@@ -38,15 +44,16 @@ class Store:
     Args:
         path: The file.
         lock: The lease, if this process has had the file open before.
+        haste: How long things may take.
 
     Attributes:
         lock: The lease.
         repair: What was done about a bad file when it was opened.
     """
 
-    def __init__(self, path: Path, lock: Lock | None = None) -> None:
+    def __init__(self, path: Path, lock: Lock | None = None, haste: Haste = Connection.haste) -> None:
         self._path = path
-        self._connection, self.repair = database.connect(path)
+        self._connection, self.repair = database.connect(path, haste)
         if lock is None:
             lease = lease_path(path, new_lease())
             lock = Lock.acquire(lease)
@@ -158,32 +165,34 @@ class Store:
         if pages > _SHRUNK and self._connection.execute("SELECT 1 FROM batches LIMIT 1").fetchone() is None:
             self._connection.execute("VACUUM")
 
-    def adopt(self, *, owned: bool, everywhere: bool) -> Adopted:
-        """Take over the batches of processes that are gone.
+    def adoption(self, *, owned: bool, everywhere: bool) -> Generator[Adopted, None, None]:
+        """Take over the batches of processes that are gone, in small pieces: others may write in between.
 
         Args:
             owned: Whether those with an owner, for a public key, or those without, for a secret key.
             everywhere: Whether to look for batches whose lease has no file; else only the files are looked at.
+
+        Yields:
+            What each piece held.
         """
-        found = set(leases(self._path))
-        if everywhere:
-            found |= {lease for (lease,) in self._connection.execute("SELECT DISTINCT lease FROM batches")}
-        events = corrupt = 0
-        for lease in sorted(found - {self._lease}):
-            lock = Lock.acquire(lease_path(self._path, lease)) if is_lease(lease) else None
-            if lock is None and is_lease(lease):
-                continue
-            try:
-                adopted = self._adopt(lease, owned=owned)
-                rest = self._connection.execute("SELECT 1 FROM batches WHERE lease = ? LIMIT 1", (lease,)).fetchone()
-            finally:
+        dead: dict[str, Lock | None] = {}  # without a lock: still alive
+        for lease in set(leases(self._path)) - {self._lease}:
+            dead[lease] = Lock.acquire(lease_path(self._path, lease))
+        others: set[str] = set()  # leases of which something is left
+        place: int | None = -sys.maxsize
+        try:
+            while place is not None and (everywhere or any(dead.values())):
+                adopted, place = self._adopt(place, dead, others, owned=owned, everywhere=everywhere)
+                yield adopted
+        except BaseException:
+            others.update(dead)
+            raise
+        finally:
+            for lease, lock in dead.items():
                 if lock is not None:
                     lock.release(remove=False)
-            if lock is not None and rest is None:
-                lock.path.unlink(missing_ok=True)
-            events += adopted.events
-            corrupt += adopted.corrupt
-        return Adopted(events, corrupt)
+                    if lease not in others:
+                        lock.path.unlink(missing_ok=True)
 
     def audit(self, skipped: Collection[int]) -> int:
         """Delete this process's batches that are damaged, and return how many events are in the sound ones."""
@@ -191,15 +200,45 @@ class Store:
             sound, _ = self._weed("lease = ?", self._lease, skipped)
         return sound
 
-    def _adopt(self, lease: str, *, owned: bool) -> Adopted:
-        kind = "owner IS NOT NULL" if owned else "owner IS NULL"
+    def _adopt(
+        self, after: int, dead: dict[str, Lock | None], others: set[str], *, owned: bool, everywhere: bool
+    ) -> tuple[Adopted, int | None]:
+        """Take over what is behind a place, for a short while; return where to go on, None at the end."""
+        end = monotonic() + _PIECE
+        sound: list[Record] = []
+        corrupt: list[tuple[int, int]] = []
+        last: int | None = None
         with transaction(self._connection):
-            sound, corrupt = self._weed(f"{kind} AND lease = ?", lease, ())
-            self._connection.execute(
-                f"UPDATE batches SET lease = ?, position = ? WHERE {kind} AND lease = ?",  # noqa: S608 - texts of ours
-                (self._lease, ADOPTED, lease),
+            rows = self._connection.execute(f"SELECT {COLUMNS} FROM batches WHERE place > ? ORDER BY place", (after,))  # noqa: S608 - names of ours
+            for row in rows:
+                place, owner, lease = row[0], row[3], row[7]
+                if lease != self._lease and self._is_dead(lease, dead, everywhere=everywhere):
+                    record = read_row(row)
+                    if (owner is not None) is not owned:
+                        others.add(lease)
+                    elif record is not None and record.is_sound:
+                        sound.append(msgspec.structs.replace(record, body=b""))
+                    else:
+                        corrupt.append((place, 1 if record is None else record.kept_events))
+                if monotonic() > end:
+                    last = place
+                    break
+            rows.close()
+            self._connection.executemany(
+                "UPDATE batches SET lease = ?, position = ? WHERE place = ?",
+                [(self._lease, ADOPTED, record.place) for record in sound],
             )
-        return Adopted(sound + corrupt, corrupt)
+            for place, _ in corrupt:
+                self._delete(place)
+        damaged = sum(events for _, events in corrupt)
+        return Adopted(sum(record.events for record in sound) + damaged, damaged), last
+
+    def _is_dead(self, lease: object, dead: dict[str, Lock | None], *, everywhere: bool) -> bool:
+        if not isinstance(lease, str) or not is_lease(lease):
+            return everywhere  # damaged: it is nobody's
+        if lease not in dead and everywhere:
+            dead[lease] = Lock.acquire(lease_path(self._path, lease))
+        return dead.get(lease) is not None
 
     def _weed(self, condition: str, lease: str, skipped: Collection[int]) -> tuple[int, int]:
         """Delete damaged rows; return the number of events in the sound ones and in the damaged ones."""

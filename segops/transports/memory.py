@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +14,8 @@ from segops.core import (
     BATCH_PATH,
     SESSION_PATH,
     SINGLE_PATH,
+    Bell,
+    ForkLock,
     Request,
     Response,
     Transport,
@@ -55,7 +56,8 @@ class MemoryTransport(Transport):
         self.events: list[dict[str, Any]] = []
         self._answers = deque(answers)
         self._clock = clock
-        self._changed = threading.Condition()
+        self._lock = ForkLock()
+        self._changed = Bell()
 
     @classmethod
     def from_url(cls, url: str) -> MemoryTransport:
@@ -73,32 +75,31 @@ class MemoryTransport(Transport):
 
     def send(self, request: Request, *, timeout: float) -> Response:  # noqa: ARG002 - it takes no time
         """Remember the request and give the next answer."""
-        with self._changed:
+        with self._lock:
             self.requests.append(request)
             answer = self._answers.popleft() if self._answers else None
         response = self._respond(request, answer)
         if response.status // 100 == _SUCCESS:
-            with self._changed:
+            with self._lock:
                 self.events += _events(request) or []
-                self._changed.notify_all()
+            self._changed.ring()
         return response
 
     def answer(self, *answers: Answer) -> None:
         """Add answers after those that are still to be given."""
-        with self._changed:
+        with self._lock:
             self._answers += answers
 
     def clear(self) -> None:
         """Forget what was sent, and the answers that are still to be given."""
-        with self._changed:
+        with self._lock:
             self.requests.clear()
             self.events.clear()
             self._answers.clear()
 
     def wait_for(self, n_events: int, timeout: float = 5.0) -> bool:
         """Wait until `n_events` events have arrived in all; return False if they did not within `timeout` seconds."""
-        with self._changed:
-            return self._changed.wait_for(lambda: len(self.events) >= n_events, timeout)
+        return self._changed.wait_for(lambda: len(self.events) >= n_events, timeout)
 
     def _respond(self, request: Request, answer: Answer | None) -> Response:
         if isinstance(answer, Exception):

@@ -21,6 +21,7 @@ from segops.core import (
     SegOpsTransportError,
     Transport,
     absolute_path,
+    monotonic,
     parse_local_url,
 )
 
@@ -65,7 +66,7 @@ class NdjsonTransport(Transport):
             return Response(400, _JSON, msgspec.json.encode({"detail": str(error)}))
         try:
             if events:
-                self.write(b"\n".join([*events, b""]), time.monotonic() + timeout)
+                self.write(b"\n".join([*events, b""]), monotonic() + timeout)
         except TimeoutError as error:
             raise SegOpsTimeoutError(f"{self.url} stayed locked by other processes for {timeout:g} s") from error
         except (OSError, ValueError) as error:
@@ -79,7 +80,7 @@ class NdjsonTransport(Transport):
 
         Args:
             lines: What to write, with a newline at the end.
-            deadline: The `time.monotonic()` at which to give up.
+            deadline: The `monotonic()` at which to give up.
 
         Raises:
             OSError: They cannot be written.
@@ -231,7 +232,7 @@ def _lock(descriptor: int, deadline: float) -> None:
         TimeoutError: Others had it until the deadline.
     """
     while not _try_to_lock(descriptor):
-        if time.monotonic() >= deadline:
+        if monotonic() >= deadline:
             raise TimeoutError
         time.sleep(_LOCK_POLL)
 

@@ -14,7 +14,7 @@ from segops.core.encoding import encode_plain
 from segops.core.intake import PureIntake
 from tests.core.intakes import FIELDS, PLENTY, each_kind, make, nothing, offer, take
 
-ATTRIBUTES = [name for name in PureIntake.__slots__ if name != "_queue"]
+ATTRIBUTES = [name for name in PureIntake.__slots__ if not name.startswith("_")]
 
 
 def size_of_one(kind: type[PureIntake]) -> int:

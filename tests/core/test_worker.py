@@ -348,11 +348,12 @@ def test_the_bound_holds_while_a_batch_is_cut() -> None:
 
     class SwitchingIntake(PureIntake):
         def __init__(self) -> None:
+            super().__init__()
             self._queue = Switching()
 
     buffer = Buffer(Limits(max_events=10, batch_events=5))
     intake = SwitchingIntake()
-    for name in set(PureIntake.__slots__) - {"_queue"}:
+    for name in set(PureIntake.__slots__) - {"_queue", "_gone"}:
         setattr(intake, name, getattr(buffer.intake, name))
     buffer.intake = intake
     while intake.put(b"early"):

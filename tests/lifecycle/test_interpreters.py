@@ -54,6 +54,44 @@ flushing.join()
 assert client.stats().delivered == 100
 """
 
+DESTRUCTOR = """
+import sys
+from segops import SegOpsClient
+client = SegOpsClient(sys.argv[1], "sk_test_interpreters")
+class Session:
+    def __del__(self):
+        client.track(user_id=sys.argv[3], event_type="x")
+        client.flush(1)
+        client.shutdown(1)
+session = Session()
+if sys.argv[2] != "unused":
+    client.track(user_id="early", event_type="x")
+if sys.argv[2] == "closed":
+    client.shutdown()
+"""
+
+FORK_ON_A_THREAD = """
+import os, sys, threading, time
+from segops import SegOpsClient
+client = SegOpsClient(sys.argv[1], "sk_test_interpreters", flush_interval=3600, batch_size=100_000)
+client.track(user_id="parent", event_type="x")
+assert client.flush(60)
+def fork():
+    global child
+    child = os.fork()
+    if child == 0:
+        client.track(user_id="child", event_type="x")  # and returns: nothing else ends this process
+thread = threading.Thread(target=fork)
+thread.start()
+thread.join()
+end = time.monotonic() + 60
+while not (done := os.waitpid(child, os.WNOHANG))[0] and time.monotonic() < end:
+    time.sleep(0.05)
+if not done[0]:
+    os.kill(child, 9)
+assert done == (child, 0), done
+"""
+
 
 @cache
 def interpreters() -> dict[str, str]:
@@ -96,9 +134,9 @@ def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return inside
 
 
-def run(python: str, code: str, url: str) -> None:
+def run(python: str, code: str, url: str, *args: str) -> None:
     done = subprocess.run(
-        [python, "-c", code, url],
+        [python, "-c", code, url, *args],
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -132,3 +170,19 @@ def test_row_28_a_fork_during_a_flush_leaves_each_process_its_own(python: str) -
     with FaultServer(slow, answer()) as server:
         run(python, FORK, server.url)
         assert stored(server) == ["child"] * 10 + ["parent"] * 100
+
+
+@pytest.mark.parametrize("user", ["late", ""], ids=["good", "bad"])
+@pytest.mark.parametrize("use", ["open", "closed", "unused"])
+def test_a_destructor_that_tracks_while_the_interpreter_ends_does_not_hold_it_up(
+    python: str, use: str, user: str
+) -> None:
+    with FaultServer() as server:
+        run(python, DESTRUCTOR, server.url, use, user)
+        assert stored(server) == ([] if use == "unused" else ["early"])
+
+
+def test_a_child_that_was_forked_on_a_thread_delivers_and_ends_when_that_returns(python: str) -> None:
+    with FaultServer() as server:
+        run(python, FORK_ON_A_THREAD, server.url)
+        assert stored(server) == ["child", "parent"]

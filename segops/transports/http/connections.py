@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections import deque
-from functools import cached_property, partial
+from functools import partial
 
 from urllib3.connection import ProxyConfig
 from urllib3.util import Url
@@ -44,6 +44,7 @@ class ConnectionPool:
         self._idle: deque[tuple[tuple[int, int], Connection]] = deque()
         self._closings = 0
         self._dial: Dial | None = None
+        self._tls: ssl.SSLContext | None = None
         if proxy is not None and proxy.is_socks:
             with needs_modules(f"the proxy {proxy.address}", extra="socks"):
                 from segops.transports.http.socks import dial_through  # noqa: PLC0415 - an extra
@@ -123,8 +124,10 @@ class ConnectionPool:
             connection.set_tunnel(server.host, server.port, headers=proxy.headers, scheme=peer.scheme)
         return connection
 
-    @cached_property
+    @property
     def _tls_context(self) -> ssl.SSLContext:
-        context = make_context(self._ca_file)
-        context.sslsocket_class = TimedTLSSocket
-        return context
+        """The TLS settings, loaded on first use; not under a lock, which a forked child could inherit held."""
+        if self._tls is None:
+            self._tls = make_context(self._ca_file)
+            self._tls.sslsocket_class = TimedTLSSocket
+        return self._tls

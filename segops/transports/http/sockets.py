@@ -15,11 +15,12 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.ssltransport import SSLTransport
+
+from segops.core import monotonic, start_thread
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -223,7 +224,7 @@ def resolve(host: str, port: int) -> Sequence[Endpoint]:
             found.put(error)
 
     try:
-        threading.Thread(target=look_up, name="segops-resolver", daemon=True).start()
+        start_thread(threading.Thread(target=look_up, name="segops-resolver", daemon=True))
     except RuntimeError:  # the interpreter is exiting, or this platform has no threads
         look_up()
     try:
