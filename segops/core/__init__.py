@@ -28,7 +28,7 @@ from segops.core.errors import (
     SegOpsWebhookError,
     api_error,
 )
-from segops.core.events import CONTEXT_IDENTIFIED, PAGE_VIEWED, Context, Event, PageView, UserContext
+from segops.core.events import CONTEXT_IDENTIFIED, PAGE_VIEWED, Context, Event, PageView, UserContext, read_event
 from segops.core.hookspecs import Command, Enrich, Enricher, Observer, hookimpl
 from segops.core.http import (
     BATCH_PATH,
@@ -101,5 +101,6 @@ __all__ = [
     "check_number",
     "hookimpl",
     "identity",
+    "read_event",
     "retry_after",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import date, datetime, timezone
 from typing import Any
 
 import msgspec
 
 from segops.core.errors import SegOpsEventError
+from segops.core.keys import read_keys
 
 CONTEXT_IDENTIFIED = "context_identified"
 PAGE_VIEWED = "page_viewed"
@@ -116,6 +117,23 @@ def _path_of(url: str) -> str | None:
         return urlsplit(url).path or "/"
     except ValueError:
         return None
+
+
+def read_event(value: object, ignore: Container[str] = frozenset()) -> Event:
+    """Return the event that a mapping describes; the values of its fields are checked when it is tracked.
+
+    Args:
+        value: A mapping with the fields of `Event`, in snake_case or camelCase, or an `Event`.
+        ignore: Keys to skip.
+
+    Raises:
+        SegOpsEventError: It is neither, or has a key that no event has.
+    """
+    if isinstance(value, Event):
+        return value
+    fields = read_keys(value, "an Event", Event.__struct_fields__, ignore)
+    given = {name: field for name, field in fields.items() if field is not None}
+    return Event(**{"user_id": None, "event_type": None, **given})
 
 
 def check_text(name: str, value: object) -> str:

@@ -19,6 +19,7 @@ from segops.core.events import (
     check_payload,
     check_text,
     check_time,
+    read_event,
     read_user_context,
 )
 from segops.core.intake import OwnedEvent
@@ -162,13 +163,13 @@ class Tracker:
         if self._is_disabled:
             return
         try:
-            user_id, event_type, occurred_at, payload, anonymous_id = fields if event is None else _fields(event)
+            given = Event(*fields) if event is None else read_event(event)
             whole = Event(
-                check_text("user_id", user_id),
-                check_text("event_type", event_type),
-                check_time(occurred_at) if occurred_at else datetime.now(timezone.utc),
-                check_payload(payload),
-                None if anonymous_id is None else check_text("anonymous_id", anonymous_id),
+                check_text("user_id", given.user_id),
+                check_text("event_type", given.event_type),
+                check_time(given.occurred_at) if given.occurred_at else datetime.now(timezone.utc),
+                check_payload(given.payload),
+                None if given.anonymous_id is None else check_text("anonymous_id", given.anonymous_id),
             )
             wanted = self._enrichment.wanted
             is_wanted = wanted is None or whole.event_type in wanted
@@ -235,15 +236,6 @@ class Tracker:
     def _report(self, error: Exception) -> None:
         if self._pipeline.reporter.error(error):
             self._pipeline.worker.wake()
-
-
-def _fields(event: object) -> _Fields:
-    if isinstance(event, Event):
-        return event.user_id, event.event_type, event.occurred_at, event.payload, event.anonymous_id
-    if isinstance(event, Mapping):
-        get = event.get
-        return get("user_id"), get("event_type"), get("occurred_at"), get("payload"), get("anonymous_id")
-    raise _not_one_of(event, "an Event")
 
 
 def _traits(context: object) -> tuple[Any, Any]:
