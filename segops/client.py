@@ -58,7 +58,7 @@ class SegOpsClient(Tracker):
         spool_policy: "overflow" for that, or "always" to store each batch before it is sent.
         worker: "thread", or "inline" to send on the caller's thread where there are no threads.
         strict: Whether `track()` raises for a bad event, for tests and development.
-        clock: The clocks; tests pass another one.
+        clock: The clocks, also of events that say no time; tests pass another one.
 
     Raises:
         SegOpsConfigError: An option, the key or the URL is wrong.
@@ -95,7 +95,9 @@ class SegOpsClient(Tracker):
             if function is not None and not callable(function):
                 raise SegOpsConfigError(f"{name} is of type {type(function).__name__}: pass a function")
         timing = Timing(batch=batch, batch_size=batch_size, flush_interval=flush_interval, timeout=timeout)
+        clock = clock or Clock()
         self._limits = limits or Limits()
+        self._now = clock.now
         self._strict = strict
         self._get_user = get_user
         environment = read_environment()
@@ -113,7 +115,7 @@ class SegOpsClient(Tracker):
             timing=timing,
             limits=self._limits,
             retry=retry or RetryPolicy(),
-            clock=clock or Clock(),
+            clock=clock,
             worker=worker,
             on_error=on_error,
             observers=loaded.observers(),

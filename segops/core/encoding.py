@@ -18,6 +18,7 @@ import msgspec
 
 from segops.core.errors import SegOpsEncodingError
 from segops.core.events import Event
+from segops.core.times import has_seconds, to_rfc3339
 
 _INT_MIN = -(2**63)
 _INT_MAX = 2**64 - 1
@@ -27,7 +28,8 @@ _NATIVE = frozenset(
     next(each for each in kind.__mro__ if each.__module__ in ("datetime", "uuid"))
     for kind in (datetime, date, time, timedelta, UUID)
 )
-_KEPT = _NATIVE | {bool, type(None)}
+_TIMES = frozenset(kind for kind in _NATIVE if issubclass(kind, datetime | time))
+_KEPT = (_NATIVE - _TIMES) | {bool, type(None)}
 _DERIVED = (date, time, timedelta, UUID)
 _BYTES = (bytes, bytearray, memoryview)
 _MANY = (list, tuple, set, frozenset)
@@ -126,7 +128,8 @@ class _Plain:
         return plain
 
     def value(self, value: object, path: str) -> Any:  # noqa: PLR0911 - one line for each kind of value
-        if type(value) in _KEPT:
+        kind = type(value)
+        if kind in _KEPT or (kind in _TIMES and not has_seconds(value.utcoffset())):  # type: ignore[attr-defined]
             return value
         if isinstance(value, Enum):
             return self.value(value.value, path)
@@ -139,7 +142,7 @@ class _Plain:
         if isinstance(value, Decimal):
             return self._decimal(Decimal(value))
         if isinstance(value, _DERIVED):
-            return self._derived(value)
+            return self._derived(value, path)
         if isinstance(value, _BYTES):
             from base64 import b64encode  # noqa: PLC0415 - not needed by most programs
 
@@ -182,7 +185,7 @@ class _Plain:
         self.coerced += 1
         return str(value) if value.is_finite() else None  # a number that readers take for infinite is sent as text
 
-    def _derived(self, value: date | time | timedelta | UUID) -> Any:
+    def _derived(self, value: date | time | timedelta | UUID, path: str) -> Any:
         """Return the value of a subclass such as pandas, asyncpg and freezegun have; none of its methods is called."""
         if value != value:  # noqa: PLR0124 - pandas' NaT, which is a datetime, is known by this alone
             self.coerced += 1
@@ -193,7 +196,7 @@ class _Plain:
             return UUID(int=value.int)
         if isinstance(value, time):
             return _zulu(time.isoformat(value))
-        return _zulu(datetime.isoformat(value)) if isinstance(value, datetime) else date.isoformat(value)
+        return _moment(value, path) if isinstance(value, datetime) else date.isoformat(value)
 
     def _object(self, value: object, path: str) -> Any:
         """Take apart a numpy scalar or array, a dataclass, an attrs or msgspec object, or a pydantic model."""
@@ -234,6 +237,16 @@ class _Plain:
 def _step(name: str) -> str:
     """Return how a key is shown in an error; one that is no name, such as an e-mail address, is not."""
     return f".{name}" if len(name) <= _PATH_STEP and name.isidentifier() else "[…]"
+
+
+def _moment(value: datetime, path: str) -> str:
+    text = datetime.isoformat(value)
+    try:
+        return to_rfc3339(text) if has_seconds(datetime.utcoffset(value)) else _zulu(text)
+    except ValueError:
+        raise SegOpsEncodingError(
+            f"{path} has an offset from UTC that RFC 3339 has no form for: convert it to UTC first"
+        ) from None
 
 
 def _zulu(text: str) -> str:

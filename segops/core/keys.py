@@ -46,7 +46,7 @@ def read_keys(value: object, what: str, names: Sequence[str], ignore: Container[
         raise SegOpsEventError(f"a {type(value).__name__} is neither {what} nor a mapping: pass one, or keywords")
     spellings = _spellings(tuple(names))
     given: dict[str, Any] = {}
-    unknown = []
+    unknown: list[object] = []
     for key, item in value.items():
         if key in ignore:
             continue
@@ -62,6 +62,24 @@ def read_keys(value: object, what: str, names: Sequence[str], ignore: Container[
     return given
 
 
+def read_attributes(value: object, wanted: str, names: Sequence[str]) -> dict[str, Any]:
+    """Return the attributes of an object by the names of the fields, also of those that are spelled in camelCase.
+
+    Args:
+        value: The object.
+        wanted: What is expected in its place, as the start of a message.
+        names: The fields that there are, in snake_case.
+
+    Raises:
+        SegOpsEventError: It has none of them.
+    """
+    spellings = _spellings(tuple(names))
+    given = {name: getattr(value, key) for key, name in spellings.items() if hasattr(value, key)}
+    if not given:
+        raise SegOpsEventError(f"{wanted}, or an object with one of {', '.join(names)}; got {type(value).__name__}")
+    return given
+
+
 def camel_case(name: str) -> str:
     """Return the spelling of the product's documents: `userId` for `user_id`."""
     first, *others = name.split("_")
@@ -69,7 +87,7 @@ def camel_case(name: str) -> str:
 
 
 @cache
-def _spellings(names: Sequence[str]) -> Mapping[object, str]:
+def _spellings(names: Sequence[str]) -> Mapping[str, str]:
     return {spelling: name for name in names for spelling in (name, camel_case(name))}
 
 

@@ -73,20 +73,21 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 class Tally:
     """A counter that any thread, signal handler or destructor may raise without a lock."""
 
-    __slots__ = ("_lock", "_reads", "_ticks", "add")
+    __slots__ = ("_lock", "_reads", "add", "ticks")
 
     def __init__(self) -> None:
-        self._ticks = itertools.count()
+        self.ticks = itertools.count()
+        """What `next` counts one more with, also where the stack has no room for `add`."""
         self._reads = 0
         self._lock = threading.RLock()  # a signal handler or a destructor may come in between
-        self.add = self._ticks.__next__
+        self.add = self.ticks.__next__
         """Count one more."""
 
     def value(self) -> int:
         """Return the count."""
         with self._lock:  # each look uses up a tick, which the next look takes off
             self._reads += 1
-            return next(self._ticks) - self._reads + 1
+            return next(self.ticks) - self._reads + 1
 
 
 class Ages:
@@ -125,6 +126,7 @@ class Ledger:
         ages: How long events have waited.
         latencies: How long the answers of transports took.
         coerced: Values that lost something when they were encoded.
+        unexplained: `next` counts an event as `invalid` with it where the stack has no room for `refuse`.
         retries: Requests that were sent again.
         last_error: The latest error in words.
     """
@@ -133,6 +135,7 @@ class Ledger:
         self._buffer = buffer
         self._lock = threading.RLock()  # an inline worker may be called by a signal handler or destructor in between
         self._refused = {reason: Tally() for reason in DROP_REASONS}
+        self.unexplained = self._refused["invalid"].ticks
         self._dropped: dict[DropReason, int] = dict.fromkeys(DROP_REASONS, 0)
         self._delivered = 0
         self._taken = 0

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 
 import msgspec
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +46,12 @@ class Clock:
         """Return unix seconds, as far as this machine knows them."""
         return time.time()
 
+    def now(self) -> datetime:
+        """Return `time` as a datetime in UTC."""
+        if reads_machine(self):
+            return datetime.now(timezone.utc)
+        return _EPOCH + timedelta(seconds=self.time())
+
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
@@ -50,6 +59,11 @@ class Clock:
     def random(self) -> float:
         """Return a number from 0 up to, but not including, 1."""
         return int.from_bytes(os.urandom(6), "big") / 2**48
+
+
+def reads_machine(clock: Clock) -> bool:
+    """Tell whether a clock has the wall time of the machine."""
+    return getattr(clock.time, "__func__", None) is Clock.time
 
 
 class Backoff:
