@@ -2,6 +2,7 @@
 
 from segops.core.batch import Batch
 from segops.core.buffer import Identity, identity
+from segops.core.encoding import encode_json
 from segops.core.errors import (
     DROP_REASONS,
     DropReason,
@@ -99,6 +100,7 @@ __all__ = [
     "UserContext",
     "api_error",
     "check_number",
+    "encode_json",
     "hookimpl",
     "identity",
     "read_event",

@@ -1,4 +1,4 @@
-"""One encoding of an event, made once, on the thread that tracks it.
+"""One encoding of values: of an event, made once, on the thread that tracks it, and of what plugins send.
 
 Payloads of plain JSON values (the usual case) are encoded as they are. Anything else is first turned into plain
 values, one documented form for each type: docs/encoding.md shows the table.
@@ -92,20 +92,62 @@ def encode_event(event: Event) -> tuple[bytes, int]:
             )
         )
     except RecursionError:
+        raise _too_deep("payload") from None
+    return encoded, plain.coerced + plain.damaged
+
+
+def encode_json(value: object, name: str) -> bytes:
+    """Encode any value as payloads are encoded, where nobody counts what is lost: text and keys must keep theirs.
+
+    Args:
+        value: What to encode.
+        name: What it is, for messages: "body".
+
+    Raises:
+        SegOpsEncodingError: It holds something that has no JSON form, text with lone surrogates, keys that are equal as
+            text, or None as a key; or it is nested without end.
+    """
+    plain = _Plain()
+    try:
+        if is_plain({"": value}):
+            return encode_plain(value)
+        encoded = encode_plain(plain.value(value, name))
+    except UnicodeEncodeError:
+        plain.damaged += 1
+    except RecursionError:
+        raise _too_deep(name) from None
+    except SegOpsEncodingError:
+        raise
+    except Exception as error:
+        raise SegOpsEncodingError(f"the {name} has no JSON form: {type(error).__name__} was raised") from error
+    if plain.has_none_key:
         raise SegOpsEncodingError(
-            "the payload refers to itself or is nested too deeply: send flat properties"
-        ) from None
-    return encoded, plain.coerced
+            f"the {name} has None as a key: csv.DictReader keeps values beyond the header there; correct the row"
+        )
+    if plain.damaged:
+        raise SegOpsEncodingError(f"the {name} holds text with lone surrogates, or keys that are the same as text")
+    return encoded
+
+
+def _too_deep(name: str) -> SegOpsEncodingError:
+    return SegOpsEncodingError(f"the {name} refers to itself or is nested too deeply: send flat properties")
 
 
 class _Plain:
     """Turns values into plain JSON ones and counts those that lost something.
 
     No `__str__` or `__repr__` of an unknown object is ever called: it may be hostile, or show what must not be sent.
+
+    Attributes:
+        coerced: Numbers and times that JSON has no form for.
+        damaged: Text that lost a character, and keys that took the place of others.
+        has_none_key: Whether a key was None.
     """
 
     def __init__(self) -> None:
         self.coerced = 0
+        self.damaged = 0
+        self.has_none_key = False
 
     def text(self, value: str) -> str:
         text = str.__str__(value)
@@ -114,7 +156,7 @@ class _Plain:
         try:
             text.encode()
         except UnicodeEncodeError:
-            self.coerced += 1
+            self.damaged += 1
             return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return text
 
@@ -123,7 +165,7 @@ class _Plain:
         for key, item in value.items():
             name = self._key(key, path)
             if name in plain:
-                self.coerced += 1
+                self.damaged += 1
             plain[name] = self.value(item, path + _step(name))
         return plain
 
@@ -159,6 +201,7 @@ class _Plain:
         plain = key if isinstance(key, (Mapping, *_MANY)) else self.value(key, path)
         if isinstance(plain, str):
             return plain
+        self.has_none_key |= plain is None
         if plain is None or isinstance(plain, (int, float, Decimal, *_DERIVED)):
             return encode_plain(plain).decode().strip('"')
         raise SegOpsEncodingError(f"a key in {path} is of type {type(key).__name__}: use text keys")

@@ -77,7 +77,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.ticks = itertools.count()
-        """What `next` counts one more with, also where the stack has no room for `add`."""
+        """Each step counts one more."""
         self._reads = 0
         self._lock = threading.RLock()  # a signal handler or a destructor may come in between
         self.add = self.ticks.__next__
@@ -126,7 +126,7 @@ class Ledger:
         ages: How long events have waited.
         latencies: How long the answers of transports took.
         coerced: Values that lost something when they were encoded.
-        unexplained: `next` counts an event as `invalid` with it where the stack has no room for `refuse`.
+        unexplained: Each step of it counts an event as `invalid`, also where the stack has no room for `refuse`.
         retries: Requests that were sent again.
         last_error: The latest error in words.
     """

@@ -94,8 +94,9 @@ class Tracker:
             self._take(read_event, event, keywords)
         except SegOpsEventError:
             raise  # with `strict`; it is counted
-        except Exception:
-            next(self._pipeline.ledger.unexplained)
+        except Exception:  # of `_take`, only what the stack has no room for: not even for a call of `next`
+            for _ in self._pipeline.ledger.unexplained:
+                break
             if self._strict:
                 raise
 
@@ -125,7 +126,8 @@ class Tracker:
         except SegOpsEventError:
             raise  # as for track
         except Exception:
-            next(self._pipeline.ledger.unexplained)
+            for _ in self._pipeline.ledger.unexplained:
+                break
             if self._strict:
                 raise
 
@@ -172,7 +174,8 @@ class Tracker:
         except SegOpsEventError:
             raise  # as for track
         except Exception:
-            next(self._pipeline.ledger.unexplained)
+            for _ in self._pipeline.ledger.unexplained:
+                break
             if self._strict:
                 raise
 
