@@ -24,6 +24,7 @@ from segops.core.reporting import OnError
 from segops.core.retry import Clock, RetryPolicy
 from segops.core.spooling import OpenSpool
 from segops.core.tracker import GetUser, Tracker
+from segops.core.worker import check_stack
 from segops.environment import Environment, read_environment
 
 SpoolPolicy = Literal["overflow", "always"]
@@ -167,6 +168,7 @@ class SegOpsClient(Tracker):
         if timeout is None:
             timeout = self._limits.shutdown
         check_number("timeout", timeout, minimum=0)
+        check_stack()
         pipeline = self._pipeline
         # Not forever: a signal handler may be called in the middle of a shutdown, on the same thread.
         if pipeline.closing.acquire(timeout=min(timeout, threading.TIMEOUT_MAX)):

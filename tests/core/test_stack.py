@@ -11,7 +11,7 @@ import pytest
 from segops import SegOpsClient, SegOpsEventError
 from segops.transports.memory import MemoryTransport
 
-DEPTHS = range(1, 60)
+DEPTHS = (*range(1, 60), 70, 90, 100, 105, 110, 115, 130)
 
 
 def with_frames_left(frames: int, function: Callable[[], Any]) -> None:
@@ -53,16 +53,45 @@ def enters(error: RecursionError) -> bool:
 @pytest.mark.parametrize("name", CALLS)
 def test_nothing_is_raised_and_each_event_is_counted_once(name: str, worker: Any) -> None:
     for frames in DEPTHS:
-        made = 0
+        made = raised = 0
         transport = MemoryTransport()
         with SegOpsClient(transport=transport, worker=worker, batch_size=2) as client:
             for _ in range(3):
                 try:
                     with_frames_left(frames, lambda client=client: CALLS[name](client))  # type: ignore[misc]
                 except RecursionError as error:
-                    assert not enters(error), frames
+                    raised += enters(error)
                 else:
                     made += 1
-            client.flush(10)
+            client.flush(2)
         stats = client.stats()
         assert (stats.accepted, stats.pending, stats.delivered) == (made, 0, len(transport.events)), frames
+        assert raised == 0, frames
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_strict_client_counts_what_it_raises_once(name: str) -> None:
+    for frames in DEPTHS:
+        made = 0
+        with SegOpsClient("memory:", worker="inline", strict=True) as client:
+            try:
+                with_frames_left(frames, lambda client=client: CALLS[name](client))  # type: ignore[misc]
+            except SegOpsEventError:
+                made += 1
+            except RecursionError as error:
+                made += enters(error)
+            else:
+                made += 1
+        assert client.stats().accepted == made, frames
+
+
+def test_a_flush_without_room_for_a_request_leaves_the_events_for_the_next_one() -> None:
+    for frames in DEPTHS:
+        with SegOpsClient("memory:", worker="inline") as client:
+            client.track(user_id="u-1", event_type="a_b")
+            try:
+                with_frames_left(frames, client.flush)
+            except RecursionError:
+                assert client.stats().pending == 1
+            assert client.flush(2)
+            assert client.stats().delivered == 1, frames
