@@ -123,6 +123,10 @@ class PageView(msgspec.Struct):
 _Described = TypeVar("_Described", Event, Context, PageView, UserContext)
 
 
+_MISSING: Mapping[type, dict[str, Any]] = {Event: {"user_id": None, "event_type": None}, Context: {"user_id": None}}
+"""What stands for required fields that are not given, until they are checked."""
+
+
 def _path_of(url: str) -> str | None:
     from urllib.parse import urlsplit  # noqa: PLC0415 - not needed by most programs, and not free to load
 
@@ -177,18 +181,18 @@ def _read(
     keywords: Mapping[str, Any],
     ignore: Container[str] = frozenset(),
 ) -> _Described:
-    extra = {name: field for name, field in keywords.items() if field is not None}
-    if isinstance(value, kind):
-        if not extra:
-            return value
-        fields: Mapping[str, Any] = msgspec.structs.asdict(value)
+    if value is None and keywords:
+        return kind(**keywords)
+    extra = {name: field for name, field in keywords.items() if field is not None} if keywords else {}
+    if not isinstance(value, kind):
+        given = read_keys(value, what, kind.__struct_fields__, ignore)
+    elif extra:
+        given = {name: field for name, field in msgspec.structs.asdict(value).items() if field not in (None, {})}
     else:
-        fields = {} if value is None else read_keys(value, what, kind.__struct_fields__, ignore)
-    given = {name: field for name, field in fields.items() if field is not None and field != {}}
+        return value
     if twice := sorted(given.keys() & extra.keys()):
         raise SegOpsEventError(f"given twice, in the {type(value).__name__} and as a keyword: {', '.join(twice)}")
-    required = kind.__struct_fields__[: -len(kind.__struct_defaults__)]
-    return kind(**{**dict.fromkeys(required), **given, **extra})
+    return kind(**{**_MISSING.get(kind, {}), **given, **extra})
 
 
 def check_text(name: str, value: object) -> str:
@@ -229,7 +233,9 @@ def read_user_context(value: object) -> UserContext:
         SegOpsEventError: It is something else, has a key that no `UserContext` has, or a field has the wrong type.
     """
     names = UserContext.__struct_fields__
-    if value is None or isinstance(value, UserContext | Mapping):
+    if value is None:
+        return UserContext()
+    if isinstance(value, UserContext | Mapping):
         given = _read(UserContext, "a UserContext", value, _NO_KEYWORDS)
     else:
         given = UserContext(**read_attributes(value, "get_user must return a UserContext or a mapping", names))

@@ -30,8 +30,10 @@ _ALSO_KNOWN_AS = {
 }
 
 
-def read_keys(value: object, what: str, names: Sequence[str], ignore: Container[str] = frozenset()) -> dict[str, Any]:
+def read_keys(value: object, what: str, names: tuple[str, ...], ignore: Container[str] = frozenset()) -> dict[str, Any]:
     """Return the values of a mapping by the names of the fields, also of those that are spelled in camelCase.
+
+    A value that is None counts as absent.
 
     Args:
         value: The mapping.
@@ -44,13 +46,13 @@ def read_keys(value: object, what: str, names: Sequence[str], ignore: Container[
     """
     if not isinstance(value, Mapping):
         raise SegOpsEventError(f"a {type(value).__name__} is neither {what} nor a mapping: pass one, or keywords")
-    spellings = _spellings(tuple(names))
+    spellings = _spellings(names)
     given: dict[str, Any] = {}
     unknown: list[object] = []
     for key, item in value.items():
-        if key in ignore:
-            continue
         name = spellings.get(key)
+        if key in ignore or (name is not None and item is None):
+            continue
         if name is None:
             unknown.append(key)
         elif name in given:
@@ -62,7 +64,7 @@ def read_keys(value: object, what: str, names: Sequence[str], ignore: Container[
     return given
 
 
-def read_attributes(value: object, wanted: str, names: Sequence[str]) -> dict[str, Any]:
+def read_attributes(value: object, wanted: str, names: tuple[str, ...]) -> dict[str, Any]:
     """Return the attributes of an object by the names of the fields, also of those that are spelled in camelCase.
 
     Args:
@@ -73,7 +75,7 @@ def read_attributes(value: object, wanted: str, names: Sequence[str]) -> dict[st
     Raises:
         SegOpsEventError: It has none of them.
     """
-    spellings = _spellings(tuple(names))
+    spellings = _spellings(names)
     given = {name: getattr(value, key) for key, name in spellings.items() if hasattr(value, key)}
     if not given:
         raise SegOpsEventError(f"{wanted}, or an object with one of {', '.join(names)}; got {type(value).__name__}")
@@ -87,18 +89,18 @@ def camel_case(name: str) -> str:
 
 
 @cache
-def _spellings(names: Sequence[str]) -> Mapping[str, str]:
+def _spellings(names: tuple[str, ...]) -> Mapping[str, str]:
     return {spelling: name for name in names for spelling in (name, camel_case(name))}
 
 
-def _describe(unknown: Sequence[object], what: str, names: Sequence[str]) -> str:
+def _describe(unknown: Sequence[object], what: str, names: tuple[str, ...]) -> str:
     shown = ", ".join(_suggest(key, names) for key in unknown[:_MAX_NAMED])
     more = f" and {len(unknown) - _MAX_NAMED} more" if len(unknown) > _MAX_NAMED else ""
     keys = "key" if len(unknown) == 1 else "keys"
     return f"unknown {keys} in {what}: {shown}{more}; it takes {', '.join(names)}"
 
 
-def _suggest(key: object, names: Sequence[str]) -> str:
+def _suggest(key: object, names: tuple[str, ...]) -> str:
     if not isinstance(key, str):
         return f"a key of type {type(key).__name__}"
     text = str.__str__(key)
