@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -120,6 +120,9 @@ class PageView(msgspec.Struct):
         return {name: value for name, value in properties.items() if value is not None}
 
 
+Note = Callable[[str], None]
+"""Is told what is doubtful about what was given."""
+
 _Described = TypeVar("_Described", Event, Context, PageView, UserContext)
 
 
@@ -136,33 +139,41 @@ def _path_of(url: str) -> str | None:
         return None
 
 
+def _refuse(message: str) -> None:
+    raise SegOpsEventError(message)
+
+
 def read_event(
-    value: object, ignore: Container[str] = frozenset(), keywords: Mapping[str, Any] = _NO_KEYWORDS
+    value: object,
+    ignore: Container[str] = frozenset(),
+    keywords: Mapping[str, Any] = _NO_KEYWORDS,
+    note: Note = _refuse,
 ) -> Event:
     """Return the event that is described; the values of its fields are checked when it is tracked.
 
     Args:
         value: An `Event`, a mapping with its fields, in snake_case or camelCase, or None.
         ignore: Keys to skip.
-        keywords: Fields besides those of `value`; None stands for one that is not given.
+        keywords: Fields besides those of `value`, which win; None stands for one that is not given.
+        note: Is told which fields are given twice. Default: raise.
 
     Raises:
         SegOpsEventError: It is none of these, has a key that no event has, or a field is given twice.
     """
-    return _read(Event, "an Event", value, keywords, ignore)
+    return _read(Event, "an Event", value, keywords, note, ignore=ignore)
 
 
-def read_context(value: object, keywords: Mapping[str, Any] = _NO_KEYWORDS) -> Event:
+def read_context(value: object, keywords: Mapping[str, Any], note: Note) -> Event:
     """Return the event of a context, which may be described as an event may be.
 
     Raises:
         SegOpsEventError: As for `read_event`.
     """
-    context = _read(Context, "a Context", value, keywords)
+    context = _read(Context, "a Context", value, keywords, note)
     return Event(context.user_id, CONTEXT_IDENTIFIED, payload=context.traits)
 
 
-def read_page_view(value: object, keywords: Mapping[str, Any] = _NO_KEYWORDS) -> Event:
+def read_page_view(value: object, keywords: Mapping[str, Any], note: Note) -> Event:
     """Return the event of a page view, which may be described as an event may be; `value` may also be a user id.
 
     Raises:
@@ -170,7 +181,7 @@ def read_page_view(value: object, keywords: Mapping[str, Any] = _NO_KEYWORDS) ->
     """
     if not isinstance(value, PageView | Mapping):
         value, keywords = None, {"user_id": value, **keywords}
-    page = _read(PageView, "a PageView", value, keywords)
+    page = _read(PageView, "a PageView", value, keywords, note)
     return Event(page.user_id or ANONYMOUS, PAGE_VIEWED, page.occurred_at, page.payload(), page.anonymous_id)
 
 
@@ -179,6 +190,8 @@ def _read(
     what: str,
     value: object,
     keywords: Mapping[str, Any],
+    note: Note,
+    *,
     ignore: Container[str] = frozenset(),
 ) -> _Described:
     if value is None and keywords:
@@ -191,8 +204,8 @@ def _read(
     else:
         return value
     if twice := sorted(given.keys() & extra.keys()):
-        raise SegOpsEventError(f"given twice, in the {type(value).__name__} and as a keyword: {', '.join(twice)}")
-    return kind(**{**_MISSING.get(kind, {}), **given, **extra})
+        note(f"given twice, in the {type(value).__name__} and as a keyword: {', '.join(twice)}; remove the keyword")
+    return kind(**{**_MISSING.get(kind, {}), **extra, **given})
 
 
 def check_text(name: str, value: object) -> str:
@@ -236,7 +249,7 @@ def read_user_context(value: object) -> UserContext:
     if value is None:
         return UserContext()
     if isinstance(value, UserContext | Mapping):
-        given = _read(UserContext, "a UserContext", value, _NO_KEYWORDS)
+        given = _read(UserContext, "a UserContext", value, _NO_KEYWORDS, _refuse)
     else:
         given = UserContext(**read_attributes(value, "get_user must return a UserContext or a mapping", names))
     return UserContext(

@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 from segops.core.encoding import encode_event, encode_plain, is_plain
 from segops.core.enrichment import Enrichment
-from segops.core.errors import SegOpsEncodingError, SegOpsEventError
+from segops.core.errors import SegOpsEncodingError, SegOpsError, SegOpsEventError
 from segops.core.events import (
     ANONYMOUS,
     CONTEXT_IDENTIFIED,
     Context,
     Event,
+    Note,
     PageView,
     UserContext,
     check_payload,
@@ -36,7 +37,7 @@ _MAX_CAUSES = 10
 
 
 class _Read(Protocol):
-    def __call__(self, value: object, *, keywords: Mapping[str, Any]) -> Event: ...
+    def __call__(self, value: object, *, keywords: Mapping[str, Any], note: Note) -> Event: ...
 
 
 class Tracker:
@@ -69,7 +70,8 @@ class Tracker:
         A bad event is counted as dropped, and passed to `on_error` and the log; with `strict=True` it raises.
 
         Args:
-            event: An `Event`, or a mapping with its fields; or else give the fields as keywords.
+            event: An `Event`, or a mapping with its fields; or else give the fields as keywords. If both give a field,
+                that of `event` is taken, and `on_error` is told.
             user_id: Your own id for the person.
             event_type: What happened, as "order_placed".
             occurred_at: When, as ISO 8601 text or datetime (a naive one is taken as UTC). Default, also for "": now.
@@ -184,7 +186,7 @@ class Tracker:
         if self._is_disabled:
             return
         try:
-            given = read(value, keywords=keywords)
+            given = read(value, keywords=keywords, note=self._note)
             whole = Event(
                 check_text("user_id", given.user_id),
                 check_text("event_type", given.event_type),
@@ -256,6 +258,12 @@ class Tracker:
                 self._report(dropped)
         except RecursionError:
             pass  # the events are counted; `track` must not count them again
+
+    def _note(self, message: str) -> None:
+        """Report what is doubtful about an event that is taken all the same; `strict` takes none that is."""
+        if self._strict:
+            raise SegOpsEventError(message)
+        self._report(SegOpsError(message))
 
     def _report(self, error: Exception) -> None:
         if self._pipeline.reporter.error(error):

@@ -122,10 +122,25 @@ def test_keywords_add_to_an_event(journal: Journal, call: Callable[[SegOpsClient
         (lambda client: client.track_page_view(7), "user_id must be text"),
     ],
 )
-def test_what_is_ambiguous_is_a_counted_drop(journal: Journal, call: Callable[[SegOpsClient], None], said: str) -> None:
+def test_what_is_ambiguous_is_a_counted_drop_if_strict(
+    journal: Journal, call: Callable[[SegOpsClient], None], said: str
+) -> None:
     with pytest.raises(SegOpsEventError, match=said):
         call(journal.client)
     assert journal.client.stats().dropped == {"invalid": 1}
+
+
+@pytest.mark.parametrize("given", [Event("u-1", "a_b"), {"userId": "u-1", "eventType": "a_b"}])
+def test_otherwise_the_object_wins_and_the_application_is_told(given: Any) -> None:
+    errors: list[Exception] = []
+    with SegOpsClient("memory:", worker="inline", on_error=errors.append) as client:
+        client.track(given, user_id="u-2", payload={"a": 1})
+        assert client.flush()
+        [event] = client.transport.events  # type: ignore[attr-defined]
+    assert (event["user_id"], event["payload"]) == ("u-1", {"a": 1})
+    [error] = errors
+    assert "given twice" in str(error)
+    assert "user_id" in str(error)
 
 
 @dataclass
