@@ -96,9 +96,8 @@ class SegOpsClient(Tracker):
             if function is not None and not callable(function):
                 raise SegOpsConfigError(f"{name} is of type {type(function).__name__}: pass a function")
         timing = Timing(batch=batch, batch_size=batch_size, flush_interval=flush_interval, timeout=timeout)
-        clock = clock or Clock()
+        self._clock = clock or Clock()
         self._limits = limits or Limits()
-        self._now = clock.now
         self._strict = strict
         self._get_user = get_user
         environment = read_environment()
@@ -116,7 +115,7 @@ class SegOpsClient(Tracker):
             timing=timing,
             limits=self._limits,
             retry=retry or RetryPolicy(),
-            clock=clock,
+            clock=self._clock,
             worker=worker,
             on_error=on_error,
             observers=loaded.observers(),

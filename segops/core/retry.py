@@ -46,12 +46,6 @@ class Clock:
         """Return unix seconds, as far as this machine knows them."""
         return time.time()
 
-    def now(self) -> datetime:
-        """Return `time` as a datetime in UTC."""
-        if reads_machine(self):
-            return datetime.now(timezone.utc)
-        return _EPOCH + timedelta(seconds=self.time())
-
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
@@ -64,6 +58,13 @@ class Clock:
 def reads_machine(clock: Clock) -> bool:
     """Tell whether a clock has the wall time of the machine."""
     return getattr(clock.time, "__func__", None) is Clock.time
+
+
+def wall_time(clock: Clock) -> datetime:
+    """Return the time of a clock as a datetime in UTC."""
+    if reads_machine(clock):
+        return datetime.now(timezone.utc)
+    return _EPOCH + timedelta(seconds=clock.time())
 
 
 class Backoff:

@@ -11,7 +11,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
 _ISO8601 = re.compile(
     r"(?P<day>\d{4}-?\d\d-?\d\d|\d{4}-?[Ww]\d\d-?[1-7])"
     r"([Tt ](?P<hour>\d\d)(:?(?P<minute>\d\d)(:?(?P<second>\d\d)([.,](?P<fraction>\d+))?)?)?"
-    r" ?(?P<offset>[Zz]|(?P<sign>[+-])(?P<hours>\d\d)(:?(?P<minutes>[0-5]\d)(:?(?P<seconds>[0-5]\d))?)?)?)?",
+    r" ?(?P<offset>[Zz]|UTC|(?P<sign>[+-])(?P<hours>\d\d)(:?(?P<minutes>[0-5]\d)(:?(?P<seconds>[0-5]\d))?)?)?)?",
     re.ASCII,
 )
 _MINUTE = timedelta(minutes=1)

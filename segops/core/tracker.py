@@ -27,6 +27,7 @@ from segops.core.events import (
 )
 from segops.core.intake import OwnedEvent
 from segops.core.pipeline import Pipeline
+from segops.core.retry import Clock, wall_time
 
 GetUser = Callable[[], "UserContext | Mapping[str, Any] | None"]
 
@@ -48,10 +49,10 @@ class Tracker:
     """
 
     _accept: Accept
+    _clock: Clock
     _enrichment: Enrichment
     _get_user: GetUser | None
     _is_disabled: bool
-    _now: Callable[[], datetime]
     _pipeline: Pipeline
     _strict: bool
 
@@ -190,7 +191,7 @@ class Tracker:
             whole = Event(
                 check_text("user_id", given.user_id),
                 check_text("event_type", given.event_type),
-                check_time(given.occurred_at) if given.occurred_at else self._now(),
+                check_time(given.occurred_at) if given.occurred_at else wall_time(self._clock),
                 check_payload(given.payload),
                 None if given.anonymous_id is None else check_text("anonymous_id", given.anonymous_id),
             )
