@@ -154,7 +154,7 @@ def read_event(
     Args:
         value: An `Event`, a mapping with its fields, in snake_case or camelCase, or None.
         ignore: Keys to skip.
-        keywords: Fields besides those of `value`, which win; None stands for one that is not given.
+        keywords: More fields; those of `value` win, and None stands for one that is not given.
         note: Is told which fields are given twice. Default: raise.
 
     Raises:
