@@ -107,7 +107,7 @@ def encode_json(value: object, name: str) -> bytes:
         SegOpsEncodingError: It holds something that has no JSON form, text with lone surrogates, keys that are equal as
             text, or None as a key; or it is nested without end.
     """
-    plain = _Plain()
+    plain, encoded = _Plain(), b""
     try:
         if is_plain({"": value}):
             return encode_plain(value)
