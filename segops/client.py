@@ -13,7 +13,7 @@ from segops.assembly import BUILT_IN_PLUGINS, open_transport
 from segops.core.enrichment import Enrichment
 from segops.core.errors import SegOpsConfigError, SegOpsTransportError
 from segops.core.hosts import check_interpreter
-from segops.core.http import Request, Response, Transport
+from segops.core.http import Request, Response, Transport, shown_url
 from segops.core.ledger import Stats
 from segops.core.lifecycle import unwatch, watch
 from segops.core.log import warn
@@ -228,7 +228,7 @@ class SegOpsClient(Tracker):
 
     def __repr__(self) -> str:
         state = "disabled" if self._is_disabled else "closed" if self._pipeline.buffer.is_closed else "open"
-        return f"<SegOpsClient {self._transport.url or type(self._transport).__name__} {self._key} {state}>"
+        return f"<SegOpsClient {shown_url(self._transport.url) or type(self._transport).__name__} {self._key} {state}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError(

@@ -165,6 +165,18 @@ def test_what_is_no_answer_is_an_error(data: bytes, message: str) -> None:
         read(data)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [b"ada@example.org is no user\r\n\r\n", b"HTTP/1.1 OK ada@example.org\r\n\r\n", b"SSH-2.0-ada@example.org\r\n"],
+)
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"])
+def test_row_67_what_a_server_says_in_place_of_http_is_not_repeated(data: bytes, head: bytes) -> None:
+    with pytest.raises(HTTPException, match="begins with") as caught:
+        read(head + data)
+    assert "ada" not in str(caught.value)
+    assert "example" not in str(caught.value)
+
+
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
+import traceback
 from collections.abc import Callable
 
 import pytest
@@ -106,6 +107,21 @@ def test_a_proxy_that_wants_credentials_is_an_error_without_those_it_got(scheme:
     for secret in (PASSWORD, USERINFO, "pa%3A", BASIC, "planted"):
         assert secret not in text
     assert not server.journal
+
+
+def test_row_67_the_words_of_a_proxy_stay_out_of_the_error(closing: Closing) -> None:
+    words = b"HTTP/1.1 502 \x1b[31mno way for planted\r\n\r\n"
+
+    def refuse(call: Call) -> None:
+        call.peer.send(words)
+
+    with FaultServer(refuse) as proxy:
+        transport = closing(HttpTransport("https://segops.test", proxy=proxy.url))
+        with pytest.raises(SegOpsTransportError, match=f"502 .through the proxy {proxy.url}") as caught:
+            transport.send(GET, timeout=LONG)
+    text = "".join(traceback.format_exception(caught.value))
+    assert "planted" not in text
+    assert "\x1b" not in text
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -1,7 +1,6 @@
 """The front door for plugin authors: everything that a plugin may build on."""
 
-from segops.core.batch import Batch
-from segops.core.buffer import Identity, identity
+from segops.core.batch import Batch, Claim
 from segops.core.encoding import encode_json
 from segops.core.errors import (
     DROP_REASONS,
@@ -58,6 +57,7 @@ __all__ = [
     "Accounts",
     "Backoff",
     "Batch",
+    "Claim",
     "Clock",
     "Command",
     "Context",
@@ -65,7 +65,6 @@ __all__ = [
     "Enrich",
     "Enricher",
     "Event",
-    "Identity",
     "Limits",
     "Observer",
     "OpenSpool",
@@ -102,7 +101,6 @@ __all__ = [
     "check_number",
     "encode_json",
     "hookimpl",
-    "identity",
     "read_event",
     "retry_after",
 ]

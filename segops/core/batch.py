@@ -9,10 +9,14 @@ from enum import Enum
 
 import msgspec
 
+from segops.core.buffer import owner_size
 from segops.core.errors import SegOpsError
 from segops.core.events import UserContext
 from segops.core.http import SINGLE_PATH, Request, Response
 from segops.core.intake import join, joined_size, split
+
+Claim = tuple[str | None, str | None, str | None]
+"""Who somebody says that they are (user id, anonymous id), and the digest of the signature that is to prove it."""
 
 
 class Verdict(Enum):
@@ -41,9 +45,10 @@ class Batch(msgspec.Struct, eq=False):
     Attributes:
         body: The body of the request.
         count: How many events it holds.
-        start: The position of the first one among all events that were ever taken.
+        start: A position, among all events that were ever taken, before which none of them stands.
         path: The endpoint that it is for.
         owner: Whose session it travels under, None for a secret key.
+        claim: What that session is asked for with: it tells one owner from another.
         key: Names the request to the server, the same each time it is sent.
         attempts: How often it was sent in vain.
         held_since: When it failed for the first time, on the monotonic clock.
@@ -55,6 +60,7 @@ class Batch(msgspec.Struct, eq=False):
     start: int
     path: str
     owner: UserContext | None
+    claim: Claim = (None, None, None)
     key: str = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
     attempts: int = 0
     held_since: float | None = None
@@ -76,23 +82,42 @@ class Batch(msgspec.Struct, eq=False):
 
     @property
     def size(self) -> int:
-        """The bytes that the events take by themselves."""
-        return len(self.body) if self.path == SINGLE_PATH else joined_size(self.body, self.count)
+        """The bytes that the events take by themselves, with the text of their owner."""
+        size = len(self.body) if self.path == SINGLE_PATH else joined_size(self.body, self.count)
+        return size if self.owner is None else size + self.count * owner_size(self.owner)
 
     def halves(self) -> tuple[Batch, Batch]:
         """Return it cut in two."""
         events = self.events
         middle = len(events) // 2
-        second = self.start + middle if self.start >= 0 else self.start
+        is_in_order = self.start >= 0 and self.owner is None  # and not from the spool, nor gathered from here and there
+        second = self.start + middle if is_in_order else self.start
         return (
-            Batch.of(events[:middle], self.start, self.path, self.owner),
-            Batch.of(events[middle:], second, self.path, self.owner),
+            Batch.of(events[:middle], self.start, self.path, self.owner, self.claim),
+            Batch.of(events[middle:], second, self.path, self.owner, self.claim),
         )
 
     @classmethod
-    def of(cls, events: Sequence[bytes], start: int, path: str, owner: UserContext | None = None) -> Batch:
+    def of(
+        cls,
+        events: Sequence[bytes],
+        start: int,
+        path: str,
+        owner: UserContext | None = None,
+        claim: Claim = (None, None, None),
+    ) -> Batch:
         """Return a batch of encoded events; of one, if the path is that of single events."""
-        return cls(events[0] if path == SINGLE_PATH else join(events), len(events), start, path, owner)
+        return cls(events[0] if path == SINGLE_PATH else join(events), len(events), start, path, owner, claim)
+
+
+def claim_of(owner: UserContext) -> Claim:
+    """Return what a session is asked for with; its digest tells one signature from another and proves nothing."""
+    if not owner.user_id_sig:
+        return owner.user_id, owner.anonymous_id, None
+    from hashlib import sha256  # noqa: PLC0415 - loads OpenSSL, and only public keys need it
+
+    digest = sha256(f"{owner.user_id_ts} {owner.user_id_sig}".encode()).hexdigest()[:32]
+    return owner.user_id, owner.anonymous_id, digest
 
 
 class _Answer(msgspec.Struct):
@@ -117,11 +142,13 @@ def is_unsafe(error: SegOpsError) -> bool:
 
 
 def without_credential(response: Response, request: Request) -> Response:
-    """Take the credential of `request` out of the answer's body: servers quote it, and errors quote the body."""
-    credential = request.headers.get("Authorization", "").rpartition(" ")[2].encode()
-    if not credential or credential not in response.body:
+    """Take the credential of `request` out of the answer's body and headers: servers quote it, and errors hold both."""
+    credential = request.headers.get("Authorization", "").rpartition(" ")[2]
+    if not credential:
         return response
-    return msgspec.structs.replace(response, body=response.body.replace(credential, b"***"))
+    body = response.body.replace(credential.encode(), b"***")
+    headers = {name: value.replace(credential, "***") for name, value in response.headers.items()}
+    return msgspec.structs.replace(response, body=body, headers=headers)
 
 
 def skipped(response: Response) -> int:

@@ -10,10 +10,10 @@ Source: fault-matrix.md, section 2, which says what each answer means.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from segops.core.batch import Batch, Verdict, is_response, is_unsafe, skipped, verdict, without_credential
-from segops.core.buffer import NEVER, Identity, identity
+from segops.core.batch import Batch, Claim, Verdict, is_response, is_unsafe, skipped, verdict, without_credential
+from segops.core.buffer import NEVER
 from segops.core.errors import (
     DropReason,
     SegOpsApiError,
@@ -22,13 +22,13 @@ from segops.core.errors import (
     SegOpsTransportError,
     api_error,
 )
-from segops.core.http import Request, Response, Transport
+from segops.core.http import Request, Response, Transport, shown_url
 from segops.core.ledger import Ledger
 from segops.core.line import Line
 from segops.core.options import ApiKey, Limits, Timing
 from segops.core.reporting import Reporter
 from segops.core.retry import Backoff, Clock, RetryPolicy, retry_after
-from segops.core.session import Sessions
+from segops.core.session import MAX_TOKENS, Sessions
 from segops.core.spooling import Spool
 
 _NEVER = float("inf")
@@ -36,6 +36,7 @@ _SPOOL_SHARE = 0.25
 """Of the time for closing, what is kept for writing to the spool what could not be sent."""
 
 _UNAUTHORISED = (401, 403)
+_REFUSED_CLAIM = (400, 403, 413, 422)
 
 
 class Delivery:
@@ -70,7 +71,7 @@ class Delivery:
         self._spool = spool
         self._line = Line(ledger, spool, self.sessions, timing)
         self._transport = transport
-        self._transport_name = transport.url or type(transport).__name__
+        self._transport_name = shown_url(transport.url) or type(transport).__name__
         self._key = key
         self._reporter = reporter
         self._limits = limits
@@ -84,8 +85,8 @@ class Delivery:
         self._settled_to = self._line.settled_to()
         self._blocked_to = self._settled_to
         self._held = False
-        self._lanes: dict[Identity, float] = {}
-        self._troubles: dict[Identity | None, object] = {}
+        self._lanes: dict[Claim, float] = {}
+        self._troubles: dict[Claim | None, object] = {}
         self._give_up_at = _NEVER
 
     def flush_to(self, position: int) -> None:
@@ -129,7 +130,7 @@ class Delivery:
                 self._attempt(self._in_flight, min(self._timing.timeout, end - now))
         except Exception as error:  # noqa: BLE001 - a bug of ours must neither end delivery nor reach who tracks
             self.paused_until = self._clock.monotonic() + 1.0
-            self._reporter.error(SegOpsError(f"delivery failed unexpectedly: {type(error).__name__}: {error}"))
+            self._reporter.error(_unexpected("delivery failed", error))
         finally:
             with self._changing:
                 self._in_flight = None
@@ -169,8 +170,10 @@ class Delivery:
         """Tell whether the client is closed and nothing is left."""
         return self.stop_at < _NEVER and self._settled_to >= self._ledger.end()
 
-    def _blocked(self, now: float) -> set[Identity]:
-        return {lane for lane, until in self._lanes.items() if until > now}
+    def _blocked(self, now: float) -> Collection[Claim]:
+        while self._lanes and next(iter(self._lanes.values())) <= now:  # the first one blocked ends first
+            del self._lanes[next(iter(self._lanes))]
+        return self._lanes.keys()
 
     def _attempt(self, batch: Batch, timeout: float) -> None:
         if batch.attempts:
@@ -200,17 +203,18 @@ class Delivery:
 
     def _send(self, batch: Batch, timeout: float) -> Response:
         request = batch.request()
-        if self.sessions is None or batch.owner is None:
+        owner = self.sessions.owner(batch) if self.sessions is not None else None
+        if self.sessions is None or owner is None:
             authorization = {"Authorization": self._key.authorization} if self._key else {}
             return self._exchange(_with_headers(request, authorization), timeout)
         deadline = self._clock.monotonic() + timeout
         for first in (True, False):
-            token = self.sessions.token(batch.owner, deadline - self._clock.monotonic())
+            token = self.sessions.token(owner, deadline - self._clock.monotonic())
             authorised = _with_headers(request, {"Authorization": f"Bearer {token}"})
             response = self._exchange(authorised, deadline - self._clock.monotonic())
             if response.status not in _UNAUTHORISED:
                 break
-            self.sessions.forget(batch.owner, token)
+            self.sessions.forget(owner, token)
             if not first:
                 break
         return response
@@ -228,7 +232,7 @@ class Delivery:
         if meaning is Verdict.DELIVERED:
             self._deliver(batch, response, seconds)
             return
-        error = api_error(f"POST {batch.path}", response.status, response.body, response.headers)
+        error = api_error(f"POST {batch.path}", response.status, response.body, response.headers, quote=False)
         if meaning is Verdict.SPLIT:
             self._split(batch, error)
         elif meaning is Verdict.RETRY:
@@ -238,8 +242,8 @@ class Delivery:
 
     def _deliver(self, batch: Batch, response: Response, seconds: float) -> None:
         self._recovered()
-        self._lanes.pop(identity(batch.owner), None)
-        self._troubles.pop(identity(batch.owner), None)
+        self._lanes.pop(batch.claim, None)
+        self._troubles.pop(batch.claim, None)
         invalid = min(skipped(response), batch.count)
         delivered = batch.count - invalid
         self._line.settle(batch, delivered, "rejected")
@@ -267,23 +271,33 @@ class Delivery:
 
     def _hold(self, batch: Batch, error: SegOpsError, *, lane: bool) -> None:
         until = self._clock.monotonic() + self._probe_every
-        who = identity(batch.owner) if lane else None
+        who = batch.claim if lane else None
         if lane:
-            self._lanes[identity(batch.owner)] = until
+            self._block(batch, until)
         else:
             self.paused_until = until
             self._held = True
+            if batch.owner is not None:  # the next attempt is another claim's: this one may be the reason
+                self._block(batch, until + self._probe_every)
         trouble = error.status if isinstance(error, SegOpsApiError) else type(error)
         if self._troubles.get(who) != trouble:
             self._troubles[who] = trouble
+            if len(self._troubles) > MAX_TOKENS:
+                del self._troubles[next(iter(self._troubles))]
             self._reporter.error(error)
         self._keep(batch, error)
+
+    def _block(self, batch: Batch, until: float) -> None:
+        self._lanes.pop(batch.claim, None)
+        self._lanes[batch.claim] = until
 
     def _refused_session(self, batch: Batch, error: SegOpsApiError) -> None:
         if verdict(error.status) is Verdict.RETRY:
             self._retry(batch, error, retry_after(error.headers, self._clock.time()))
-        else:  # a wrong key stops everybody, a wrong user only that user
-            self._hold(batch, error, lane=error.status in (400, 403, 413, 422))
+            return
+        # A wrong key stops everybody, a wrong claim only that claim. 401 may mean either: a key that worked is right.
+        is_known = self.sessions is not None and self.sessions.has_minted
+        self._hold(batch, error, lane=error.status in _REFUSED_CLAIM or (error.status == _UNAUTHORISED[0] and is_known))
 
     def _keep(self, batch: Batch, error: SegOpsError) -> None:
         batch.attempts += 1
@@ -294,7 +308,7 @@ class Delivery:
         if batch.held_since is None:
             batch.held_since = now
         elif now - batch.held_since >= self._limits.hold:
-            self._troubles.pop(identity(batch.owner), None)
+            self._troubles.pop(batch.claim, None)
             self._drop([batch], "undeliverable", f"not delivered in {self._limits.hold:.0f} s; at last: {error}")
 
     def _drop(self, batches: Sequence[Batch], reason: DropReason, why: str) -> None:
@@ -322,8 +336,14 @@ class Delivery:
         now = self._clock.monotonic()
         if now < self.paused_until:
             return self.paused_until
-        self._lanes = {lane: until for lane, until in self._lanes.items() if until > now}
-        return min(self._lanes.values()) if self._lanes and self._settled_to < self._line.cut_to else None
+        return next(iter(self._lanes.values())) if self._blocked(now) and self._settled_to < self._line.cut_to else None
+
+
+def _unexpected(what: str, error: Exception) -> SegOpsError:
+    """Return the error of a bug of ours. Its text may quote an event: it is only in the cause."""
+    unexpected = SegOpsError(f"{what} unexpectedly: {type(error).__name__} was raised")
+    unexpected.__cause__ = error
+    return unexpected
 
 
 def _with_headers(request: Request, more: dict[str, str]) -> Request:

@@ -183,7 +183,7 @@ _BY_STATUS: dict[int, type[SegOpsApiError]] = {
 _BY_CLASS: dict[int, type[SegOpsApiError]] = {3: SegOpsRedirectError, 5: SegOpsServerError}
 
 
-def api_error(what: str, status: int, body: bytes, headers: Mapping[str, str]) -> SegOpsApiError:
+def api_error(what: str, status: int, body: bytes, headers: Mapping[str, str], *, quote: bool = True) -> SegOpsApiError:
     """Return the error of the class that belongs to `status`.
 
     Args:
@@ -191,8 +191,17 @@ def api_error(what: str, status: int, body: bytes, headers: Mapping[str, str]) -
         status: The HTTP status of the answer.
         body: The body of the answer; decoded leniently, its start is quoted in the message.
         headers: The headers of the answer.
+        quote: Whether the message may quote the body. Not where the request held personal data: servers repeat it.
     """
     text = body.decode("utf-8", "replace")
     shown = text if len(text) <= _BODY_SHOWN else text[:_BODY_SHOWN] + "…"
     kind = _BY_STATUS.get(status) or _BY_CLASS.get(status // 100) or SegOpsApiError
-    return kind(f"{what} was answered with {status}: {shown!r}", status=status, body=text, headers=headers)
+    message = f"{what} was answered with {status}" + (f": {shown!r}" if quote else _phrase(status))
+    return kind(message, status=status, body=text, headers=headers)
+
+
+def _phrase(status: int) -> str:
+    """Return what the status means, in the words of the standard and not those of the server."""
+    from http import HTTPStatus  # noqa: PLC0415 - only for those who meet an error
+
+    return f" {HTTPStatus(status).phrase}" if status in HTTPStatus._value2member_map_ else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Mapping
 from datetime import datetime, timezone
 from types import MappingProxyType
@@ -12,6 +13,11 @@ import msgspec
 from segops.core.errors import SegOpsEventError
 from segops.core.keys import read_attributes, read_keys
 from segops.core.times import has_seconds, to_rfc3339
+
+MAX_OWNER_TEXT = 1024
+"""Characters that each text of a `UserContext` may have."""
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 CONTEXT_IDENTIFIED = "context_identified"
 PAGE_VIEWED = "page_viewed"
@@ -66,6 +72,8 @@ class Context(msgspec.Struct):
 
 class UserContext(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who the current user is, exchanged for a session token when the key is public (`pk_`).
+
+    Each text may have up to 1,024 characters; with a longer one the event is dropped as `invalid`.
 
     Attributes:
         user_id: The id of the logged-in user; None for an anonymous visitor.
@@ -243,7 +251,8 @@ def read_user_context(value: object) -> UserContext:
             or None.
 
     Raises:
-        SegOpsEventError: It is something else, has a key that no `UserContext` has, or a field has the wrong type.
+        SegOpsEventError: It is something else, has a key that no `UserContext` has, or a field has the wrong type, is
+            too long or cannot be sent.
     """
     names = UserContext.__struct_fields__
     if value is None:
@@ -261,13 +270,16 @@ def read_user_context(value: object) -> UserContext:
 
 
 def _check_user_text(name: str, value: object) -> str | None:
+    """Return the text as a plain str; what cannot be sent would fail again and again, in front of all others."""
     if value is None or value == "":
         return None
     text = check_text(f"{name} from get_user", value)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise SegOpsEventError(f"{name} from get_user holds a lone surrogate: pass Unicode text") from None
+    if len(text) > MAX_OWNER_TEXT:
+        raise SegOpsEventError(
+            f"{name} from get_user must have at most {MAX_OWNER_TEXT} characters, got {len(text)}: shorten it"
+        )
+    if not text.isascii() and _LONE_SURROGATE.search(text):
+        raise SegOpsEventError(f"{name} from get_user must be valid Unicode, got a lone surrogate: decode it anew")
     return text
 
 
@@ -276,7 +288,10 @@ def _check_user_time(value: object) -> int | None:
         return None
     if not isinstance(value, int) or isinstance(value, bool):
         raise SegOpsEventError(f"user_id_ts from get_user must be whole unix seconds, got {type(value).__name__}")
-    return int.__int__(value)
+    stamp = int.__int__(value)
+    if not -(2**63) <= stamp < 2**63:
+        raise SegOpsEventError("user_id_ts from get_user must be unix seconds, got a number beyond 64 bits")
+    return stamp
 
 
 def check_time(value: object) -> str | datetime:

@@ -132,6 +132,13 @@ class Transport(abc.ABC):
         """Give back connections and files; a later `send` may open them again."""
 
 
+def shown_url(url: str) -> str:
+    """Return a URL without the credentials that a third-party transport may have left in it."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+
+
 TransportFactory = Callable[[str], Transport]
 """Makes a transport from a URL whose scheme it was registered for.
 

@@ -145,12 +145,8 @@ class PureIntake:
             self._queue.extendleft(reversed(events[count:]))
             self.room += len(events) - count
             del events[count:]
-        return events[0] if self.is_single else join(events), count, owner_of(events[-1])
-
-
-def owner_of(event: bytes) -> UserContext | None:
-    """Return whose session an event must be sent under, if it has an owner."""
-    return event.owner if isinstance(event, OwnedEvent) else None
+        owner = events[-1].owner if isinstance(events[-1], OwnedEvent) else None
+        return events[0] if self.is_single else join(events), count, owner
 
 
 def join(events: Sequence[bytes]) -> bytes:

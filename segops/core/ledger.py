@@ -153,13 +153,18 @@ class Ledger:
         self._refused[reason].add()
 
     def take(self) -> tuple[int, Taken | None]:
-        """Take a batch off the buffer; return it and the position of its first event among all that were ever taken."""
+        """Take a batch off the buffer; return it and a position before which none of its events stands."""
         with self._lock:
-            start = self._taken
+            start = self.taken_to()
             taken = self._buffer.intake.take()
             if taken is not None:
                 self._taken += taken[1]
         return start, taken
+
+    def taken_to(self) -> int:
+        """Return the position before which all events were taken."""
+        with self._lock:
+            return self._taken - self._buffer.out_of_turn
 
     def settle(self, batch: Batch, *, delivered: int, reason: DropReason = "rejected") -> None:
         """Count so many events of a batch as delivered and, the rest of them, as dropped for `reason`."""

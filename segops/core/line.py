@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection
 
-from segops.core.batch import Batch
-from segops.core.buffer import Identity, identity
+from segops.core.batch import Batch, Claim, claim_of
 from segops.core.errors import DropReason
 from segops.core.http import BATCH_PATH, SINGLE_PATH
 from segops.core.ledger import Ledger
@@ -18,12 +17,13 @@ from segops.core.spooling import Spool
 class Line:
     """Cuts batches from the buffer, moves them to the spool and back, and knows how far all are settled.
 
-    Order is kept within the lane of each user. With a spool a batch that failed is not kept loaded, so that however
-    long the line gets, memory holds the buffer and the batch on its way.
+    Order is kept for each user, but for batches of a claim that is blocked: those do not hold up the others. With a
+    spool a batch that failed is not kept loaded, so that however long the line gets, memory holds the buffer and the
+    batch on its way.
 
     Attributes:
         loaded: Batches in memory, oldest first.
-        cut_to: The position after the last event that was cut from the buffer.
+        cut_to: The position before which all events were cut from the buffer.
     """
 
     def __init__(self, ledger: Ledger, spool: Spool | None, sessions: Sessions | None, timing: Timing) -> None:
@@ -40,24 +40,25 @@ class Line:
         """Call all events before `position` due, however few they are."""
         self._due_to = max(self._due_to, position)
 
-    def next(self, blocked: Collection[Identity]) -> Batch | None:
-        """Return the next batch that is due and whose user is not blocked, loaded."""
+    def next(self, blocked: Collection[Claim]) -> Batch | None:
+        """Return the next batch that is due and whose claim is not blocked, loaded."""
         if self._spool is not None and self._spool.always:
             self.spill(self._threshold)
-        for batch in self.loaded:
-            if identity(batch.owner) not in blocked:
-                return batch
         if self._spool is not None:
             stored = self._spool.take(blocked)
             if stored is not None:
                 self.loaded.append(stored)
-            if stored is not None or self._spool.always:  # what came in meanwhile is stored first, in the next round
                 return stored
+        for batch in self.loaded:
+            if batch.claim not in blocked:
+                return batch
+        if self._spool is not None and self._spool.always:  # what came in meanwhile is stored first, in the next round
+            return None
         while self._is_due(self._threshold):
             fresh = self._cut()
-            if fresh is None or identity(fresh.owner) not in blocked:
+            if fresh is None or fresh.claim not in blocked:
                 return fresh
-            self.stow()
+        self.stow()  # those that are blocked, together: to store each by itself would hold up the others
         return None
 
     def spill(self, threshold: int) -> None:
@@ -108,12 +109,12 @@ class Line:
         if self._spool is not None and batch.row is not None:
             self._spool.remove(batch)
 
-    def settled_to(self, blocked: Collection[Identity] = ()) -> int:
-        """Return the position of the first event that is not settled, leaving out those of blocked users.
+    def settled_to(self, blocked: Collection[Claim] = ()) -> int:
+        """Return a position before which all events are settled, leaving out those of blocked claims.
 
         It is negative while there is something of a former process, or may be.
         """
-        loaded = next((batch.start for batch in self.loaded if identity(batch.owner) not in blocked), self.cut_to)
+        loaded = next((batch.start for batch in self.loaded if batch.claim not in blocked), self.cut_to)
         stored = None if self._spool is None else self._spool.position(blocked)
         return loaded if stored is None else min(loaded, stored)
 
@@ -122,13 +123,14 @@ class Line:
 
     def _cut(self) -> Batch | None:
         start, taken = self._ledger.take()
+        self.cut_to = self._ledger.taken_to()
         if taken is None:
-            self.cut_to = start
             return None
         body, count, owner = taken
-        self.cut_to = start + count
         batch = Batch(body, count, start, self._path, owner)
+        if owner is not None:
+            batch.claim = claim_of(owner)
         self.loaded.append(batch)
-        if self._sessions is not None and owner is not None:
-            self._sessions.remember(owner)
+        if self._sessions is not None and self._spool is not None:
+            self._sessions.remember(batch)
         return batch

@@ -20,7 +20,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         max_events: Events held in memory; the newest are dropped beyond (`queue_full`). Each takes some 110 bytes more
             than its encoding, which this bounds.
-        max_bytes: Bytes of encoded events held in memory; the newest are dropped beyond.
+        max_bytes: Bytes of encoded events held in memory; the newest are dropped beyond. With a public key, what each
+            event's `UserContext` takes counts as well: 330 bytes and its texts.
         max_event_bytes: Bytes of one encoded event; a larger one is dropped (`too_large`).
         batch_events: Events in one request; at most 500.
         batch_bytes: Bytes of one request's body.

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from segops.core.buffer import Buffer
-from segops.core.errors import DropReason, SegOpsApiError, SegOpsEventError
+from segops.core.errors import DropReason, SegOpsApiError, SegOpsError, SegOpsEventError
 from segops.core.hookspecs import Observer
 from segops.core.ledger import Ledger
 from segops.core.log import warn
@@ -94,7 +94,7 @@ class Reporter:
             try:
                 self._on_error(error)
             except Exception as raised:  # noqa: BLE001 - the host's code may raise anything
-                self._log(raised, "on_error raised")
+                self._log(_without_text(raised), "on_error raised")
 
     def _tell_drops(self) -> None:
         if not self._observers:
@@ -110,7 +110,7 @@ class Reporter:
             try:
                 notice(observer)
             except Exception as raised:  # noqa: BLE001 - the host's code may raise anything
-                self._log(raised, f"observer {type(observer).__name__} raised")
+                self._log(_without_text(raised), f"observer {type(observer).__name__} raised")
 
     def _log(self, error: Exception, message: str = "segops") -> None:
         kind = _kind(error)
@@ -125,6 +125,15 @@ class Reporter:
             fields["more_since_last_line"] = silent
         with contextlib.suppress(Exception):  # a broken log handler cannot be reported: there is no log
             warn(message, **fields)
+
+
+def _without_text(raised: Exception) -> Exception:
+    """Return an error that says what the host's code raised, and where: the text may hold what it was told."""
+    trace = raised.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+    return SegOpsError(f"{type(raised).__name__} was raised{where}")
 
 
 def _kind(error: Exception) -> str:

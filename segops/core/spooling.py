@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
-from segops.core.batch import Batch
-from segops.core.buffer import Identity
+from segops.core.batch import Batch, Claim
 from segops.core.errors import DropReason, SegOpsEventError
 from segops.core.ledger import Ledger
 from segops.core.reporting import Reporter
@@ -28,8 +27,8 @@ class Spool(Protocol):
     def keep(self, batches: Sequence[Batch]) -> None:
         """Store batches; one that is stored gets its row. Those that have one already were sent in vain."""
 
-    def take(self, blocked: Collection[Identity]) -> Batch | None:
-        """Return the first batch whose owner is not blocked; it stays stored until it is removed."""
+    def take(self, blocked: Collection[Claim]) -> Batch | None:
+        """Return the first batch whose claim is not blocked; it stays stored until it is removed."""
 
     def remove(self, batch: Batch) -> None:
         """Delete a batch whose fate is known."""
@@ -37,8 +36,8 @@ class Spool(Protocol):
     def split(self, batch: Batch, parts: Sequence[Batch]) -> None:
         """Put two parts of a batch in its place; if that fails they get no rows."""
 
-    def position(self, blocked: Collection[Identity] = ()) -> int | None:
-        """Return where the first batch starts whose owner is not blocked; None without one, -1 if it cannot be told."""
+    def position(self, blocked: Collection[Claim] = ()) -> int | None:
+        """Return where the first batch starts whose claim is not blocked; None without one, -1 if it cannot be told."""
 
     def close(self) -> None:
         """Leave what is stored to the next process."""

@@ -204,7 +204,7 @@ class ThreadWorker:
         try:
             self._work()
         except BaseException as error:  # noqa: BLE001 - a bug of ours, no memory, or the host's code called for an exit
-            self._reporter.error(SegOpsError(f"the worker failed and starts again: {type(error).__name__}: {error}"))
+            self._reporter.error(SegOpsError(f"the worker failed and starts again: {type(error).__name__} was raised"))
             return self._delivery.is_over()
         return True
 

@@ -17,6 +17,7 @@ from segops.local.call import Call
 from segops.local.parsing import parse
 from segops.local.schema_check import Schemas, SchemaViolationError, check_payload, registered
 from segops.local.skips import Skip, record
+from segops.local.strictness import refuse_unknown, unknown_errors
 
 MAX_EVENTS = 500
 """The most events of one batch."""
@@ -39,7 +40,7 @@ _IDENTIFIED = """
 """
 
 
-class NewEvent(msgspec.Struct, gc=False):
+class NewEvent(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """An event as it is sent; what is optional may also be null."""
 
     user_id: Text
@@ -53,7 +54,7 @@ class NewEvent(msgspec.Struct, gc=False):
         return f"NewEvent({self.event_type!r})"
 
 
-class _Batch(msgspec.Struct):
+class _Batch(msgspec.Struct, forbid_unknown_fields=True):
     events: list[NewEvent]
 
 
@@ -122,6 +123,8 @@ def track_batch(call: Call) -> Answer:
 
 def _loose_events(body: bytes) -> list[msgspec.Raw]:
     try:
+        members = parse(body, _members)
+        refuse_unknown(members, {"events"})
         return parse(body, _loose_batch).events
     except msgspec.ValidationError as error:
         raise invalid({"events": [str(error)]}) from None
@@ -135,8 +138,19 @@ def _sorted(events: Iterable[NewEvent | msgspec.Raw], call: Call) -> tuple[list[
             read = event if isinstance(event, NewEvent) else _event.decode(event)
             rows.append(_row(read, call, schemas, received_at))
         except (msgspec.ValidationError, ValueError) as error:
-            skips.append(Skip(str(error), _body(event)))
+            skips.append(Skip(_reason(event, error), _body(event)))
     return rows, skips
+
+
+def _reason(event: NewEvent | msgspec.Raw, error: Exception) -> str:
+    """Return why an event is refused; of unknown fields, which ones."""
+    if isinstance(event, NewEvent):
+        return str(error)
+    try:
+        unknown = unknown_errors(_members.decode(event), _CHECKS)
+    except msgspec.ValidationError:  # it is no object
+        unknown = {}
+    return " ".join(f"{name}: {complaint}" for name, (complaint,) in unknown.items()) or str(error)
 
 
 def _body(event: NewEvent | msgspec.Raw) -> str:
@@ -210,6 +224,7 @@ def _complaint(body: bytes, first: Exception) -> Refusal:
     for name, check in _CHECKS.items():
         if name in members and (complaint := _error(check, members[name])):
             errors[name] = [complaint]
+    errors |= unknown_errors(members, _CHECKS)
     return invalid(errors) if errors else refuse(400, str(first))  # of a repeated name, only the last is looked at
 
 

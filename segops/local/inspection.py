@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -224,5 +225,15 @@ class Inspection:
 
 def _indented(payload: str) -> str:
     """Return JSON text with line breaks; escapes that stand for no character stay escapes."""
-    text = json.dumps(json.loads(payload), indent=2, ensure_ascii=False)
+    try:
+        text = json.dumps(json.loads(payload, parse_float=_float), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):  # a number that Python does not hold, or hundreds of levels: as it came
+        return payload
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _float(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError(digits)
+    return value

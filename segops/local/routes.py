@@ -13,9 +13,9 @@ from segops.local.segments import endpoints as segments
 from segops.local.sessions import open_session
 
 ROUTES: tuple[Route, ...] = (
-    Route("POST", BATCH_PATH, SENDERS, track_batch),
-    Route("POST", SINGLE_PATH, SENDERS, track),
-    Route("POST", SESSION_PATH, OPENERS, open_session),
+    Route("POST", BATCH_PATH, SENDERS, track_batch, None),
+    Route("POST", SINGLE_PATH, SENDERS, track, None),
+    Route("POST", SESSION_PATH, OPENERS, open_session, None),
     *RESOURCE_ROUTES,
     *segments.ROUTES,
 )

@@ -25,6 +25,9 @@ ANYONE: frozenset[CallerKind] = frozenset({"stranger"})
 SECRET: frozenset[CallerKind] = frozenset({"secret", "user"})
 """Who may read and change what the tenant has."""
 
+PAGES = frozenset({"page", "page_size"})
+"""The parameters of lists. One that is not cut into pages takes them, too: clients ask any list for a page."""
+
 _PLACEHOLDER = re.compile(r"<(?:(int):)?(\w+)>")
 
 
@@ -37,12 +40,14 @@ class Route(msgspec.Struct, frozen=True):
             "<name>" for any other one part; both reach the endpoint as text in `Call.params`, percent-decoded.
         admits: The kinds of caller that it serves.
         endpoint: What it does.
+        query: The parameters that its query may have; None for any.
     """
 
     method: str
     path: str
     admits: frozenset[CallerKind]
     endpoint: Callable[[Call], Answer]
+    query: frozenset[str] | None = frozenset()
 
     def match(self, path: str) -> dict[str, str] | None:
         """Return what the placeholders stand for in an undecoded path; None if it is the path of another endpoint."""

@@ -16,7 +16,7 @@ from segops.local.database import Database
 PropertyType = Literal["string", "number", "integer", "boolean", "array", "object", "datetime", "any"]
 
 
-class Property(msgspec.Struct, frozen=True):
+class Property(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is expected of one property of a payload.
 
     Attributes:

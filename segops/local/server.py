@@ -11,6 +11,7 @@ import sys
 import threading
 from contextlib import suppress
 from http import HTTPStatus
+from http.client import responses
 from typing import Any, cast
 
 from segops.core import Request, Response, SegOpsConfigError
@@ -175,7 +176,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _write(self, response: Response) -> None:
         # One write: a head sent on its own would make the client wait for the rest.
         lines = [
-            f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}",
+            f"HTTP/1.1 {response.status} {responses.get(response.status, 'Unknown')}",
             f"date: {self.date_time_string()}",
             *([f"content-length: {len(response.body)}"] if response.status != HTTPStatus.NO_CONTENT else []),
             *(f"{name}: {value}" for name, value in response.headers.items()),

@@ -23,6 +23,7 @@ from segops.local.resources.login import Login, ensure_login
 from segops.local.routes import ROUTES
 from segops.local.routing import find_route
 from segops.local.segments import compute
+from segops.local.strictness import refuse_unknown
 
 _CLOSE_SECONDS = 2.0
 
@@ -148,6 +149,9 @@ class LocalSegOps:
         path, _, query = request.path.partition("?")
         route, params = find_route(ROUTES, request.method, path)
         caller = auth.authenticate(self._database, headers.get("authorization", ""), now, route.admits)
+        parameters = dict(parse_qsl(query, keep_blank_values=True))
+        if route.query is not None:
+            refuse_unknown(parameters, route.query)
         call = Call(
             database=self._database,
             caller=caller,
@@ -157,7 +161,7 @@ class LocalSegOps:
             session_lifetime=self._session_lifetime,
             path=path,
             params=params,
-            query=dict(parse_qsl(query, keep_blank_values=True)),
+            query=parameters,
             compute_delay=self._compute_delay,
             after_recompute=self.after_recompute,
             refuse=refuse_first,

@@ -15,6 +15,7 @@ from segops.local.answers import Answer, refuse
 from segops.local.auth import token_secret
 from segops.local.call import Call
 from segops.local.parsing import parse
+from segops.local.strictness import refuse_unknown
 
 SIGNATURE_TOLERANCE = 300.0
 """How far the time of a signature may be from the clock, in seconds."""
@@ -31,6 +32,7 @@ class _Identity(msgspec.Struct):
     user_id_ts: int | None = None
 
 
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _identity = msgspec.json.Decoder(_Identity)
 
 
@@ -40,6 +42,8 @@ def open_session(call: Call) -> Answer:
     if not key.admits(call.headers.get("origin")):
         raise refuse(403, "This origin is not on the allowlist of the key.")
     try:
+        members = parse(call.body, _members)
+        refuse_unknown(members, _Identity.__struct_fields__)
         identity = parse(call.body, _identity)
     except msgspec.ValidationError as error:
         raise refuse(400, str(error)) from None

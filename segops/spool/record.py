@@ -6,7 +6,7 @@ from zlib import crc32
 
 import msgspec
 
-from segops.core import Batch, Identity, UserContext, identity
+from segops.core import Batch, Claim, UserContext
 
 COLUMNS = "place, key, path, owner, events, created_at, checksum, lease, position, attempts, body"
 
@@ -21,7 +21,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
         place: Its place in the line; smaller ones go first.
         key: The Idempotency-Key of its request.
         path: The path of its request.
-        owner: Whose session it travels under, as JSON without signature; None for a secret key.
+        owner: Whose session it travels under, as JSON with a digest for the signature; None for a secret key.
         events: How many events it holds.
         created_at: When it was stored, in unix seconds.
         checksum: CRC-32 of all that must not change.
@@ -65,22 +65,35 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
         """
         if not self.is_sound:
             raise ValueError(f"the batch at place {self.place} is not what was stored")
-        owner = None if self.owner is None else msgspec.json.decode(self.owner, type=UserContext)
-        batch = Batch.of(self.body.split(b"\n"), self.position, self.path, owner)
+        batch = Batch.of(self.body.split(b"\n"), self.position, self.path)
+        if self.owner is not None:
+            batch.claim = _read_claim(self.owner)
+            batch.owner = UserContext(*batch.claim[:2])
         return msgspec.structs.replace(batch, key=self.key, attempts=self.attempts, row=self.place)
 
 
 def record_of(batch: Batch, *, place: int, lease: str, now: float) -> Record:
     """Return the row of a batch. Who its owner is gets stored; what proves it, the signature, does not."""
-    owner = None if batch.owner is None else owner_text(identity(batch.owner))
+    owner = None if batch.owner is None else owner_text(batch.claim)
     body = b"\n".join(batch.events)
     row = Record(place, batch.key, batch.path, owner, batch.count, now, 0, lease, batch.start, batch.attempts, body)
     return msgspec.structs.replace(row, checksum=_checksum(row))
 
 
-def owner_text(owner: Identity) -> str:
-    """Return who an owner is as JSON."""
-    return msgspec.json.encode(UserContext(*owner)).decode()
+class _Owner(msgspec.Struct, frozen=True, omit_defaults=True):
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    proof: str | None = None
+
+
+def owner_text(claim: Claim) -> str:
+    """Return who an owner is as JSON, the same text for the same claim."""
+    return msgspec.json.encode(_Owner(*claim)).decode()
+
+
+def _read_claim(text: str) -> Claim:
+    owner = msgspec.json.decode(text, type=_Owner)
+    return owner.user_id, owner.anonymous_id, owner.proof
 
 
 def read_row(row: tuple[object, ...]) -> Record | None:

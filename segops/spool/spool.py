@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from segops.core import Accounts, Batch, Clock, Identity, Limits, SegOpsError, SegOpsSpoolError
+from segops.core import Accounts, Batch, Claim, Clock, Limits, SegOpsError, SegOpsSpoolError
 from segops.spool.database import is_damage
 from segops.spool.files import Lock
 from segops.spool.record import ADOPTED, owner_text
@@ -74,8 +74,8 @@ class DiskSpool:
             self._out.pop(place, None)
         self._try(lambda store: self._keep(store, list(known.values()), fresh), None)
 
-    def take(self, blocked: Collection[Identity]) -> Batch | None:
-        """Return the first batch whose owner is not blocked; it stays stored until it is removed."""
+    def take(self, blocked: Collection[Claim]) -> Batch | None:
+        """Return the first batch whose claim is not blocked; it stays stored until it is removed."""
         if self._store is None and not self._held and not self._is_there():
             return None
         owners = set(map(owner_text, blocked))
@@ -94,8 +94,8 @@ class DiskSpool:
         elif batch.row is not None:
             del self._out[batch.row]
 
-    def position(self, blocked: Collection[Identity] = ()) -> int | None:
-        """Return where the first batch starts whose owner is not blocked; None without one, -1 if it cannot be told."""
+    def position(self, blocked: Collection[Claim] = ()) -> int | None:
+        """Return where the first batch starts whose claim is not blocked; None without one, -1 if it cannot be told."""
         if not self._held:
             return ADOPTED if not self._was_tried and self._is_there() else None
         owners = set(map(owner_text, blocked))

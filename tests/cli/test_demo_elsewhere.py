@@ -144,7 +144,7 @@ def test_a_server_that_turns_away_half_way(run: Run, status: int, code: int) -> 
     with answering((202, b"{}"), (status, b"no")) as url:
         done = run("demo", "--api-url", url, "--api-key", "sk_test_x")
     assert (done.returncode, done.stdout) == (code, "")
-    assert f"answered with {status}: 'no'" in done.stderr
+    assert f"answered with {status} " in done.stderr
 
 
 @pytest.mark.parametrize("status", [408, 503])

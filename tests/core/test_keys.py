@@ -8,10 +8,11 @@ import pickle
 import traceback
 from typing import Any
 
+import msgspec
 import pytest
 
 from segops import SegOpsClient
-from segops.core import SESSION_PATH, Request, SegOpsConfigError, SegOpsEventError, UserContext
+from segops.core import SESSION_PATH, Request, Response, SegOpsConfigError, SegOpsEventError, UserContext
 from segops.core.options import Limits
 from segops.transports.memory import MemoryTransport
 from tests.core.harness import PUBLIC, SECRET, Answer, MakeRig, reply
@@ -192,10 +193,10 @@ def test_a_client_cannot_be_pickled_or_copied(make: MakeRig) -> None:
             action(client)
 
 
-def quoting(request: Request) -> Answer:
+def quoting(request: Request) -> Response:
     """Refuse, and quote the credential, as careless servers do."""
     credential = request.headers["Authorization"]
-    return reply(401, f'{{"detail": "{credential} is wrong"}}'.encode())
+    return reply(401, f'{{"detail": "{credential} is wrong"}}'.encode(), x_request=f"as {credential}; a=b")
 
 
 @pytest.mark.parametrize("key", [SECRET, PUBLIC])
@@ -213,7 +214,8 @@ def test_secrets_show_nowhere(
             return reply(200, body)
         if failure == 0:
             return OSError(f"broken by {request.headers['Authorization']}")
-        return reply(failure, quoting(request).body)  # type: ignore[union-attr]
+        quoted = quoting(request)
+        return msgspec.structs.replace(quoted, status=failure)
 
     user = {"user_id": PERSON, "user_id_sig": SIGNATURE, "user_id_ts": 1}
     rig = make(answer, key=key, get_user=lambda: user)

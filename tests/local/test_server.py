@@ -14,6 +14,7 @@ import pytest
 
 from segops.core import BATCH_PATH, SINGLE_PATH, Request, Response, SegOpsConfigError
 from segops.local import LocalSegOps, LocalServer
+from tests.local.api_client import Api
 from tests.local.local_service import event
 
 
@@ -217,3 +218,9 @@ def test_a_hundred_threads_are_served(segops: LocalSegOps, server: LocalServer) 
         thread.join()
     assert sum(b" 202 Accepted" in answer for answer in answers) == 100
     assert segops.summary().events == 1000
+
+
+@pytest.mark.parametrize("status", [418, 420, 450, 499, 599])
+def test_a_scripted_status_needs_no_name(both: Api, status: int) -> None:
+    both.segops.faults.add(f"* * {status}")
+    assert both.status("GET", "/segments/")[0] == status

@@ -15,21 +15,26 @@ from segops.local.answers import Answer, invalid
 from segops.local.call import Call
 from segops.local.database import Database
 from segops.local.pagination import paginate
-from segops.local.resources.bodies import Field, Number
+from segops.local.resources.bodies import Field, Number, read_nothing
 from segops.local.resources.crud import Resource, Row, number
 from segops.local.segments.compute import Recomputed
+from segops.local.strictness import unknown_errors
 
 MASK = "***"
 
 SIMULATED_ERROR = "simulate_error"
 """The name in a config whose text makes every sync fail with it."""
 
+OUTBOX = "outbox"
+"""The connector that is only here; its config may hold anything."""
+
 _REQUIRED = {
     "klaviyo": ("list_id", "api_key"),
     "braze": ("rest_endpoint", "api_key"),
     "talonone": ("base_url", "api_key", "audience_id"),
-    "outbox": (),
+    OUTBOX: (),
 }
+_OPTIONAL = {"braze": ("segment_id",)}
 _SECRET = re.compile(r"(?:^|_)(?:key|secret|token|password)$", re.IGNORECASE)
 
 
@@ -47,6 +52,9 @@ def _check(call: Call, values: Row, old: Row | None) -> Row:
     missing = [name for name in _REQUIRED[connector] if not config.get(name)]
     if missing:
         raise invalid({"config": [f"{connector} needs {name}." for name in missing]})
+    known = {*_REQUIRED[connector], *_OPTIONAL.get(connector, ()), SIMULATED_ERROR}
+    if connector != OUTBOX and (unknown := unknown_errors(config, known)):
+        raise invalid({"config": [f"{name}: {complaint}" for name, (complaint,) in unknown.items()]})
     return {**values, "config": config}
 
 
@@ -78,6 +86,7 @@ activations = Resource(
 
 def sync(call: Call) -> Answer:
     """Sync an activation now, whatever its status."""
+    read_nothing(call)
     row = activations.find(call, number(call))
     with call.database.transaction() as connection:
         log = _sync(connection, row, times.from_unix(call.now))

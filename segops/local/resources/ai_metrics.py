@@ -8,7 +8,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
-from segops.local.answers import Answer
+from segops.local.answers import Answer, invalid
 from segops.local.call import Call
 from segops.local.resources.ai_reach import competitors, load_results
 from segops.local.resources.crud import Row
@@ -38,6 +38,8 @@ def dashboard(call: Call) -> Answer:
 def win_rate(call: Call) -> Answer:
     """Compare the places of the own brand with those of each active competitor, the best rate first."""
     provider = call.query.get("provider")
+    if provider not in {None, *PROVIDERS}:
+        raise invalid({"provider": [f"Unknown provider: known are {', '.join(PROVIDERS)}."]})
     rows = load_results(call, "query IS NOT NULL AND provider = coalesce(?, provider)", (provider,))
     own = setting(call.database, "brand_name").casefold()
     rates = [_rate(rows, own, competitor) for competitor in competitors.all(call, "is_active")]

@@ -14,7 +14,7 @@ import msgspec
 from segops.local import times
 from segops.local.answers import Answer, invalid
 from segops.local.call import Call
-from segops.local.resources.bodies import Field, Name, Text, read_fields
+from segops.local.resources.bodies import Field, Name, Text, read_fields, read_nothing
 from segops.local.resources.crud import Resource, Row, number
 from segops.local.resources.simulator import PROVIDERS, Provider, Simulated, simulate
 from segops.local.resources.tenant import setting
@@ -80,6 +80,7 @@ _SIMULATION = {"query_text": Field(_QUERY_TEXT), "providers": Field(list[Provide
 
 def run(call: Call) -> Answer:
     """Ask the assistants of a query; the results are there when this is answered."""
+    read_nothing(call)
     query = queries.find(call, number(call))
     _capture(call, query["query_text"], query["providers"], query["id"])
     with call.database.transaction() as connection:

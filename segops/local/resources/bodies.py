@@ -9,7 +9,8 @@ import msgspec
 
 from segops.local.answers import invalid, refuse
 from segops.local.call import Call
-from segops.local.parsing import parse
+from segops.local.parsing import check_numbers, parse
+from segops.local.strictness import refuse_unknown, unknown_errors
 
 MAX_DEPTH = 64
 """How many lists and objects may lie within each other."""
@@ -63,7 +64,8 @@ def read_json(call: Call) -> Any:
     """
     try:
         value = parse(call.body, _any)
-    except msgspec.ValidationError as error:  # a number beyond what a float can hold
+        check_numbers(call.body.decode())
+    except (msgspec.ValidationError, ValueError) as error:  # a number beyond what a float can hold
         raise refuse(400, f"JSON parse error - {error}") from None
     if _is_deeper(value, MAX_DEPTH):
         raise refuse(400, "JSON parse error - nested too deeply")
@@ -84,22 +86,47 @@ def read_object(call: Call, *, optional: bool = False) -> dict[str, Any]:
     return value
 
 
-def read_fields(call: Call, fields: Fields, *, partial: bool = False, optional: bool = False) -> dict[str, Any]:
-    """Return the values that a body gives for some fields; fields that are unknown or read-only are ignored.
+def read_list(call: Call, name: str) -> Any:
+    """Return the one field that a body has, which should be a list; None if it is not there.
+
+    Raises:
+        Refusal: 400; it is no object, or has other fields.
+    """
+    given = read_object(call)
+    refuse_unknown(given, {name})
+    return given.get(name)
+
+
+def read_fields(
+    call: Call, fields: Fields, *, partial: bool = False, optional: bool = False, also: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """Return the values that a body gives for some fields; read-only ones are ignored, as they may be sent back.
 
     Args:
         call: The request.
         fields: What may be given.
         partial: Whether absent fields stay absent, instead of taking their default.
         optional: Whether there may be no body at all.
+        also: Names that are ignored, too.
 
     Raises:
         Refusal: 400, with what is wrong with each field.
     """
-    values, errors = check_fields(read_object(call, optional=optional), fields, partial=partial)
+    given = read_object(call, optional=optional)
+    values, errors = check_fields(given, fields, partial=partial)
+    errors |= unknown_errors(given, fields.keys() | also)
     if errors:
         raise invalid(errors)
     return values
+
+
+def read_nothing(call: Call) -> None:
+    """Check that a body gives nothing: it is empty, or an empty object.
+
+    Raises:
+        Refusal: 400; it gives something, which would change nothing.
+    """
+    read_fields(call, {}, optional=True)
 
 
 def check_fields(given: Mapping[str, Any], fields: Fields, *, partial: bool = False) -> tuple[dict[str, Any], Errors]:

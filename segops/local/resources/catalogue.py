@@ -21,7 +21,7 @@ _FACET_PRODUCTS = 1000
 _FACET_VALUES = 100
 
 
-class SchemaField(msgspec.Struct, frozen=True):
+class SchemaField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One attribute that products should have."""
 
     name: Name
@@ -38,6 +38,9 @@ class ProductSchema(msgspec.Struct, frozen=True):
     default_locale: str = "en-US"
 
 
+SHOWN_ONLY = frozenset({"id", "created_at", "updated_at"})
+"""What a schema has besides its fields when it is read; may be sent back."""
+
 _FIELDS = {
     "fields": Field(list[SchemaField]),
     "default_currency": Field(Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")], "USD"),
@@ -52,7 +55,7 @@ def get_schema(call: Call) -> Answer:
 
 def put_schema(call: Call) -> Answer:
     """Replace the schema of the products."""
-    values = read_fields(call, _FIELDS)
+    values = read_fields(call, _FIELDS, also=SHOWN_ONLY)
     names = [field.name for field in values["fields"]]
     if twice := {name for name in names if names.count(name) > 1}:
         raise invalid({"fields": [f"The name {min(twice)!r} is there twice."]})

@@ -14,7 +14,7 @@ from segops.local.answers import Answer, invalid, no_content, refuse
 from segops.local.call import Call
 from segops.local.pagination import paginate
 from segops.local.resources.bodies import Field, Fields, read_fields
-from segops.local.routing import SECRET, Route
+from segops.local.routing import PAGES, SECRET, Route
 
 Row = dict[str, Any]
 Check = Callable[[Call, Row, "Row | None"], Row]
@@ -37,6 +37,7 @@ class Resource:
         check: Given the call, the new values and the old row (None for a new one), returns what to store.
         show: Given a row, returns what callers see of it.
         children: For each table of rows that belong to a row of this one, the column that says to which.
+        also: Fields that are documented elsewhere and change nothing here.
         bare: Whether the list can be a bare array (`LocalSegOps(bare_lists=True)`), as parts of the service answer.
     """
 
@@ -50,6 +51,7 @@ class Resource:
         show: Callable[[Row], Row] = dict,
         children: Mapping[str, str] | None = None,
         bare: bool = False,
+        also: frozenset[str] = frozenset(),
     ) -> None:
         self.table = table
         self.fields = {**fields, **AUDIT}
@@ -59,12 +61,13 @@ class Resource:
         self._show = show
         self._children = children or {}
         self._bare = bare
+        self._also = also | {"id"}
 
     def routes(self, path: str) -> tuple[Route, ...]:
         """Return the six endpoints of the resource, the collection being at `path`."""
         one = f"{path}<int:id>/"
         return (
-            Route("GET", path, SECRET, self.index),
+            Route("GET", path, SECRET, self.index, PAGES),
             Route("POST", path, SECRET, self.create),
             Route("GET", one, SECRET, self.get),
             Route("PUT", one, SECRET, self.replace),
@@ -85,7 +88,7 @@ class Resource:
 
     def create(self, call: Call) -> Answer:
         """Create one."""
-        values = self._check(call, read_fields(call, self.fields), None)
+        values = self._check(call, read_fields(call, self.fields, also=self._also), None)
         return Answer(201, self._show(self.insert(call, values)))
 
     def get(self, call: Call) -> Answer:
@@ -169,7 +172,7 @@ class Resource:
 
     def _change(self, call: Call, *, partial: bool) -> Answer:
         old = self.find(call, number(call))
-        values = self._check(call, read_fields(call, self.fields, partial=partial), old)
+        values = self._check(call, read_fields(call, self.fields, partial=partial, also=self._also), old)
         return Answer(200, self._show(self.write(call, old["id"], values)))
 
     def _dumped(self, values: Row) -> Row:

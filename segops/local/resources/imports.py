@@ -15,11 +15,12 @@ from segops.local import times
 from segops.local.answers import Answer, invalid, refuse
 from segops.local.call import Call
 from segops.local.resources import csv_files
-from segops.local.resources.bodies import Field, read_fields
-from segops.local.resources.catalogue import ProductSchema, SchemaField, product_schema, store_schema
+from segops.local.resources.bodies import Field, read_fields, read_object
+from segops.local.resources.catalogue import SHOWN_ONLY, ProductSchema, SchemaField, product_schema, store_schema
 from segops.local.resources.crud import Resource, Row, number
 from segops.local.resources.multipart import read_upload
 from segops.local.resources.products import upsert
+from segops.local.strictness import unknown_errors
 
 _SAMPLE_ROWS = 5
 _REPORTED = 100
@@ -56,7 +57,8 @@ def upload(call: Call) -> Answer:
     except ValueError as error:
         raise invalid({"file": [str(error)]}) from None
     confirmed = dict(call.database.query("SELECT header, target FROM import_mappings"))
-    mapping = csv_files.suggest_mapping(table.headers, confirmed)
+    mapping = csv_files.suggest_mapping(table, confirmed)
+    currency = product_schema(call.database).default_currency
     values = {
         "filename": file.filename,
         "status": "mapping",
@@ -64,7 +66,7 @@ def upload(call: Call) -> Answer:
         "headers": table.headers,
         "total_rows": len(table.rows),
         "suggested_mapping": mapping,
-        "suggested_schema": csv_files.suggest_schema(table, mapping),
+        "suggested_schema": csv_files.suggest_schema(table, mapping, currency),
     }
     return Answer(201, {**_shown(imports.insert(call, values)), "sample_rows": table.rows[:_SAMPLE_ROWS]})
 
@@ -78,6 +80,7 @@ def confirm(call: Call) -> Answer:
     """Import an uploaded file, with a mapping and a schema, or with the suggested ones if they are left out."""
     job = imports.find(call, number(call))
     given = read_fields(call, _CONFIRMATION)
+    _check_schema(read_object(call).get("schema"))
     if job["status"] != "mapping":
         raise refuse(400, f"This import is {job['status']} already: upload the file again.")
     if not given["confirmed"] and given["mapping"] is None:
@@ -87,6 +90,13 @@ def confirm(call: Call) -> Answer:
     return Answer(202, _shown(_import(call, job, mapping, schema)))
 
 
+def _check_schema(given: Any) -> None:
+    """Refuse what a schema does not have; read_fields has checked the types."""
+    errors = unknown_errors(given, SHOWN_ONLY | set(ProductSchema.__struct_fields__)) if isinstance(given, dict) else {}
+    if errors:
+        raise invalid({"schema": [f"{name}: {complaint}" for name, (complaint,) in errors.items()]})
+
+
 def _mapping(job: Row, given: dict[str, str | None] | None) -> dict[str, str]:
     chosen = job["suggested_mapping"] if given is None else given
     if unknown := chosen.keys() - set(job["headers"]):
@@ -94,10 +104,19 @@ def _mapping(job: Row, given: dict[str, str | None] | None) -> dict[str, str]:
     mapping = {header: target or csv_files.SKIP for header, target in chosen.items()}
     targets = [target for target in mapping.values() if target != csv_files.SKIP]
     if targets.count("sku") != 1:
-        raise invalid({"mapping": ['Map exactly one column to "sku".']})
+        raise invalid({"mapping": [f'Map exactly one column to "sku". {_how_to_map(job)}']})
     if twice := {target for target in targets if targets.count(target) > 1}:
         raise invalid({"mapping": [f"More than one column is mapped to {min(twice)!r}."]})
     return mapping
+
+
+def _how_to_map(job: Row) -> str:
+    columns = ", ".join(map(repr, job["headers"]))
+    example = msgspec.json.encode({job["headers"][0]: "sku"}).decode()
+    return (
+        f"Pass a mapping such as mapping={example}, or --mapping '{example}' on the command line; columns that it "
+        f"leaves out are not imported. The columns are {columns}."
+    )
 
 
 def _schema(
@@ -141,11 +160,12 @@ def _products(
 ) -> tuple[list[tuple[int, Row]], list[dict[str, Any]]]:
     """Return the products with the numbers of their rows (the first below the header is 1), and the bad rows."""
     table = csv_files.read_text(job["content"])
+    reader = csv_files.Products(table, mapping, schema)
     products: list[tuple[int, Row]] = []
     errors: list[dict[str, Any]] = []
     for row, cells in enumerate(table.rows, 1):
         try:
-            products.append((row, csv_files.product_row(table.headers, cells, mapping, schema)))
+            products.append((row, reader.read(cells)))
         except ValueError as error:
             errors.append({"row": row, "errors": {"non_field_errors": [str(error)]}})
     return products, errors
@@ -157,4 +177,14 @@ def _remember(call: Call, mapping: dict[str, str]) -> None:
 
 
 def _shown(job: Row) -> Row:
-    return {"job_id": job["id"], **{name: value for name, value in job.items() if name != "content"}}
+    shown = {"job_id": job["id"], **{name: value for name, value in job.items() if name != "content"}}
+    return {**shown, "error": _reason(job)} if job["status"] == "failed" else shown
+
+
+def _reason(job: Row) -> str:
+    """Return why no row could be imported."""
+    first = job["errors"][0]
+    field, messages = next(iter(first["errors"].items()))
+    if field == "sku":
+        return f'No row has an SKU: the column that is mapped to "sku" is empty. {_how_to_map(job)}'
+    return f"Row {first['row']}: {messages[0]}"

@@ -14,7 +14,7 @@ from segops.local import times
 from segops.local.answers import Answer, invalid
 from segops.local.call import Call
 from segops.local.resources.ai_reach import queries
-from segops.local.resources.bodies import Field, Name, Number, Text, read_fields
+from segops.local.resources.bodies import Field, Name, Number, Text, read_fields, read_nothing
 from segops.local.resources.catalogue import facet_values
 from segops.local.resources.crud import Resource, Row, number
 from segops.local.resources.product_search import find_products
@@ -91,6 +91,7 @@ def bulk_generate(call: Call) -> Answer:
 
 def regenerate(call: Call) -> Answer:
     """Write the text of a page anew, from the products of today."""
+    read_nothing(call)
     build_page(call, pages.find(call, number(call)), None)
     return Answer(202, {"status": "queued"})
 
@@ -103,6 +104,7 @@ def build(call: Call) -> Answer:
 
 def publish(call: Call) -> Answer:
     """Publish a page, building it first if that was not done; answers with the page."""
+    read_nothing(call)
     page = pages.find(call, number(call))
     if page["builder_status"] == "pending":
         page = build_page(call, page, None)

@@ -14,7 +14,7 @@ from segops.local import times
 from segops.local.answers import Answer, invalid
 from segops.local.call import Call
 from segops.local.database import Database
-from segops.local.resources.bodies import Errors, Field, Name, check_fields, read_object
+from segops.local.resources.bodies import Errors, Field, Name, check_fields, read_list
 from segops.local.resources.crud import Resource, Row
 
 _ATTRIBUTES = dict[str, Any]
@@ -81,7 +81,7 @@ def list_products(call: Call) -> Answer:
 
 def bulk_upsert(call: Call) -> Answer:
     """Create or update products by their SKU; bad rows are reported, the others are stored."""
-    rows = read_object(call).get("products")
+    rows = read_list(call, "products")
     if not isinstance(rows, list):
         raise invalid({"products": ["Expected a list of products."]})
     return Answer(200, upsert(call.database, rows, "api", times.from_unix(call.now)))

@@ -11,7 +11,7 @@ import msgspec
 
 from segops.local.answers import Answer, invalid
 from segops.local.call import Call
-from segops.local.resources.bodies import Field, Name, read_fields, read_object
+from segops.local.resources.bodies import Field, Name, read_fields, read_list
 from segops.local.resources.crud import Resource, Row
 from segops.local.schema_check import Property, PropertyType, infer_properties, violations
 
@@ -42,14 +42,17 @@ schemas = Resource(
 _VALIDATION = {"event_type": Field(Name), "payload": Field(dict[str, Any])}
 
 
-class _Sample(msgspec.Struct):
+class _Sample(msgspec.Struct, forbid_unknown_fields=True):
     event_type: Name
     payload: dict[str, Any] | None = None
+    user_id: Any = None
+    occurred_at: Any = None
+    anonymous_id: Any = None
 
 
 def infer(call: Call) -> Answer:
     """Infer a schema from sample events, one for each type of event; nothing is stored."""
-    events = read_object(call).get("events")
+    events = read_list(call, "events")
     if not isinstance(events, list) or not 1 <= len(events) <= _MAX_SAMPLES:
         raise invalid({"events": [f"Expected a list of 1 to {_MAX_SAMPLES} events."]})
     payloads: dict[str, list[dict[str, Any]]] = {}

@@ -10,6 +10,7 @@ import msgspec
 from segops.local import times
 from segops.local.answers import Answer, refuse
 from segops.local.call import Call
+from segops.local.resources.bodies import read_nothing
 from segops.local.resources.catalogue import product_schema
 from segops.local.resources.crud import Row, number
 from segops.local.resources.products import products
@@ -18,12 +19,14 @@ from segops.local.resources.readability import Score, score
 
 def score_product(call: Call) -> Answer:
     """Score one product."""
+    read_nothing(call)
     _score(call, [products.find(call, number(call))])
     return Answer(202, {"status": "queued", "product_id": number(call)})
 
 
 def score_all(call: Call) -> Answer:
     """Score all products."""
+    read_nothing(call)
     rows = products.all(call)
     _score(call, rows)
     return Answer(202, {"status": "queued", "product_count": len(rows)})

@@ -29,7 +29,7 @@ Days: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=36500)]
 Comparison: TypeAlias = Literal["eq", "neq", "gt", "gte", "lt", "lte"]
 
 
-class EventCount(msgspec.Struct, frozen=True, tag="event_count"):
+class EventCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="event_count"):
     """How many such events, ever or in the last `window_days`."""
 
     event_type: Name
@@ -38,7 +38,7 @@ class EventCount(msgspec.Struct, frozen=True, tag="event_count"):
     window_days: Days | None = None
 
 
-class Recency(msgspec.Struct, frozen=True, tag="recency"):
+class Recency(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="recency"):
     """How many whole days ago the last such event was."""
 
     event_type: Name
@@ -46,7 +46,7 @@ class Recency(msgspec.Struct, frozen=True, tag="recency"):
     window_days: Days
 
 
-class Monetary(msgspec.Struct, frozen=True, tag="monetary"):
+class Monetary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="monetary"):
     """A numeric property added up over all such events; the bare form means the sum of `total` over all events."""
 
     operator: Comparison
@@ -66,19 +66,19 @@ class Comparing(msgspec.Struct, frozen=True, kw_only=True):
     value2: Any = None
 
 
-class EventProperty(Comparing, frozen=True, kw_only=True, tag="event_property"):
+class EventProperty(Comparing, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="event_property"):
     """A property of the latest such event."""
 
     event_type: Name
 
 
-class UserProperty(Comparing, frozen=True, kw_only=True, tag="user_property"):
+class UserProperty(Comparing, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="user_property"):
     """A trait: a property of the latest `context_identified` event."""
 
     event_type: ClassVar[str] = "context_identified"
 
 
-class EventSequence(msgspec.Struct, frozen=True, tag="event_sequence"):
+class EventSequence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="event_sequence"):
     """These events in this order, all in the last `window_days`; if strict, with no other event in between."""
 
     events: Annotated[list[Name], msgspec.Meta(min_length=1, max_length=MAX_STEPS)]
@@ -86,7 +86,7 @@ class EventSequence(msgspec.Struct, frozen=True, tag="event_sequence"):
     strict: bool = False
 
 
-class SegmentMembership(msgspec.Struct, frozen=True, tag="segment_membership"):
+class SegmentMembership(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="segment_membership"):
     """Whether the user is in another segment, as that was last computed."""
 
     segment_id: Annotated[int, msgspec.Meta(ge=0, le=10**18)]
@@ -161,7 +161,7 @@ def _node(value: Any, condition: Any, place: str, depth: int) -> Any:
     return node
 
 
-class _Head(msgspec.Struct):
+class _Head(msgspec.Struct, forbid_unknown_fields=True):
     logic: Literal["AND", "OR"]
     conditions: list[Any]
 

@@ -12,9 +12,9 @@ import msgspec
 from segops.local import times
 from segops.local.answers import Answer, invalid
 from segops.local.call import Call
-from segops.local.resources.bodies import Field, Name, Text, read_fields
+from segops.local.resources.bodies import Field, Name, Text, read_fields, read_nothing
 from segops.local.resources.crud import Resource, Row, number
-from segops.local.routing import SECRET, Route
+from segops.local.routing import PAGES, SECRET, Route
 from segops.local.segments.compiler import DAY, members_statement
 from segops.local.segments.definition import Group, SegmentMembership, parse_definition
 from segops.local.segments.evaluate import rows
@@ -67,6 +67,7 @@ SEGMENTS = Resource(
         "last_computed_at": Field(str, read_only=True),
     },
     check=_check,
+    also=frozenset({"tenant"}),
     children=dict.fromkeys(("segment_versions", "segment_members", "segment_history", "segment_exports"), "segment_id"),
 )
 
@@ -90,6 +91,7 @@ def preview(call: Call) -> Answer:
 
 def estimate(call: Call) -> Answer:
     """Tell how many members a segment would have if it were computed now; the number is exact."""
+    read_nothing(call)
     segment = SEGMENTS.find(call, number(call))
     statement = members_statement(parse_definition(segment["definition"]), call.now)
     with call.database.transaction() as connection:
@@ -132,13 +134,13 @@ ROUTES: tuple[Route, ...] = (
     *SEGMENTS.routes(PATH),
     Route("POST", f"{PATH}preview/", SECRET, preview),
     Route("POST", f"{_ONE}estimate/", SECRET, estimate),
-    Route("GET", f"{_ONE}versions/", SECRET, versions),
+    Route("GET", f"{_ONE}versions/", SECRET, versions, PAGES),
     Route("POST", f"{_ONE}compute/", SECRET, compute),
-    Route("GET", f"{_ONE}members/", SECRET, list_members),
-    Route("GET", f"{_ONE}history/", SECRET, list_history),
-    Route("GET", f"{PATH}membership/", SECRET, show_membership),
+    Route("GET", f"{_ONE}members/", SECRET, list_members, PAGES | {"limit", "cursor"}),
+    Route("GET", f"{_ONE}history/", SECRET, list_history, PAGES),
+    Route("GET", f"{PATH}membership/", SECRET, show_membership, frozenset({"user_id"})),
     Route("POST", f"{_ONE}export/", SECRET, start_export),
-    Route("GET", f"{_ONE}export/", SECRET, poll_export),
+    Route("GET", f"{_ONE}export/", SECRET, poll_export, frozenset({"export_id"})),
     Route("GET", f"{PATH}exports/<int:id>/download/", SECRET, download_export),
     *PRODUCT_ROUTES,
 )

@@ -52,7 +52,7 @@ _EVENT_TYPES = {"purchased_by_segment": "order_completed", "viewed_by_segment": 
 _COLUMNS = "json_object('sku', sku, 'name', name)"
 
 
-class ProductAttribute(Comparing, frozen=True, kw_only=True, tag="product_attribute"):
+class ProductAttribute(Comparing, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="product_attribute"):
     """An attribute in the `data` of a product, or its `sku` or `name`."""
 
     value_type: ValueType | None = None
@@ -62,7 +62,7 @@ class ProductAttribute(Comparing, frozen=True, kw_only=True, tag="product_attrib
             raise ValueError(f"The type {self.value_type!r} has no operator {self.operator!r}")
 
 
-class UserBehaviorSignal(msgspec.Struct, frozen=True, tag="user_behavior_signal"):
+class UserBehaviorSignal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="user_behavior_signal"):
     """Whether a member of a segment has bought or viewed the product: whether such an event names its SKU."""
 
     signal: Literal["purchased_by_segment", "viewed_by_segment"]

@@ -12,7 +12,7 @@ from segops.local.call import Call
 from segops.local.pagination import paginate
 from segops.local.resources.bodies import Field, Name, Text
 from segops.local.resources.crud import Resource, Row, number
-from segops.local.routing import SECRET, Route
+from segops.local.routing import PAGES, SECRET, Route
 from segops.local.segments.definition import parse_definition
 from segops.local.segments.product import ProductCondition, UserBehaviorSignal
 from segops.local.segments.queueing import queue
@@ -70,5 +70,5 @@ _PATH = "/api/product-segments/"
 PRODUCT_ROUTES: tuple[Route, ...] = (
     *PRODUCT_SEGMENTS.routes(_PATH),
     Route("POST", f"{_PATH}<int:id>/compute/", SECRET, compute),
-    Route("GET", f"{_PATH}<int:id>/members/", SECRET, list_members),
+    Route("GET", f"{_PATH}<int:id>/members/", SECRET, list_members, PAGES),
 )

@@ -6,10 +6,12 @@ from typing import Literal
 
 from segops.local.answers import Answer, refuse
 from segops.local.call import Call
+from segops.local.resources.bodies import read_nothing
 
 
 def queue(call: Call, table: Literal["segments", "product_segments"]) -> Answer:
     """Queue the computation of one row of a table; 202. One that is queued already keeps its time."""
+    read_nothing(call)
     with call.database.transaction() as connection:
         found = connection.execute(
             f"UPDATE {table} SET compute_due_at = coalesce(compute_due_at, ?) WHERE id = ?",  # noqa: S608 - no user text

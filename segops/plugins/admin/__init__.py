@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from segops.core import hookimpl
 
 if TYPE_CHECKING:
-    from segops.plugins.admin.bodies import Upload
     from segops.plugins.admin.bulk import UpsertReport
     from segops.plugins.admin.calling import GivenUp, witnesses
     from segops.plugins.admin.concurrency import AsyncItems, AsyncPage, AsyncView, in_thread
     from segops.plugins.admin.crud import Crud
+    from segops.plugins.admin.csv_files import Upload
     from segops.plugins.admin.exports import Exporting, ExportJob
     from segops.plugins.admin.http import Http
     from segops.plugins.admin.namespaces import RESOURCES
@@ -110,7 +110,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "bodies": ("Upload",),
+    "csv_files": ("Upload",),
     "bulk": ("UpsertReport",),
     "calling": ("GivenUp", "witnesses"),
     "concurrency": ("AsyncItems", "AsyncPage", "AsyncView", "in_thread"),

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from uuid import uuid4
 
 import msgspec
 
 from segops.core import Response, SegOpsArgumentError, SegOpsResponseError
-
-Upload = str | os.PathLike[str] | bytes | BinaryIO
-"""A file by its name, its content, or an open binary stream."""
 
 _SHOWN = 120
 
@@ -77,41 +72,3 @@ def multipart(name: str, filename: str, content: bytes, content_type: str) -> tu
     )
     body = b"".join([head.encode("utf-8", "replace"), content, f"\r\n--{boundary}--\r\n".encode()])
     return body, f"multipart/form-data; boundary={boundary}"
-
-
-def read_csv(file: Upload, filename: str | None) -> tuple[bytes, str]:
-    """Return the content and the name of a CSV file.
-
-    Raises:
-        SegOpsArgumentError: It cannot be read, or is certainly no CSV: empty, binary, or not UTF-8.
-    """
-    if isinstance(file, str | os.PathLike):
-        content = _read_file(Path(file))
-        filename = filename or Path(file).name
-    else:
-        content = file if isinstance(file, bytes) else _read_stream(file)
-    name = filename or "products.csv"
-    if not content.strip():
-        raise SegOpsArgumentError(f"{name} is empty: give a CSV file with a header and at least one row")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SegOpsArgumentError(f"{name} is no CSV file in UTF-8 (byte {error.start}): save it as UTF-8") from None
-    if "\0" in text:
-        raise SegOpsArgumentError(f"{name} is no CSV file: it holds NUL bytes, as binary files do")
-    return content, name
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise SegOpsArgumentError(f"{path} cannot be read ({reason}): give the name of a CSV file") from error
-
-
-def _read_stream(file: BinaryIO) -> bytes:
-    content = file.read() if hasattr(file, "read") else None
-    if not isinstance(content, bytes):
-        raise SegOpsArgumentError(f"a {type(file).__name__} gives no bytes: give a path, bytes or a binary stream")
-    return content

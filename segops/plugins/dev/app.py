@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
@@ -34,6 +35,8 @@ _log = logging.getLogger("segops.dev")
 _MOST_ROWS = 500
 _MOST_REQUESTS = 500
 _DISCARDED = 4 * MAX_BODY
+_MOST_DIGITS = 100
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:@/\s]+))(?::[0-9]{1,5})?")
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 Endpoint = Callable[[HttpRequest], Awaitable[HttpResponse]]
@@ -55,21 +58,22 @@ def make_app(
         reset: Resets the connection of a client, by its address.
     """
     views = _Views(local, info, is_stopping)
-    routes = {
-        "/": views.page,
-        INFO_PATH: views.show_info,
-        "/_dev/overview": views.overview,
-        "/_dev/events": views.events,
-        "/_dev/events/{id:int}": views.event,
-        "/_dev/skipped": views.skipped,
-        "/_dev/stream": views.stream,
-        "/_dev/requests": views.requests,
-        "/_dev/referrals": views.referrals,
-        "/_dev/segments/{id:int}/history": views.history,
+    filters = frozenset({"type", "user", "text"})
+    routes: dict[str, tuple[Endpoint, frozenset[str]]] = {
+        INFO_PATH: (views.show_info, frozenset()),
+        "/_dev/overview": (views.overview, frozenset()),
+        "/_dev/events": (views.events, filters | {"limit", "before"}),
+        "/_dev/events/{id}": (views.event, frozenset()),
+        "/_dev/skipped": (views.skipped, frozenset({"limit"})),
+        "/_dev/stream": (views.stream, filters | {"after"}),
+        "/_dev/requests": (views.requests, frozenset({"after"})),
+        "/_dev/referrals": (views.referrals, frozenset()),
+        "/_dev/segments/{id}/history": (views.history, frozenset()),
     }
-    guarded = [Route(path, _for_this_machine(view), methods=["GET"]) for path, view in routes.items()]
-    faults = Route("/_dev/faults", _for_this_machine(views.faults), methods=["GET", "POST", "DELETE"])
-    app = Starlette(routes=[*guarded, faults])
+    guarded = [Route(path, _for_this_machine(view, known), methods=["GET"]) for path, (view, known) in routes.items()]
+    page = Route("/", _for_this_machine(views.page, None), methods=["GET"])
+    faults = Route("/_dev/faults", _for_this_machine(views.faults, frozenset()), methods=["GET", "POST", "DELETE"])
+    app = Starlette(routes=[page, *guarded, faults])
     app.router.redirect_slashes = False
     app.router.default = _Api(local, reset)  # not a Mount, which a path without a leading slash would miss
     return app
@@ -157,8 +161,10 @@ class _Views:
         return _json({"events": events, "position": f"{head}.{token}"})
 
     async def event(self, request: HttpRequest) -> HttpResponse:
-        found = await run_in_threadpool(self._look.event, min(request.path_params["id"], 1 << 62))
-        return _json({"detail": "Not found."}, 404) if found is None else _json(found)
+        found = await run_in_threadpool(self._look.event, _id(request))
+        if found is None:
+            raise HTTPException(404, "Not found.")
+        return _json(found)
 
     async def skipped(self, request: HttpRequest) -> HttpResponse:
         limit = min(_whole(request, "limit") or 100, _MOST_ROWS)
@@ -183,8 +189,7 @@ class _Views:
         return _json(await run_in_threadpool(self._look.referrals))
 
     async def history(self, request: HttpRequest) -> HttpResponse:
-        segment = min(request.path_params["id"], 1 << 62)
-        return _json(await run_in_threadpool(self._look.segment_history, segment))
+        return _json(await run_in_threadpool(self._look.segment_history, _id(request)))
 
     async def faults(self, request: HttpRequest) -> HttpResponse:
         """List, add (`{"faults": ["POST /x 503 x3"]}`) or clear scripted faults."""
@@ -192,34 +197,68 @@ class _Views:
         if request.method == "DELETE":
             script.clear()
         if request.method == "POST":
+            body = await _read_body(request)
+            if len(body) > MAX_BODY:
+                raise HTTPException(413, f"The request body is larger than {MAX_BODY} bytes.")
             try:
-                wanted = msgspec.json.decode(await request.body(), type=_Wanted)
-                script.add(*wanted.faults)
-            except (msgspec.DecodeError, SegOpsConfigError) as error:
+                script.add(*_wanted.decode(body).faults)
+            except (msgspec.DecodeError, ValueError, RecursionError, SegOpsConfigError) as error:
                 return _json({"faults": [str(error)]}, 400)
         return _json({"faults": script.pending()}, 201 if request.method == "POST" else 200)
 
 
-class _Wanted(msgspec.Struct):
+class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
     faults: list[str]
 
 
-def _for_this_machine(endpoint: Endpoint) -> Endpoint:
-    """Return the endpoint, closed to other machines, to other sites, and to names that only pretend to be ours."""
-    return partial(_guard, endpoint)
+_wanted = msgspec.json.Decoder(_Wanted)
 
 
-async def _guard(endpoint: Endpoint, request: HttpRequest) -> HttpResponse:
+def _for_this_machine(endpoint: Endpoint, known: frozenset[str] | None) -> Endpoint:
+    """Return the endpoint, closed to other machines, to other sites, and to names that only pretend to be ours.
+
+    Args:
+        endpoint: What answers.
+        known: The parameters that its query may have; None for any.
+    """
+    return partial(_guard, endpoint, known)
+
+
+async def _guard(endpoint: Endpoint, known: frozenset[str] | None, request: HttpRequest) -> HttpResponse:
+    try:
+        _check_visitor(request)
+        if known is not None:
+            _check_parameters(request, known)
+        return await endpoint(request)
+    except HTTPException as refusal:
+        return _json({"detail": refusal.detail}, refusal.status_code)
+
+
+def _check_parameters(request: HttpRequest, known: frozenset[str]) -> None:
+    if unknown := request.query_params.keys() - known:
+        names = ", ".join(sorted(known)) or "none"
+        raise HTTPException(400, f"Unknown parameter {min(unknown)[:80]!r}: known are {names}.")
+
+
+def _check_visitor(request: HttpRequest) -> None:
+    """Refuse other machines, other sites, and names that only pretend to be ours.
+
+    Raises:
+        HTTPException: 400 for a Host header that cannot be read, otherwise 403.
+    """
     here = request.scope["server"][0]
     if request.client is None or not (request.client.host == here or _is_loopback(request.client.host)):
-        return _json({"detail": "Only this machine may look at it: use the API with a key."}, 403)
+        raise HTTPException(403, "Only this machine may look at it: use the API with a key.")
+    host = request.headers.get("host", "")
+    found = _HOST.fullmatch(host)
+    if found is None:
+        raise HTTPException(400, "The Host header is no host: use localhost or 127.0.0.1.")
     # A name that somebody else's DNS gave this address would let their page read ours.
-    if urlsplit(f"//{request.headers.get('host', '')}").hostname not in (*_LOCAL_NAMES, here):
-        return _json({"detail": "Unknown host: use localhost or 127.0.0.1."}, 403)
+    if (found[1] or found[2]).lower() not in (*_LOCAL_NAMES, here):
+        raise HTTPException(403, "Unknown host: use localhost or 127.0.0.1.")
     origin = request.headers.get("origin")
-    if origin is not None and origin != f"http://{request.headers['host']}":
-        return _json({"detail": "Other sites may not use it."}, 403)
-    return await endpoint(request)
+    if origin is not None and origin != f"http://{host}":
+        raise HTTPException(403, "Other sites may not use it.")
 
 
 def _is_loopback(address: str) -> bool:
@@ -229,6 +268,20 @@ def _is_loopback(address: str) -> bool:
 def _filter(request: HttpRequest) -> Filter:
     query = request.query_params
     return Filter(query.get("type", ""), query.get("user", ""), query.get("text", ""))
+
+
+def _id(request: HttpRequest) -> int:
+    """Return the number in the path.
+
+    Raises:
+        HTTPException: 404; it is none. 400; nothing can have one that long.
+    """
+    text: str = request.path_params["id"]
+    if not (text.isascii() and text.isdecimal()):
+        raise HTTPException(404, "Not found.")
+    if len(text) > _MOST_DIGITS:
+        raise HTTPException(400, f"The id has {len(text)} digits: use the number of an event or a segment.")
+    return min(int(text), 1 << 62)
 
 
 def _whole(request: HttpRequest, name: str) -> int:

@@ -31,7 +31,7 @@ _MAX_DIGITS = 18
 _EMPTY_LINE = frozenset({"\r\n", "\n"})
 _FOLDED = " \t"
 _BLANK = " \t\r\n"  # Python's own strip() would take more off, such as a no-break space
-_SHOWN = 40
+_PROTOCOL = re.compile(rb"(?:HTTP|RTSP|SIP|SSH)[-/][\d.]{1,5}(?:-OpenSSH)?")
 
 
 class _Received(io.RawIOBase):
@@ -125,7 +125,7 @@ class Answer:
         line = self._read_line()
         found = _STATUS_LINE.fullmatch(line)
         if found is None:
-            raise HTTPException(f"the answer begins with {line[:_SHOWN]!r}, which is no HTTP/1")
+            raise HTTPException(f"the answer begins with {_shown(line)!r}, which is no HTTP/1")
         self.status = int(found[2])
         return found[1]
 
@@ -158,7 +158,7 @@ class Answer:
         line = self._read_line()
         found = _CHUNK_LINE.fullmatch(line)
         if found is None:
-            raise HTTPException(f"a chunk of the answer begins with {line[:_SHOWN]!r}, which is no size")
+            raise HTTPException(f"a chunk of the answer begins with {_shown(line)!r}, which is no size")
         return int(found[1], 16)
 
     def _stretch(self, left: int) -> Iterator[bytes]:
@@ -240,3 +240,9 @@ def _hand_on(answer: Answer, head: Response, accept: Accept) -> bool:
         except Exception as error:
             raise Stopped(error) from error
     return True
+
+
+def _shown(line: bytes) -> bytes:
+    """Return what an error may say of a line: the name of a protocol, but nothing that the server may have repeated."""
+    found = _PROTOCOL.match(line)
+    return found[0] if found else line[:2]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import ssl
 from collections import deque
 from contextlib import suppress
@@ -38,6 +39,7 @@ _Connection = PlainConnection | TLSConnection
 _SPACES_IN_REQUEST_LINE = 2
 _BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 _JOIN_BELOW = 65536
+_REFUSED_TUNNEL = re.compile(r"Tunnel connection failed: \d+")
 _PROXY_AUTHENTICATION_REQUIRED = 407
 
 
@@ -130,7 +132,8 @@ class HttpTransport(Transport):
                 f"{self.url} did not answer {request!r} within {min(timeout, idle):g} s"
             ) from error
         except (OSError, HTTPException, HTTPError) as error:
-            raise SegOpsTransportError(f"{self.url} did not answer {request!r}: {self._reason(error)}") from error
+            cause = None if _REFUSED_TUNNEL.match(str(error)) else error  # which has the words of the proxy
+            raise SegOpsTransportError(f"{self.url} did not answer {request!r}: {self._reason(error)}") from cause
         finally:
             exchange.resume(outer)
         if response.status == _PROXY_AUTHENTICATION_REQUIRED and self._proxy is not None:
@@ -251,6 +254,8 @@ class HttpTransport(Transport):
         if isinstance(error, ssl.SSLCertVerificationError):
             return f"its certificate was refused ({error.verify_message}); for an authority of your own pass ca_file"
         text = str(error) or type(error).__name__
+        if refused := _REFUSED_TUNNEL.match(text):  # without the words of the proxy
+            text = refused[0]
         if self._proxy is not None and "407" in text:
             return (
                 f"the proxy {self._proxy.address} wants credentials: put them into its URL, http://user:password@host"

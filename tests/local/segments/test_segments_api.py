@@ -232,9 +232,9 @@ def test_lists_have_pages_with_absolute_links(desk: Desk) -> None:
     first = desk.get(PREFIX)
     assert (first["count"], first["previous"], len(first["results"])) == (120, None, 50)
     assert first["next"] == "http://localhost/api/segments/?page=2"
-    named = json.loads(desk.send("GET", f"{PREFIX}?page=2&page_size=50&q=ü", Host="127.0.0.1:8000").body)
-    assert named["next"] == "http://127.0.0.1:8000/api/segments/?page=3&page_size=50&q=%C3%BC"
-    assert named["previous"] == "http://127.0.0.1:8000/api/segments/?page=1&page_size=50&q=%C3%BC"
+    named = json.loads(desk.send("GET", f"{PREFIX}?page=2&page_size=50", Host="127.0.0.1:8000").body)
+    assert named["next"] == "http://127.0.0.1:8000/api/segments/?page=3&page_size=50"
+    assert named["previous"] == "http://127.0.0.1:8000/api/segments/?page=1&page_size=50"
     last = desk.get(f"{PREFIX}?page=last")
     assert ([each["name"] for each in last["results"]], last["next"]) == ([f"S{n}" for n in range(100, 120)], None)
     assert len(desk.get(f"{PREFIX}?page_size=1000")["results"]) == 120

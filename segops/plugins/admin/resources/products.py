@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
-from segops.plugins.admin.bodies import Upload, merge, multipart, read_csv
+from segops.plugins.admin.bodies import merge, multipart
 from segops.plugins.admin.bulk import BATCH_SIZE, MAX_BYTES, UpsertReport, upsert
 from segops.plugins.admin.crud import Crud
+from segops.plugins.admin.csv_files import Upload, read_csv
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Receipt, Record
 from segops.plugins.admin.resource import Call, Fields, composed, endpoint
@@ -189,17 +190,30 @@ class Products(Crud[Product]):
         return call.one(ProductSchema, body=merge(body, fields))
 
     @endpoint("POST", "/pim/import/csv/", verb="import")
-    def import_csv(self, call: Call, file: Upload, /, filename: str | None = None) -> ImportJob:
+    def import_csv(
+        self,
+        call: Call,
+        file: Upload,
+        /,
+        filename: str | None = None,
+        *,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+    ) -> ImportJob:
         """Upload a CSV file; nothing is imported until `confirm_import`.
+
+        The file is converted to UTF-8 and commas if it has another encoding or separator; gzip is unpacked.
 
         Args:
             file: The name of the file, its content, or an open binary stream.
             filename: What to call it. Default: its name, or "products.csv".
+            delimiter: What separates the columns, such as ";" or "tab". Default: what the first rows show.
+            encoding: Such as "cp1252". Default: that of the byte order mark, else UTF-8.
 
         Raises:
             SegOpsArgumentError: It cannot be read, or is no CSV; nothing was sent.
         """
-        content, name = read_csv(file, filename)
+        content, name = read_csv(file, filename, delimiter=delimiter, encoding=encoding)
         return call.one(ImportJob, body=multipart("file", name, content, "text/csv"))
 
     @endpoint("GET", "/pim/import/{job_id}/")
@@ -229,6 +243,8 @@ class Products(Crud[Product]):
         /,
         *,
         filename: str | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
         mapping: Mapping[str, str | None] | None = None,
         schema: Any = None,
         timeout: float = 600.0,
@@ -238,6 +254,8 @@ class Products(Crud[Product]):
         Args:
             file: The name of the file, its content, or an open binary stream.
             filename: What to call it. Default: its name, or "products.csv".
+            delimiter: What separates the columns, such as ";" or "tab". Default: what the first rows show.
+            encoding: Such as "cp1252". Default: that of the byte order mark, else UTF-8.
             mapping: The field for each column. Default: what the server suggests.
             schema: What the fields hold. Default: what the server suggests.
             timeout: Seconds to wait at most after the upload; the import goes on.
@@ -247,7 +265,7 @@ class Products(Crud[Product]):
             SegOpsJobError: The import failed.
             SegOpsTimeoutError: It takes longer.
         """
-        job = self.import_csv(file, filename)
+        job = self.import_csv(file, filename, delimiter=delimiter, encoding=encoding)
         confirmation = {
             "mapping": job.get("suggested_mapping") if mapping is None else mapping,
             "schema": job.get("suggested_schema") if schema is None else schema,
