@@ -23,6 +23,7 @@ from segops.core.reporting import OnError
 from segops.core.retry import Clock, RetryPolicy
 from segops.core.spooling import OpenSpool
 from segops.core.tracker import GetUser, Tracker
+from segops.core.worker import check_stack
 from segops.environment import Environment, read_environment
 
 SpoolPolicy = Literal["overflow", "always"]
@@ -58,7 +59,7 @@ class SegOpsClient(Tracker):
         spool_policy: "overflow" for that, or "always" to store each batch before it is sent.
         worker: "thread", or "inline" to send on the caller's thread where there are no threads.
         strict: Whether `track()` raises for a bad event, for tests and development.
-        clock: The clocks; tests pass another one.
+        clock: The clocks, also of events that say no time; tests pass another one.
 
     Raises:
         SegOpsConfigError: An option, the key or the URL is wrong.
@@ -95,6 +96,7 @@ class SegOpsClient(Tracker):
             if function is not None and not callable(function):
                 raise SegOpsConfigError(f"{name} is of type {type(function).__name__}: pass a function")
         timing = Timing(batch=batch, batch_size=batch_size, flush_interval=flush_interval, timeout=timeout)
+        self._clock = clock or Clock()
         self._limits = limits or Limits()
         self._strict = strict
         self._get_user = get_user
@@ -114,7 +116,7 @@ class SegOpsClient(Tracker):
             timing=timing,
             limits=self._limits,
             retry=retry or RetryPolicy(),
-            clock=clock or Clock(),
+            clock=self._clock,
             worker=worker,
             on_error=on_error,
             observers=loaded.observers(),
@@ -168,6 +170,7 @@ class SegOpsClient(Tracker):
         if timeout is None:
             timeout = self._limits.shutdown
         check_number("timeout", timeout, minimum=0)
+        check_stack()
         pipeline = self._pipeline
         if pipeline.start_closing(timeout):
             try:

@@ -2,6 +2,7 @@
 
 from segops.core.batch import Batch, Claim
 from segops.core.concurrency import Bell, ForkLock, monotonic, start_thread
+from segops.core.encoding import encode_json
 from segops.core.errors import (
     DROP_REASONS,
     DropReason,
@@ -29,7 +30,7 @@ from segops.core.errors import (
     api_error,
     needs_modules,
 )
-from segops.core.events import CONTEXT_IDENTIFIED, PAGE_VIEWED, Context, Event, PageView, UserContext
+from segops.core.events import CONTEXT_IDENTIFIED, PAGE_VIEWED, Context, Event, PageView, UserContext, read_event
 from segops.core.hookspecs import Command, Enrich, Enricher, Observer, hookimpl
 from segops.core.http import (
     BATCH_PATH,
@@ -105,11 +106,13 @@ __all__ = [
     "absolute_path",
     "api_error",
     "check_number",
+    "encode_json",
     "expand_home",
     "hookimpl",
     "monotonic",
     "needs_modules",
     "parse_local_url",
+    "read_event",
     "retry_after",
     "start_thread",
 ]

@@ -1,4 +1,4 @@
-"""One encoding of an event, made once, on the thread that tracks it.
+"""One encoding of values: of an event, made once, on the thread that tracks it, and of what plugins send.
 
 Payloads of plain JSON values (the usual case) are encoded as they are. Anything else is first turned into plain
 values, one documented form for each type: docs/encoding.md shows the table.
@@ -18,6 +18,7 @@ import msgspec
 
 from segops.core.errors import SegOpsEncodingError
 from segops.core.events import Event
+from segops.core.times import has_seconds, to_rfc3339
 
 _INT_MIN = -(2**63)
 _INT_MAX = 2**64 - 1
@@ -27,7 +28,8 @@ _NATIVE = frozenset(
     next(each for each in kind.__mro__ if each.__module__ in ("datetime", "uuid"))
     for kind in (datetime, date, time, timedelta, UUID)
 )
-_KEPT = _NATIVE | {bool, type(None)}
+_TIMES = frozenset(kind for kind in _NATIVE if issubclass(kind, datetime | time))
+_KEPT = (_NATIVE - _TIMES) | {bool, type(None)}
 _DERIVED = (date, time, timedelta, UUID)
 _BYTES = (bytes, bytearray, memoryview)
 _MANY = (list, tuple, set, frozenset)
@@ -90,20 +92,62 @@ def encode_event(event: Event) -> tuple[bytes, int]:
             )
         )
     except RecursionError:
+        raise _too_deep("payload") from None
+    return encoded, plain.coerced + plain.damaged
+
+
+def encode_json(value: object, name: str) -> bytes:
+    """Encode any value as payloads are encoded, where nobody counts what is lost: text and keys must keep theirs.
+
+    Args:
+        value: What to encode.
+        name: What it is, for messages: "body".
+
+    Raises:
+        SegOpsEncodingError: It holds something that has no JSON form, text with lone surrogates, keys that are equal as
+            text, or None as a key; or it is nested without end.
+    """
+    plain, encoded = _Plain(), b""
+    try:
+        if is_plain({"": value}):
+            return encode_plain(value)
+        encoded = encode_plain(plain.value(value, name))
+    except UnicodeEncodeError:
+        plain.damaged += 1
+    except RecursionError:
+        raise _too_deep(name) from None
+    except SegOpsEncodingError:
+        raise
+    except Exception as error:
+        raise SegOpsEncodingError(f"the {name} has no JSON form: {type(error).__name__} was raised") from error
+    if plain.has_none_key:
         raise SegOpsEncodingError(
-            "the payload refers to itself or is nested too deeply: send flat properties"
-        ) from None
-    return encoded, plain.coerced
+            f"the {name} has None as a key: csv.DictReader keeps values beyond the header there; correct the row"
+        )
+    if plain.damaged:
+        raise SegOpsEncodingError(f"the {name} holds text with lone surrogates, or keys that are the same as text")
+    return encoded
+
+
+def _too_deep(name: str) -> SegOpsEncodingError:
+    return SegOpsEncodingError(f"the {name} refers to itself or is nested too deeply: send flat properties")
 
 
 class _Plain:
     """Turns values into plain JSON ones and counts those that lost something.
 
     No `__str__` or `__repr__` of an unknown object is ever called: it may be hostile, or show what must not be sent.
+
+    Attributes:
+        coerced: Numbers and times that JSON has no form for.
+        damaged: Text that lost a character, and keys that took the place of others.
+        has_none_key: Whether a key was None.
     """
 
     def __init__(self) -> None:
         self.coerced = 0
+        self.damaged = 0
+        self.has_none_key = False
 
     def text(self, value: str) -> str:
         text = str.__str__(value)
@@ -112,7 +156,7 @@ class _Plain:
         try:
             text.encode()
         except UnicodeEncodeError:
-            self.coerced += 1
+            self.damaged += 1
             return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return text
 
@@ -121,12 +165,13 @@ class _Plain:
         for key, item in value.items():
             name = self._key(key, path)
             if name in plain:
-                self.coerced += 1
+                self.damaged += 1
             plain[name] = self.value(item, path + _step(name))
         return plain
 
     def value(self, value: object, path: str) -> Any:  # noqa: PLR0911 - one line for each kind of value
-        if type(value) in _KEPT:
+        kind = type(value)
+        if kind in _KEPT or (kind in _TIMES and not has_seconds(value.utcoffset())):  # type: ignore[attr-defined]
             return value
         if isinstance(value, Enum):
             return self.value(value.value, path)
@@ -139,7 +184,7 @@ class _Plain:
         if isinstance(value, Decimal):
             return self._decimal(Decimal(value))
         if isinstance(value, _DERIVED):
-            return self._derived(value)
+            return self._derived(value, path)
         if isinstance(value, _BYTES):
             from base64 import b64encode  # noqa: PLC0415 - not needed by most programs
 
@@ -156,6 +201,7 @@ class _Plain:
         plain = key if isinstance(key, (Mapping, *_MANY)) else self.value(key, path)
         if isinstance(plain, str):
             return plain
+        self.has_none_key |= plain is None
         if plain is None or isinstance(plain, (int, float, Decimal, *_DERIVED)):
             return encode_plain(plain).decode().strip('"')
         raise SegOpsEncodingError(f"a key in {path} is of type {type(key).__name__}: use text keys")
@@ -182,7 +228,7 @@ class _Plain:
         self.coerced += 1
         return str(value) if value.is_finite() else None  # a number that readers take for infinite is sent as text
 
-    def _derived(self, value: date | time | timedelta | UUID) -> Any:
+    def _derived(self, value: date | time | timedelta | UUID, path: str) -> Any:
         """Return the value of a subclass such as pandas, asyncpg and freezegun have; none of its methods is called."""
         if value != value:  # noqa: PLR0124 - pandas' NaT, which is a datetime, is known by this alone
             self.coerced += 1
@@ -193,7 +239,7 @@ class _Plain:
             return UUID(int=value.int)
         if isinstance(value, time):
             return _zulu(time.isoformat(value))
-        return _zulu(datetime.isoformat(value)) if isinstance(value, datetime) else date.isoformat(value)
+        return _moment(value, path) if isinstance(value, datetime) else date.isoformat(value)
 
     def _object(self, value: object, path: str) -> Any:
         """Take apart a numpy scalar or array, a dataclass, an attrs or msgspec object, or a pydantic model."""
@@ -234,6 +280,16 @@ class _Plain:
 def _step(name: str) -> str:
     """Return how a key is shown in an error; one that is no name, such as an e-mail address, is not."""
     return f".{name}" if len(name) <= _PATH_STEP and name.isidentifier() else "[…]"
+
+
+def _moment(value: datetime, path: str) -> str:
+    text = datetime.isoformat(value)
+    try:
+        return to_rfc3339(text) if has_seconds(datetime.utcoffset(value)) else _zulu(text)
+    except ValueError:
+        raise SegOpsEncodingError(
+            f"{path} has an offset from UTC that RFC 3339 has no form for: convert it to UTC first"
+        ) from None
 
 
 def _zulu(text: str) -> str:

@@ -74,14 +74,15 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 class Tally:
     """A counter that any thread, signal handler or destructor may raise and read without a lock."""
 
-    __slots__ = ("_looks", "add")
+    __slots__ = ("_looks", "add", "ticks")
 
     def __init__(self) -> None:
-        ticks = itertools.count()
-        self.add = ticks.__next__
+        self.ticks = itertools.count()
+        """Each step counts one more."""
+        self.add = self.ticks.__next__
         """Count one more."""
         # Each look uses up a tick, which is taken off again. All of it is one call: nothing can come in between.
-        self._looks = map(operator.sub, ticks, itertools.count())
+        self._looks = map(operator.sub, self.ticks, itertools.count())
 
     def value(self) -> int:
         """Return the count."""
@@ -137,6 +138,7 @@ class Ledger:
         ages: How long events have waited.
         latencies: How long the answers of transports took.
         coerced: Values that lost something when they were encoded.
+        unexplained: Each step of it counts an event as `invalid`, also where the stack has no room for `refuse`.
         retries: Requests that were sent again.
         last_error: The latest error in words.
     """
@@ -144,6 +146,7 @@ class Ledger:
     def __init__(self, buffer: Buffer, clock: Clock) -> None:
         self._buffer = buffer
         self._refused = {reason: Tally() for reason in DROP_REASONS}
+        self.unexplained = self._refused["invalid"].ticks
         self._books = _Books()
         self.ages = Ages(clock)
         self.latencies: dict[str, Latency] = {}

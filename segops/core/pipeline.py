@@ -15,7 +15,7 @@ from segops.core.http import Transport
 from segops.core.ledger import Ledger
 from segops.core.options import ApiKey, Limits, Timing
 from segops.core.reporting import OnError, Reporter
-from segops.core.retry import Clock, RetryPolicy
+from segops.core.retry import Clock, RetryPolicy, reads_machine
 from segops.core.spooling import Accounts, OpenSpool
 from segops.core.worker import InlineWorker, ThreadWorker, Worker
 
@@ -61,7 +61,8 @@ class Pipeline:
         self.is_closed = False
         self.known_losses = 0
         self.has_owners = plan.key is not None and plan.key.is_public
-        self.buffer = Buffer(plan.limits, batch=plan.timing.batch, wanted=plan.wanted, owned=self.has_owners)
+        wanted = plan.wanted if reads_machine(plan.clock) else None  # the short way reads the clock of the machine
+        self.buffer = Buffer(plan.limits, batch=plan.timing.batch, wanted=wanted, owned=self.has_owners)
         self.ledger = Ledger(self.buffer, plan.clock)
         self.reporter = Reporter(self.ledger, self.buffer, plan.on_error, plan.observers, plan.clock)
         accounts = Accounts(self.ledger, self.reporter)

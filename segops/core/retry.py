@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 
 import msgspec
 
@@ -13,6 +14,7 @@ from segops.core.concurrency import monotonic
 
 _SECONDS = re.compile(r"(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?[ \t]*")
 _MAX_DIGITS = 12
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +58,18 @@ class Clock:
     def random(self) -> float:
         """Return a number from 0 up to, but not including, 1."""
         return int.from_bytes(os.urandom(6), "big") / 2**48
+
+
+def reads_machine(clock: Clock) -> bool:
+    """Tell whether a clock has the wall time of the machine."""
+    return getattr(clock.time, "__func__", None) is Clock.time
+
+
+def wall_time(clock: Clock) -> datetime:
+    """Return the time of a clock as a datetime in UTC."""
+    if reads_machine(clock):
+        return datetime.now(timezone.utc)
+    return _EPOCH + timedelta(seconds=clock.time())
 
 
 class Backoff:

@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
 from segops.core.encoding import encode_event, encode_plain, is_plain
 from segops.core.enrichment import Enrichment
-from segops.core.errors import SegOpsEncodingError, SegOpsEventError
+from segops.core.errors import SegOpsEncodingError, SegOpsError, SegOpsEventError
 from segops.core.events import (
+    ANONYMOUS,
     CONTEXT_IDENTIFIED,
-    PAGE_VIEWED,
     Context,
     Event,
+    Note,
     PageView,
     UserContext,
     check_payload,
     check_text,
     check_time,
+    read_context,
+    read_event,
+    read_page_view,
     read_user_context,
 )
 from segops.core.intake import OwnedEvent
 from segops.core.pipeline import Pipeline
+from segops.core.retry import Clock, wall_time
 
 GetUser = Callable[[], "UserContext | Mapping[str, Any] | None"]
 
 Accept = Callable[["str | None", "str | None", "Mapping[str, Any] | None", "str | None"], bool]
 """Takes the usual event, or returns False: `Intake.accept`."""
 
-_Fields = tuple[Any, Any, Any, Any, Any]
-
-_ANONYMOUS = "anonymous"
 _MAX_CAUSES = 10
+
+
+class _Read(Protocol):
+    def __call__(self, value: object, *, keywords: Mapping[str, Any], note: Note) -> Event: ...
 
 
 class Tracker:
@@ -43,6 +49,7 @@ class Tracker:
     """
 
     _accept: Accept
+    _clock: Clock
     _enrichment: Enrichment
     _get_user: GetUser | None
     _is_disabled: bool
@@ -64,7 +71,8 @@ class Tracker:
         A bad event is counted as dropped, and passed to `on_error` and the log; with `strict=True` it raises.
 
         Args:
-            event: An `Event`, or a mapping with its fields; or else give the fields as keywords.
+            event: An `Event`, or a mapping with its fields; or else give the fields as keywords. If both give a field,
+                that of `event` is taken, and `on_error` is told.
             user_id: Your own id for the person.
             event_type: What happened, as "order_placed".
             occurred_at: When, as ISO 8601 text or datetime (a naive one is taken as UTC). Default, also for "": now.
@@ -79,10 +87,21 @@ class Tracker:
         try:
             if event is None and occurred_at is None and self._accept(user_id, event_type, payload, anonymous_id):
                 return
-        except Exception as error:  # noqa: BLE001 - whatever happens must not reach the host
-            self._refuse(error)
-        else:
-            self._take(event, (user_id, event_type, occurred_at, payload, anonymous_id))
+            keywords = {
+                "user_id": user_id,
+                "event_type": event_type,
+                "occurred_at": occurred_at,
+                "payload": payload,
+                "anonymous_id": anonymous_id,
+            }
+            self._take(read_event, event, keywords)
+        except SegOpsEventError:
+            raise  # with `strict`; it is counted
+        except Exception:  # of `_take`, only what the stack has no room for: not even for a call of `next`
+            for _ in self._pipeline.ledger.unexplained:
+                break
+            if self._strict:
+                raise
 
     def identify(
         self,
@@ -104,16 +123,20 @@ class Tracker:
         Source: typescript-sdk.md, "identify".
         """
         try:
-            if context is not None:
-                user_id, traits = _traits(context)
-        except Exception as error:  # noqa: BLE001 - as for track
-            self._refuse(error)
-        else:
-            self.track(user_id=user_id, event_type=CONTEXT_IDENTIFIED, payload=traits)
+            if context is None and self._accept(user_id, CONTEXT_IDENTIFIED, traits, None):
+                return
+            self._take(read_context, context, {"user_id": user_id, "traits": traits})
+        except SegOpsEventError:
+            raise  # as for track
+        except Exception:
+            for _ in self._pipeline.ledger.unexplained:
+                break
+            if self._strict:
+                raise
 
     def track_page_view(
         self,
-        user_id: str | PageView | None = _ANONYMOUS,
+        user_id: str | PageView | Mapping[str, Any] | None = ANONYMOUS,
         path: str | None = None,
         *,
         url: str | None = None,
@@ -127,7 +150,8 @@ class Tracker:
         Never blocks, never raises. A server has no document to ask, so pass what the request says.
 
         Args:
-            user_id: Your own id for the person, or a `PageView`; None is an anonymous visitor.
+            user_id: Your own id for the person; None is an anonymous visitor. Or a `PageView`, or a mapping with its
+                fields.
             path: The path of the page. Default: that of `url`.
             url: The full URL of the page.
             referrer: The full URL that the visitor came from: the `Referer` header.
@@ -140,35 +164,36 @@ class Tracker:
 
         Source: typescript-sdk.md, "trackPageView"; wire-protocol.md, section 4.
         """
-        if self._is_disabled:
-            return
         try:
-            if not isinstance(user_id, PageView):
-                user_id = PageView(user_id or _ANONYMOUS, path, url, referrer, title)
-            payload = user_id.payload()
-        except Exception as error:  # noqa: BLE001 - as for track
-            self._refuse(error)
-        else:
-            self.track(
-                user_id=user_id.user_id,
-                event_type=PAGE_VIEWED,
-                occurred_at=occurred_at,
-                payload=payload,
-                anonymous_id=anonymous_id,
-            )
+            keywords = {
+                "path": path,
+                "url": url,
+                "referrer": referrer,
+                "title": title,
+                "occurred_at": occurred_at,
+                "anonymous_id": anonymous_id,
+            }
+            self._take(read_page_view, user_id, keywords)
+        except SegOpsEventError:
+            raise  # as for track
+        except Exception:
+            for _ in self._pipeline.ledger.unexplained:
+                break
+            if self._strict:
+                raise
 
-    def _take(self, event: Event | Mapping[str, Any] | None, fields: _Fields) -> None:
-        """Take any event, or else its fields: check, enrich and encode it, or refuse it."""
+    def _take(self, read: _Read, value: object, keywords: Mapping[str, Any]) -> None:
+        """Take any event: read, check, enrich and encode it, or refuse it."""
         if self._is_disabled:
             return
         try:
-            user_id, event_type, occurred_at, payload, anonymous_id = fields if event is None else _fields(event)
+            given = read(value, keywords=keywords, note=self._note)
             whole = Event(
-                check_text("user_id", user_id),
-                check_text("event_type", event_type),
-                check_time(occurred_at) if occurred_at else datetime.now(timezone.utc),
-                check_payload(payload),
-                None if anonymous_id is None else check_text("anonymous_id", anonymous_id),
+                check_text("user_id", given.user_id),
+                check_text("event_type", given.event_type),
+                check_time(given.occurred_at) if given.occurred_at else wall_time(self._clock),
+                check_payload(given.payload),
+                None if given.anonymous_id is None else check_text("anonymous_id", given.anonymous_id),
             )
             wanted = self._enrichment.wanted
             is_wanted = wanted is None or whole.event_type in wanted
@@ -214,7 +239,7 @@ class Tracker:
     def _owned(self, encoded: bytes) -> bytes:
         """Tie the event to whoever the user is now: the server books it under the session that it is sent with."""
         try:
-            user = self._get_user() if self._get_user else UserContext(anonymous_id=_ANONYMOUS)
+            user = self._get_user() if self._get_user else UserContext(anonymous_id=ANONYMOUS)
         except Exception as error:
             raise SegOpsEventError(f"get_user raised {type(error).__name__}") from error
         event = OwnedEvent(encoded)
@@ -228,34 +253,22 @@ class Tracker:
             self._pipeline.ledger.refuse(dropped.reason)
         if self._strict:
             raise refused[0]
-        for dropped in refused:
-            _let_go_of_frames(dropped)
-            self._report(dropped)
+        try:
+            for dropped in refused:
+                _let_go_of_frames(dropped)
+                self._report(dropped)
+        except RecursionError:
+            pass  # the events are counted; `track` must not count them again
+
+    def _note(self, message: str) -> None:
+        """Report what is doubtful about an event that is taken all the same; `strict` takes none that is."""
+        if self._strict:
+            raise SegOpsEventError(message)
+        self._report(SegOpsError(message))
 
     def _report(self, error: Exception) -> None:
         if self._pipeline.reporter.error(error):
             self._pipeline.worker.wake()
-
-
-def _fields(event: object) -> _Fields:
-    if isinstance(event, Event):
-        return event.user_id, event.event_type, event.occurred_at, event.payload, event.anonymous_id
-    if isinstance(event, Mapping):
-        get = event.get
-        return get("user_id"), get("event_type"), get("occurred_at"), get("payload"), get("anonymous_id")
-    raise _not_one_of(event, "an Event")
-
-
-def _traits(context: object) -> tuple[Any, Any]:
-    if isinstance(context, Context):
-        return context.user_id, context.traits
-    if isinstance(context, Mapping):
-        return context.get("user_id"), context.get("traits")
-    raise _not_one_of(context, "a Context")
-
-
-def _not_one_of(value: object, what: str) -> SegOpsEventError:
-    return SegOpsEventError(f"a {type(value).__name__} is neither {what} nor a mapping: pass one, or keywords")
 
 
 def _too_large(encoded: bytes, limit: int) -> SegOpsEventError:

@@ -22,6 +22,8 @@ _RESTART_AFTER = 0.5
 
 _MOST_FOR_TELLING = 0.25
 """Seconds, and no more than a tenth, of the time for closing that are kept for telling the host of what is given up."""
+_FRAMES = 100
+"""Calls that delivery, or the start of a thread, may be deep."""
 
 _GIVEN_UP = "the client was closed before the server took them"
 
@@ -40,6 +42,12 @@ class Worker(Protocol):
         """Send what can be sent within `timeout` seconds and give up the rest."""
 
 
+def check_stack(frames: int = _FRAMES) -> None:
+    """Raise RecursionError if so deep a call would, which in the middle of a request would lose a batch."""
+    if frames:
+        check_stack(frames - 1)
+
+
 class InlineWorker:
     """Delivers on the thread that tracks, at `batch_size`, and on the one that flushes: for where no thread can be."""
 
@@ -54,11 +62,13 @@ class InlineWorker:
 
     def wake(self) -> None:
         """Send what is due, unless a request is under way already."""
+        check_stack()
         self._delivery.work(wait=False)
         self._reporter.tell()
 
     def flush(self, timeout: float) -> bool:
         """Send all that waits, sleeping through pauses."""
+        check_stack()
         position = self._ledger.end()
         self._delivery.flush_to(position)
         self._run(self._clock.monotonic() + timeout)
@@ -112,6 +122,8 @@ class ThreadWorker:
         """Wake the thread, or start it; if none can be started, do its work here, and try again next time."""
         self._buffer.arm(NEVER)
         try:
+            if self._thread is None:
+                check_stack()
             if self._thread is not None:
                 self._raise_signal()
             elif self._delivery.is_over():  # nothing is left but to tell: no thread is started for that
@@ -198,6 +210,8 @@ class ThreadWorker:
     def _raise_signal(self) -> None:
         try:
             self._signal.release()
+        except RecursionError:
+            raise
         except RuntimeError:  # raised already
             return
 

@@ -21,6 +21,7 @@ import msgspec
 import pytest
 
 from segops import Event
+from segops.core import Clock
 from segops.core.intake import IS_COMPILED
 from tests.core.harness import MakeRig
 
@@ -87,7 +88,7 @@ def functions(function: Callable[[], object]) -> list[str]:
 @pytest.fixture
 def track(make: MakeRig) -> Callable[[], None]:
     """Return a call of `track` with the usual event."""
-    call = make().client.track
+    call = make(clock=Clock()).client.track
     return lambda: call(user_id="user-1234", event_type="order_placed", payload=PAYLOAD)
 
 

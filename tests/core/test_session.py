@@ -240,7 +240,7 @@ def test_a_context_that_is_changed_later_does_not_change_the_event(make: MakeRig
 
 def test_all_of_a_context_is_sent_and_nothing_else(make: MakeRig) -> None:
     auth = Auth()
-    whole = UserContext(user_id="a", anonymous_id="d", user_id_sig="ab" * 32, user_id_ts=0)
+    whole = UserContext(user_id="a", anonymous_id="d", user_id_sig="ab" * 32, user_id_ts=7)
     rig = make(auth, key=PUBLIC, clock=auth.clock, get_user=lambda: whole)
     rig.track("a")
     assert rig.client.flush()
@@ -248,7 +248,7 @@ def test_all_of_a_context_is_sent_and_nothing_else(make: MakeRig) -> None:
         "user_id": "a",
         "anonymous_id": "d",
         "user_id_sig": "ab" * 32,
-        "user_id_ts": 0,
+        "user_id_ts": 7,
     }
 
 

@@ -28,12 +28,14 @@ class Run:
         plugins = [Enriching(counted, "mine", {"order_placed"}), *more]
         with SegOpsClient(transport=transport, worker="inline", plugins=plugins, on_error=self.errors.append) as client:
             for _ in range(times):
-                client.track(user_id="u-1", event_type="order_placed", occurred_at="2026-04-25", payload={"total": 1})
+                client.track(
+                    user_id="u-1", event_type="order_placed", occurred_at="2026-04-25T00:00:00Z", payload={"total": 1}
+                )
         self.events = transport.events
         self.stats: Stats = client.stats()
 
 
-PLAIN = {"user_id": "u-1", "event_type": "order_placed", "occurred_at": "2026-04-25", "payload": {"total": 1}}
+PLAIN = {"user_id": "u-1", "event_type": "order_placed", "occurred_at": "2026-04-25T00:00:00Z", "payload": {"total": 1}}
 
 
 def _raise(_event: Event) -> Event:
@@ -165,7 +167,7 @@ def test_events_are_added_in_order_up_to_a_bound() -> None:
 
 def test_an_added_event_that_says_no_time_has_that_of_the_event_it_came_from() -> None:
     run = Run(lambda event: (event, Event("u-1", "order_repeated")))
-    assert [event["occurred_at"] for event in run.events] == ["2026-04-25"] * 2
+    assert [event["occurred_at"] for event in run.events] == ["2026-04-25T00:00:00Z"] * 2
 
 
 def test_an_added_event_is_seen_by_the_enrichers_after_but_not_before() -> None:
@@ -197,12 +199,12 @@ def test_it_may_change_its_copy_and_the_application_keeps_its_own() -> None:
 
     payload["a"] = 1
     transport = MemoryTransport()
-    given = Event("u-1", "order_placed", "2026-04-25", payload)
+    given = Event("u-1", "order_placed", "2026-04-25T00:00:00Z", payload)
     with SegOpsClient(transport=transport, worker="inline", plugins=[Enriching(enrich)]) as client:
         client.track(given)
     assert transport.events[0]["payload"] == {"total": 2}
     assert payload == {"total": 1, "a": 1}
-    assert given == Event("u-1", "order_placed", "2026-04-25", {"total": 1, "a": 1})
+    assert given == Event("u-1", "order_placed", "2026-04-25T00:00:00Z", {"total": 1, "a": 1})
 
 
 def test_one_added_event_that_is_too_large_does_not_take_the_others_with_it() -> None:

@@ -8,32 +8,9 @@ from uuid import uuid4
 
 import msgspec
 
-from segops.core import Response, SegOpsArgumentError, SegOpsEncodingError, SegOpsResponseError
+from segops.core import Response, SegOpsArgumentError, SegOpsResponseError
 
 _SHOWN = 120
-
-
-def encode(body: Any) -> bytes:
-    """Return a body as JSON.
-
-    Raises:
-        SegOpsEncodingError: It holds something that has no JSON form.
-    """
-    try:
-        return _encoder.encode(body)
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise SegOpsEncodingError(f"the body has no JSON form: {error}") from error
-
-
-def _simplify(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, str):  # a subclass, such as Django's SafeString
-        return str.__str__(value)
-    raise TypeError(f"a {type(value).__name__} is neither text, a number, a list nor a mapping")
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_simplify)
 
 
 def merge(body: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> dict[str, Any]:

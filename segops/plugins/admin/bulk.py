@@ -13,8 +13,8 @@ from segops.core import (
     SegOpsBadRequestError,
     SegOpsEncodingError,
     SegOpsPayloadTooLargeError,
+    encode_json,
 )
-from segops.plugins.admin.bodies import encode
 from segops.plugins.admin.records import Record
 
 BATCH_SIZE = 500
@@ -101,7 +101,7 @@ def cut(
 def _read(index: int, given: Mapping[str, Any], max_bytes: int) -> Row:
     if not isinstance(given, Mapping):
         raise SegOpsArgumentError(f"a row is a mapping with sku, name and data, not a {type(given).__name__}")
-    json = encode(given)
+    json = encode_json(given, "row")
     if len(json) > max_bytes:
         raise SegOpsArgumentError(f"the row has {len(json)} bytes, more than max_bytes ({max_bytes})")
     return Row(index, given.get("sku"), json)

@@ -24,9 +24,10 @@ from segops.core import (
     SegOpsTransportError,
     Transport,
     api_error,
+    encode_json,
     retry_after,
 )
-from segops.plugins.admin.bodies import decode, encode
+from segops.plugins.admin.bodies import decode
 from segops.plugins.admin.calling import check_given_up, pause, witnesses
 from segops.plugins.admin.options import Options
 from segops.plugins.admin.paths import check_path, with_query
@@ -137,8 +138,11 @@ class Http:
             sent["Idempotency-Key"] = idempotency_key or self.options.idempotency_key or str(uuid4())
         content = b""
         if body is not UNSET:
-            content = body if isinstance(body, bytes) else encode(body)
-            sent.setdefault("Content-Type", "application/octet-stream" if body is content else "application/json")
+            is_encoded = isinstance(body, bytes | msgspec.Raw)
+            content = bytes(body) if is_encoded else encode_json(body, "body")
+            sent.setdefault(
+                "Content-Type", "application/octet-stream" if isinstance(body, bytes) else "application/json"
+            )
         request = Request(method, with_query(check_path(path), query or {}), sent, content)
         memory = Memory()
         head = self._perform(self.transport, request, memory, deadline=self.options.deadline)

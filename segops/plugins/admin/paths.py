@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 from uuid import UUID
 
-from segops.core import SegOpsArgumentError
+import msgspec
+
+from segops.core import SegOpsArgumentError, encode_json
 
 Id = int | str
 """What names a record: its number, or the text that the application itself gave it."""
@@ -44,6 +47,7 @@ def encode_segment(name: str, value: Id) -> str:
     Raises:
         SegOpsArgumentError: It is neither text nor a number, or it is empty, "." or "..".
     """
+    value = _of_python(name, value)
     if isinstance(value, Enum | UUID):
         value = str(value.value if isinstance(value, Enum) else value)
     if isinstance(value, bool) or not isinstance(value, int | str):
@@ -108,7 +112,17 @@ def _each(values: Any) -> Iterable[Any]:
     return values if isinstance(values, _MANY) else (values,)
 
 
+def _of_python(name: str, value: Any) -> Any:
+    """Return what pandas and numpy have in place of a number, a text or a time as it stands in a body."""
+    if isinstance(value, float | date) and value != value:  # noqa: PLR0124 - NaN and NaT equal nothing
+        raise SegOpsArgumentError(f"{name} is NaN or NaT, a value that is missing: leave it out")
+    if isinstance(value, Decimal) or type(value).__module__ == "numpy":
+        return msgspec.json.decode(encode_json(value, name))
+    return value
+
+
 def _text(name: str, value: Any) -> str:
+    value = _of_python(name, value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Enum):

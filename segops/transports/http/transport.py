@@ -150,8 +150,9 @@ class HttpTransport(Transport):
                 f"{request.method} {request.path} timed out after {timeout:g} s ({self.url})"
             ) from error
         except (OSError, HTTPException, HTTPError) as error:
-            cause = None if _TUNNEL_REFUSED.match(str(error)) else error  # which has the words of the proxy
-            raise self._failure(request, error) from cause
+            is_ours = isinstance(error, OSError) and not _TUNNEL_REFUSED.match(str(error))
+            # Other errors quote what the server or the proxy sent: a traceback must not show that.
+            raise self._failure(request, error) from (error if is_ours else None)
 
     def _headers(self, request: Request) -> dict[str, str]:
         """Return the headers to send; urllib3 adds the host and the length of the body."""

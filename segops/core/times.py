@@ -1,0 +1,71 @@
+"""Write times as RFC 3339, which is the part of ISO 8601 that every server reads."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta
+
+import msgspec
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_ISO8601 = re.compile(
+    r"(?P<day>\d{4}-?\d\d-?\d\d|\d{4}-?[Ww]\d\d-?[1-7])"
+    r"([Tt ](?P<hour>\d\d)(:?(?P<minute>\d\d)(:?(?P<second>\d\d)([.,](?P<fraction>\d+))?)?)?"
+    r" ?(?P<offset>[Zz]|UTC|(?P<sign>[+-])(?P<hours>\d\d)(:?(?P<minutes>[0-5]\d)(:?(?P<seconds>[0-5]\d))?)?)?)?",
+    re.ASCII,
+)
+_MINUTE = timedelta(minutes=1)
+
+
+def to_rfc3339(text: str) -> str:
+    """Return ISO 8601 text as RFC 3339; a time without an offset is taken as UTC.
+
+    RFC 3339 in upper case is returned as it is. No digit of the seconds is lost. An offset that has seconds, which RFC
+    3339 does not know, becomes UTC.
+
+    Raises:
+        ValueError: It is not a complete date in ISO 8601, or there is no such moment.
+    """
+    if not _RFC3339.fullmatch(text):
+        text = _rewrite(text)
+    try:
+        msgspec.convert(text, datetime)
+    except msgspec.ValidationError:
+        raise ValueError("there is no such moment") from None
+    return text
+
+
+def has_seconds(offset: timedelta | None) -> bool:
+    """Tell whether an offset from UTC is one that RFC 3339 has no form for."""
+    return bool(offset and offset % _MINUTE)
+
+
+def _rewrite(text: str) -> str:
+    found = _ISO8601.fullmatch(text)
+    if not found:
+        raise ValueError("it is not ISO 8601")
+    hour, minute, second, fraction = (found[name] or "00" for name in ("hour", "minute", "second", "fraction"))
+    fraction = f".{found['fraction']}" if found["fraction"] else ""
+    moment = f"{_day(found['day'])}T{hour}:{minute}:{second}"
+    if found["seconds"] not in (None, "00"):
+        return f"{_in_utc(moment, found)}{fraction}Z"
+    offset = f"{found['sign']}{found['hours']}:{found['minutes'] or '00'}" if found["sign"] else "Z"
+    return f"{moment}{fraction}{offset}"
+
+
+def _day(text: str) -> str:
+    digits = text.replace("-", "").upper()
+    year, _, week = digits.partition("W")
+    if week:
+        return date.fromisocalendar(int(year), int(week[:2]), int(week[2])).isoformat()
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
+
+
+def _in_utc(moment: str, found: re.Match[str]) -> str:
+    hours, minutes, seconds = (int(found[name]) for name in ("hours", "minutes", "seconds"))
+    offset = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        local = datetime.fromisoformat(moment)
+        return datetime.isoformat(local + offset if found["sign"] == "-" else local - offset)
+    except OverflowError:
+        raise ValueError("there is no such moment") from None
