@@ -221,7 +221,8 @@ def test_a_missing_file_is_an_error_and_no_file(tmp_path: Path) -> None:
         pytest.raises(SegOpsNotFoundError) as caught,
     ):
         admin.segments.download_export(7, tmp_path / "x")
-    assert caught.value.body == '{"detail":"Not found."}'
+    assert caught.value.text == '{"detail":"Not found."}'
+    assert caught.value.body == {"detail": "Not found."}
     assert list(tmp_path.iterdir()) == []
 
 

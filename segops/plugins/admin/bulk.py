@@ -13,6 +13,7 @@ from segops.core import (
     SegOpsBadRequestError,
     SegOpsEncodingError,
     SegOpsPayloadTooLargeError,
+    SegOpsResponseError,
 )
 from segops.plugins.admin.bodies import encode
 from segops.plugins.admin.records import Record
@@ -121,10 +122,13 @@ def _store(send: Send, chunk: list[Row], report: UpsertReport) -> None:
         return
     if not isinstance(answer, dict):
         return
+    errors = answer.get("errors") or []
+    if not isinstance(errors, list):
+        raise SegOpsResponseError(f"the errors of the rows must be a list, got {type(errors).__name__}", status=200)
     for name in ("created", "updated"):
         if isinstance(answer.get(name), int):
             report[name] += answer[name]
-    report.errors.extend(_placed(error, chunk) for error in answer.get("errors") or [])
+    report.errors.extend(_placed(error, chunk) for error in errors)
 
 
 def _placed(error: Any, chunk: list[Row]) -> dict[str, Any]:
@@ -144,7 +148,4 @@ def _error(index: int, sku: object, reason: Any) -> dict[str, Any]:
 
 
 def _reason(error: SegOpsApiError) -> Any:
-    try:
-        return msgspec.json.decode(error.body)
-    except msgspec.DecodeError:
-        return str(error)
+    return error.body if isinstance(error.body, dict) else str(error)

@@ -22,6 +22,8 @@ MAX_JSON = 64 * 1024 * 1024
 """Bytes of an answer that is read into memory, at most."""
 
 _SUCCESS = 2
+_DIGITS = 18
+"""Of a length that is believed, at most."""
 
 
 class Sink(Protocol):
@@ -92,7 +94,8 @@ class Stream:
         if self._rewind is not None:
             self._rewind()
         length = head.headers.get("content-length", "")
-        self._total = int(length) if length.isdecimal() and "content-encoding" not in head.headers else None
+        is_known = length.isdecimal() and len(length) <= _DIGITS and "content-encoding" not in head.headers
+        self._total = int(length) if is_known else None
         self.size = 0
         return self._write
 
