@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import msgspec
 
-from segops.core import Response, SegOpsArgumentError, SegOpsEncodingError, SegOpsResponseError
+from segops.core import Response, SegOpsEncodingError, SegOpsResponseError
 from segops.plugins.admin.messages import printable
 
 _SHOWN = 120
@@ -23,7 +23,7 @@ def encode(body: Any) -> bytes:
     try:
         return _encoder.encode(body)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise SegOpsEncodingError(f"the body has no JSON form: {error}") from error
+        raise SegOpsEncodingError(f"the body has no JSON form: {printable(error)}") from error
 
 
 def _simplify(value: Any) -> Any:

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote
 from uuid import UUID
 
 from segops.core import SegOpsArgumentError
+from segops.plugins.admin.messages import printable
 
 Id = int | str
 """What names a record: its number, or the text that the application itself gave it."""
@@ -117,4 +118,6 @@ def _text(name: str, value: Any) -> str:
         return value.isoformat()
     if isinstance(value, _WRITTEN):
         return str(value)
-    raise SegOpsArgumentError(f"{name} is a {type(value).__name__}: a filter is text, a number or a truth value")
+    raise SegOpsArgumentError(
+        f"{printable(name)} is a {type(value).__name__}: a filter is text, a number or a truth value"
+    )
