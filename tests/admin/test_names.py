@@ -361,3 +361,29 @@ def test_a_response_is_not_needed_to_refuse() -> None:
     with pytest.raises(SegOpsArgumentError, match="limitt"):
         admin.segments.iterate_members(1, {"limitt": 3})
     assert transport.requests == []
+
+
+def test_none_in_a_query_counts_as_not_given() -> None:
+    admin, transport, _ = scripted(ok([]), ok([]))
+    admin.segments.members(1, {"limit": None}, limit=3)
+    admin.segments.members(1, {"limit": 3, "cursor": None}, limit=None)
+    assert targets(transport) == ["GET /api/segments/1/members/?limit=3"] * 2
+    with pytest.raises(SegOpsArgumentError, match="nonsense"):
+        admin.segments.list(nonsense=None)
+
+
+def test_a_misspelt_field_of_a_row_is_reported() -> None:
+    admin, transport, _ = scripted(ok({"created": 1, "updated": 0, "errors": []}))
+    report = admin.products.bulk_upsert([{"sku": "A", "Name": "x"}, {"SKU": "B"}, {"sku": "C", "body": "steel"}])
+    assert [(error["index"], error["errors"]["row"][0].partition("?")[0]) for error in report.errors] == [
+        (0, "unknown field 'Name': did you mean 'name'"),
+        (1, "unknown field 'SKU': did you mean 'sku'"),
+    ]
+    assert transport.requests[0].body == b'{"products":[{"sku":"C","body":"steel"}]}'
+
+
+def test_what_other_services_call_a_field_of_an_event_is_known() -> None:
+    admin, _, _ = scripted()
+    for word, likely in {"properties": "payload", "timestamp": "occurred_at", "userId": "user_id"}.items():
+        with pytest.raises(SegOpsArgumentError, match=f"'{word}': did you mean '{likely}'"):
+            admin.users.publish_sandbox({**EVENT, word: 1})

@@ -16,6 +16,8 @@ from segops.core import (
     SegOpsResponseError,
 )
 from segops.plugins.admin.bodies import encode
+from segops.plugins.admin.fields import bare
+from segops.plugins.admin.messages import quoted
 from segops.plugins.admin.records import Record
 
 BATCH_SIZE = 500
@@ -45,6 +47,8 @@ class Row(msgspec.Struct, frozen=True):
     sku: object
     json: bytes
 
+
+_ROW = dict.fromkeys(("sku", "name", "data"))
 
 Send = Callable[[bytes], Any]
 """Sends the body of one request and returns the decoded answer."""
@@ -102,6 +106,11 @@ def cut(
 def _read(index: int, given: Mapping[str, Any], max_bytes: int) -> Row:
     if not isinstance(given, Mapping):
         raise SegOpsArgumentError(f"a row is a mapping with sku, name and data, not a {type(given).__name__}")
+    for name in given.keys() - _ROW.keys():
+        if isinstance(name, str) and bare(name) in _ROW:
+            raise SegOpsArgumentError(
+                f"unknown field {quoted(name)}: did you mean {bare(name)!r}? attributes go into data"
+            )
     json = encode(given)
     if len(json) > max_bytes:
         raise SegOpsArgumentError(f"the row has {len(json)} bytes, more than max_bytes ({max_bytes})")

@@ -17,9 +17,16 @@ _HINTS: Mapping[str, str] = {
     **dict.fromkeys(("fields", "filters", "query"), "pass each field as a keyword, or all as a mapping"),
     **dict.fromkeys(("timeout", "max_retries", "deadline", "idempotency_key", "headers"), "set it by with_options()"),
     **dict.fromkeys(_PAGING, "use page and page_size"),
-    **dict.fromkeys(("method", "extra_fields"), "this call has no such option"),
+    **dict.fromkeys(("method", "extra_fields"), "pass it as a keyword to a method that takes it"),
 }
 """Words with a meaning of their own in this SDK or in other lists: they are never taken for a field of somebody."""
+
+_SYNONYMS: Mapping[str, str] = {
+    **dict.fromkeys(("properties", "traits", "data"), "payload"),
+    **dict.fromkeys(("timestamp", "time", "sentat"), "occurred_at"),
+    **dict.fromkeys(("event", "type", "name"), "event_type"),
+}
+"""What other services call the fields of an event."""
 
 _NEAR = 0.85
 """How alike two names must be (`difflib`) for one to be a misspelling where any other name may be right."""
@@ -61,11 +68,13 @@ class Accepted(msgspec.Struct, frozen=True):
         raise SegOpsArgumentError(f"unknown field {quoted(name)}: {fix} (extra_fields sends undocumented fields)")
 
     def _likely(self, name: str) -> str | None:
-        spelt = {_bare(each): each for each in self.names}
-        if _bare(name) in spelt:
-            return spelt[_bare(name)]
+        if _SYNONYMS.get(bare(name)) in self.names:
+            return _SYNONYMS[bare(name)]
+        spelt = {bare(each): each for each in self.names}
+        if bare(name) in spelt:
+            return spelt[bare(name)]
         cutoff = _NEAR if self.is_open else 0.6
-        found = get_close_matches(_bare(name), spelt, n=1, cutoff=cutoff)
+        found = get_close_matches(bare(name), spelt, n=1, cutoff=cutoff)
         return spelt[found[0]] if found else None
 
 
@@ -80,6 +89,7 @@ def gather(
     accepted: Accepted | None = None,
     *,
     what: str = "body",
+    keeps_none: bool = True,
 ) -> dict[str, Any]:
     """Return the fields that are given as a mapping, as keywords and as extra fields, as one dict.
 
@@ -89,6 +99,7 @@ def gather(
         extra: Fields whose names are not checked.
         accepted: The documented names. Default: any.
         what: What the mapping is called.
+        keeps_none: Whether None is a value; in queries it counts as not given.
 
     Raises:
         SegOpsArgumentError: A name is not documented, one is given twice, or what should be a mapping is none.
@@ -101,12 +112,13 @@ def gather(
             raise SegOpsArgumentError(f"{name} must be a mapping, got {type(part).__name__}")
         if accepted is not None and part is not extra:
             accepted.check(part.keys())
-        if twice := gathered.keys() & part.keys():
+        fields = {key: value for key, value in part.items() if keeps_none or value is not None}
+        if twice := gathered.keys() & fields.keys():
             raise SegOpsArgumentError(f"given twice: {listed(sorted(twice))}: leave one out")
-        gathered.update(part.items())
+        gathered |= fields
     return gathered
 
 
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
     """Return a name without what tells its spellings apart: userId, user-id and user_id."""
     return name.casefold().replace("_", "").replace("-", "").replace(" ", "")

@@ -149,16 +149,13 @@ class Call:
     def params(
         self, params: Fields | None, filters: Mapping[str, Any], extra_fields: Fields | None = None
     ) -> dict[str, Any]:
-        """Return a query from what the caller gave; keywords that are None count as not given.
+        """Return a query from what the caller gave; None counts as not given.
 
         Raises:
             SegOpsArgumentError: A name is not documented, or one is given twice.
         """
         accepted = self._resource.accepted(self._endpoint)
-        if accepted is not None:
-            accepted.check(filters)
-        given = {name: value for name, value in filters.items() if value is not None}
-        return self._named(gather(params, given, extra_fields, accepted, what="params"))
+        return self._named(gather(params, filters, extra_fields, accepted, what="params", keeps_none=False))
 
     def send(
         self, *, body: Any = UNSET, query: Mapping[str, Any] | None = None, at: Mapping[str, Id] | None = None
