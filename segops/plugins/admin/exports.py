@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from segops.core import SegOpsArgumentError
+from segops.core import SegOpsResponseError
 from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import R, Record, number_of
@@ -131,7 +131,7 @@ class Exporting(Crud[R]):
         """
         url = export.get("download_url") if isinstance(export, ExportJob) else None
         if url is not None and not isinstance(url, str):
-            raise SegOpsArgumentError("the download_url of this export is no text: read its status again")
+            raise SegOpsResponseError(f"download_url must be a string, got {type(url).__name__}", status=200)
         with open_sink(target, progress) as sink:
             call.fetch(url, sink, timeout=timeout, export_id=_number(export))
             return sink.size
