@@ -121,8 +121,8 @@ def _decoded(content: bytes, name: str, encoding: str | None) -> str:
     except ValueError as error:
         at = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
         raise SegOpsArgumentError(
-            f"{printable(name)} is no CSV file in {'UTF-8' if chosen == 'utf-8' else chosen}{at}: pass its encoding, such as "
-            'encoding="cp1252" for Excel on Windows (--encoding cp1252), or save it as UTF-8'
+            f"{printable(name)} is no CSV file in {'UTF-8' if chosen == 'utf-8' else chosen}{at}: pass its encoding, "
+            'such as encoding="cp1252" for Excel on Windows (--encoding cp1252), or save it as UTF-8'
         ) from None
     if "\0" in text:
         raise SegOpsArgumentError(
