@@ -39,7 +39,7 @@ def test_an_undocumented_flag_is_refused_by_name(ask: Run, local: LocalSegOps, w
 
 
 def test_extra_fields_and_the_method_have_flags(ask: Run) -> None:
-    made = ask("segments", "create", "--name=a", "--description=old", '--extra-fields={"owner": "me"}')
+    made = ask("segments", "create", "--name=a", '--extra-fields={"description": "old"}')
     number = str(json.loads(made.stdout)["id"])
     replaced = ask("segments", "update", number, "--method=PUT", "--name=b")
     assert json.loads(replaced.stdout)["description"] == ""
