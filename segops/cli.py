@@ -136,7 +136,8 @@ def _explain(error: SegOpsError) -> tuple[int, str]:
     """Return the exit code of an error and the message for the user."""
     for kind, code, hint in _KINDS:
         if isinstance(error, kind):
-            return code, f"{error}; {hint}" if hint else str(error)
+            is_explained = not hint or bool(getattr(error, "advice", ""))
+            return code, str(error) if is_explained else f"{error}; {hint}"
     return FAILED, str(error)
 
 

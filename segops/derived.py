@@ -120,8 +120,19 @@ def _entry(method: Method, others: dict[str, Method]) -> str:
         method.summary,
         " ".join(notes),
         *_arguments(method),
+        _names(method),
     ]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
+
+
+def _names(method: Method) -> str:
+    """Return the documented names of a body or a query, where there are any."""
+    accepted = RESOURCES[method.namespace].accepted(vars(method.function)["endpoint"])
+    if accepted is None or not accepted.names:
+        return ""
+    what = "Fields" if method.is_mutation else "Parameters"
+    more = ", and any attribute" if accepted.is_open else ""
+    return f"{what}: {', '.join(f'`{name}`' for name in sorted(accepted.names))}{more}."
 
 
 def _leaves(methods: list[Method], others: dict[str, Method]) -> Iterator[Method]:
@@ -164,6 +175,7 @@ def _asynchronous(function: object, record: str = "", *, with_self: bool = False
     text = str(inspect.signature(function))  # type: ignore[arg-type] # all of them can be called
     if with_self:
         text = text.replace("(", "(self, ", 1)
+    text = re.sub(r"= '[^']*'", "= ...", text)
     text = re.sub(r"'([^']*)'", r"\1", text)
     text = re.sub(r"\bR\b", record, text)
     text = re.sub(r"\b(Page|Items)\[", r"Async\1[", text)

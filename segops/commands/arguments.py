@@ -54,7 +54,7 @@ class Shape(msgspec.Struct, frozen=True):
 
     Attributes:
         arguments: The parameters in the order of the signature, without the two below.
-        bag: The positional mapping that takes what is given as further flags, such as `body` or `params`, if any.
+        bag: The mapping that takes what is given as further flags, such as `body` or `params`, if any.
         takes_more: Whether further flags are taken.
     """
 
@@ -113,7 +113,7 @@ def kind_of(annotation: Any) -> Kind:
         return "upload" if bytes in origins else "target"
     if Callable in origins:
         return "progress"
-    if str in origins:
+    if origins & {str, Literal}:
         return "text"
     if origins & {Iterable, Sequence, list, tuple} and all(get_args(member)[:1] == (str,) for member in members):
         return "words"
@@ -127,8 +127,9 @@ _PLAIN: Mapping[Any, Kind] = {bool: "bool", int: "int", float: "float"}
 
 
 def _is_bag(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
-    is_optional = parameter.kind is parameter.POSITIONAL_ONLY and parameter.default is None
-    return is_optional and kind_of(hints.get(parameter.name, Any)) == "json"
+    """Return whether a parameter is the mapping that takes further flags: by its name, or as nothing else can be it."""
+    is_bag = parameter.name in {"body", "params"} or parameter.kind is parameter.POSITIONAL_ONLY
+    return is_bag and parameter.default is None and kind_of(hints.get(parameter.name, Any)) == "json"
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

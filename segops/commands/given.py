@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from segops import SegOpsArgumentError
-from segops.commands.arguments import Shape, shape_of
+from segops.commands.arguments import Argument, Shape, shape_of
 from segops.commands.inputs import guess, read_json, read_value
 from segops.commands.parser import More
 from segops.plugins.admin import Method
@@ -72,10 +72,15 @@ class Given:
         return {each.name: read_value(each, self.texts[each.name]) for each in given}
 
 
+def is_given(argument: Argument, words: argparse.Namespace) -> bool:
+    """Return whether a flag was given."""
+    return argument.is_flag and getattr(words, f"{PREFIX}{argument.name}", None) is not None
+
+
 def named_flags(shape: Shape, words: argparse.Namespace) -> dict[str, Any]:
     """Return the flags of a method that were given, by the names of its parameters."""
-    given = {each: getattr(words, f"{PREFIX}{each.name}", None) for each in shape.arguments if each.is_flag}
-    return {each.name: read_value(each, text) for each, text in given.items() if text is not None}
+    given = [each for each in shape.arguments if is_given(each, words)]
+    return {each.name: read_value(each, getattr(words, f"{PREFIX}{each.name}")) for each in given}
 
 
 def _gather(more: More, *, is_body: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import msgspec
 from segops import SegOpsArgumentError
 from segops.commands.arguments import shape_of
 from segops.commands.connection import open_admin
-from segops.commands.given import Given, named_flags
+from segops.commands.given import Given, is_given, named_flags
 from segops.commands.inputs import STDIN, check_target
 from segops.commands.output import Output
 from segops.commands.progress import Bar
@@ -64,6 +64,8 @@ def _perform(
     waits = to is not None or getattr(words, "waits", False)
     if waits and companions.in_its_place is not None:
         return _call(resource, companions.in_its_place, Given(companions.in_its_place, words))
+    if not waits:
+        _check_unused(companions, given, words)
     result = _call(resource, method, given)
     if not waits or companions.afterwards is None:
         return result
@@ -72,6 +74,21 @@ def _perform(
     if to is None or companions.download is None:
         return job
     return _save(to, getattr(resource, companions.download.name), job, sys.stdout.buffer if to == STDIN else to)
+
+
+def _check_unused(companions: Companions, given: Given, words: argparse.Namespace) -> None:
+    """Refuse flags that say how to wait when nothing is waited for.
+
+    Raises:
+        SegOpsArgumentError: There is one.
+    """
+    waiting = companions.in_its_place or companions.afterwards
+    if waiting is None:
+        return
+    own = {argument.name for argument in given.shape.arguments}
+    unused = [each.flag for each in shape_of(waiting).arguments if each.name not in own and is_given(each, words)]
+    if unused:
+        raise SegOpsArgumentError(f"{unused[0]} has an effect only with --wait: add --wait, or leave it out")
 
 
 def _call(resource: Resource, method: Method, given: Given) -> Any:

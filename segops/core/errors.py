@@ -30,7 +30,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, Literal, get_args
+
+import msgspec
 
 DropReason = Literal["queue_full", "too_large", "invalid", "rejected", "undeliverable", "closed", "plugin", "corrupt"]
 """Why an event was dropped: a closed set."""
@@ -117,22 +120,36 @@ class SegOpsApiError(SegOpsError):
 
     Attributes:
         status: The HTTP status.
-        body: The answer's body as text, as the server sent it.
+        text: The response's body as text, as the server sent it.
+        body: The same as decoded JSON; the text if it is not JSON.
         headers: The answer's headers, names in lower case.
         method: The HTTP method of an admin call; otherwise empty.
         path: The path of an admin call, without its query; otherwise empty.
         attempts: How often the call was tried.
+        advice: What to do about it, where more is known than the status says; it ends the message.
     """
 
     method: str = ""
     path: str = ""
     attempts: int = 1
+    advice: str = ""
 
     def __init__(self, message: str, *, status: int, body: str = "", headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
-        self.body = body
+        self.text = body
         self.headers = dict(headers or {})
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; {self.advice}" if self.advice else super().__str__()
+
+    @cached_property
+    def body(self) -> Any:
+        """The response's body as decoded JSON; the text if it is not JSON."""
+        try:
+            return msgspec.json.decode(self.text.encode("utf-8", "surrogatepass"))
+        except (ValueError, RecursionError):
+            return self.text
 
 
 class SegOpsRedirectError(SegOpsApiError):

@@ -221,7 +221,8 @@ def test_a_missing_file_is_an_error_and_no_file(tmp_path: Path) -> None:
         pytest.raises(SegOpsNotFoundError) as caught,
     ):
         admin.segments.download_export(7, tmp_path / "x")
-    assert caught.value.body == '{"detail":"Not found."}'
+    assert caught.value.text == '{"detail":"Not found."}'
+    assert caught.value.body == {"detail": "Not found."}
     assert list(tmp_path.iterdir()) == []
 
 
@@ -317,7 +318,7 @@ def test_a_file_is_not_fetched_from_just_anywhere(url: str, tmp_path: Path) -> N
 
 def test_a_strange_download_url_is_refused(tmp_path: Path) -> None:
     admin, _, _ = scripted()
-    with pytest.raises(SegOpsArgumentError, match="download_url"):
+    with pytest.raises(SegOpsResponseError, match="download_url must be a string"):
         admin.segments.download_export(ExportJob({"id": 5, "download_url": 7}), tmp_path / "x")
 
 

@@ -34,6 +34,8 @@ NEW: dict[str, dict[str, Any]] = {
     "queries": {"query_text": "new question"},
     "pages": {"slug": "new", "title": "New"},
     "competitors": {"name": "New"},
+    "users": {"user_id": "new"},
+    "analytics": {},
 }
 CHANGE: dict[str, dict[str, Any]] = {
     "products": {"name": "Changed"},
@@ -41,6 +43,8 @@ CHANGE: dict[str, dict[str, Any]] = {
     "activations": {"status": "active"},
     "queries": {"category": "shoes"},
     "pages": {"title": "Changed"},
+    "users": {"properties": {}},
+    "analytics": {},
 }
 
 CALLS: dict[str, Callable[[SegOpsAdmin], Any]] = {
@@ -140,6 +144,8 @@ def furnished(local: LocalSegOps) -> Iterator[SegOpsAdmin]:
     with LocalServer(local) as server, SegOpsAdmin(local.secret_key, base_url=server.url) as admin:
         admin.http.request("POST", "/ingestion/track/", body=EVENT)
         for namespace, body in NEW.items():
+            if RESOURCES[namespace].unlisted:
+                continue
             old = {key: f"{value} 1" if key in {"name", "query_text"} else value for key, value in body.items()}
             unique = {"sku": "O-1", "event_type": "old_type", "slug": "old"}
             getattr(admin, namespace).create({key: unique.get(key, value) for key, value in old.items()})

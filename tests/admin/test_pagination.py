@@ -29,7 +29,7 @@ def test_a_page_knows_its_count_its_neighbours_and_its_answer() -> None:
         envelope(items(1, 2), "https://api.segops.ai/api/segments/?page=2&page_size=2"), envelope(items(3, 3), None)
     )
     page = admin.segments.list({"is_active": True}, page_size=2)
-    assert (page.count, len(page), ids(page), page[0].id, ids(page[:1])) == (5, 2, [1, 2], 1, [1])
+    assert (page.count, len(page.results), ids(page), page[0].id, ids(page[:1])) == (5, 2, [1, 2], 1, [1])
     assert page.next == "https://api.segops.ai/api/segments/?page=2&page_size=2"
     assert page.previous is None
     assert page.response.headers["content-type"] == "application/json"
@@ -175,7 +175,7 @@ def test_members_can_be_asked_for_by_page() -> None:
 def test_count_and_results_without_links_is_one_page() -> None:
     admin, transport, _ = scripted(ok({"count": 40, "results": [{"user_id": "a"}]}))
     page = admin.users.search(q="a", limit=1)
-    assert (page.count, len(page), page.next_page()) == (40, 1, None)
+    assert (page.count, len(page.results), page.next_page()) == (40, 1, None)
     assert targets(transport) == ["GET /api/explorer/users/?q=a&limit=1"]
     admin, transport, _ = scripted(ok({"count": 40, "results": [{"user_id": "a"}]}))
     assert len(list(admin.users.iterate(page_size=9))) == 1

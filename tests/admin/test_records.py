@@ -125,8 +125,8 @@ def test_bodies_and_filters_take_what_applications_have() -> None:
         RED = "red"
 
     admin, transport, _ = scripted(ok({"id": 1}), ok([]))
-    admin.products.create(MappingProxyType({"name": Safe("n")}), data=ChainMap({"a": UUID(int=7)}), color=Color.RED)
+    admin.products.create(MappingProxyType({"name": Safe("n")}), data=ChainMap({"a": UUID(int=7), "color": Color.RED}))
     admin.products.list(color=Color.RED, since=date(2027, 1, 5), maker=UUID(int=7))
     made, listed = transport.requests
-    assert made.body == b'{"name":"n","data":{"a":"00000000-0000-0000-0000-000000000007"},"color":"red"}'
+    assert made.body == b'{"name":"n","data":{"a":"00000000-0000-0000-0000-000000000007","color":"red"}}'
     assert query(listed) == {"color": "red", "since": "2027-01-05", "maker": str(UUID(int=7))}

@@ -46,7 +46,7 @@ def test_an_error_of_the_caller_is_not_retried(status: int, kind: type[SegOpsApi
         admin.users.get("a/b")
     error = caught.value
     assert type(error) is kind
-    assert (error.status, error.body, error.headers["x-request"]) == (status, '{"detail": "why"}', "7")
+    assert (error.status, error.text, error.headers["x-request"]) == (status, '{"detail": "why"}', "7")
     assert (error.method, error.path, error.attempts) == ("GET", "/api/explorer/users/a%2Fb/", 1)
     assert "planted" not in str(error)
     assert len(transport.requests) == 1
@@ -189,7 +189,7 @@ def test_a_success_that_holds_no_object_is_an_error_with_its_body(body: bytes) -
     ):
         admin.segments.get(1)
     assert (caught.value.status, caught.value.method, caught.value.path) == (200, "GET", "/api/segments/1/")
-    assert caught.value.body == body.decode("utf-8", "replace")
+    assert caught.value.text == body.decode("utf-8", "replace")
     assert len(str(caught.value)) < 400
     assert len(server.journal) == 1
 
@@ -218,7 +218,7 @@ def test_an_answer_beyond_what_the_transport_keeps_is_read_whole() -> None:
         FaultServer(answer(200, ok({"count": 3000, "next": None, "results": rows}).body)) as server,
         SegOpsAdmin("sk_1", base_url=server.url) as admin,
     ):
-        assert len(admin.products.list()) == 3000
+        assert len(admin.products.list().results) == 3000
 
 
 def test_an_answer_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,7 +296,7 @@ def test_a_body_without_a_json_form_is_refused(value: Any) -> None:
     with pytest.raises(SegOpsEncodingError, match="no JSON form"):
         admin.segments.create(name=value)
     cycle: dict[str, Any] = {}
-    cycle["self"] = cycle
+    cycle["definition"] = cycle
     with pytest.raises(SegOpsEncodingError):
         admin.segments.create(cycle)
     assert transport.requests == []
@@ -314,5 +314,5 @@ def test_bodies_are_a_mapping_or_keywords_but_not_both_for_one_field() -> None:
     ]
     with pytest.raises(SegOpsArgumentError, match=r"given twice.*name"):
         admin.segments.create({"name": "a"}, name="b")
-    with pytest.raises(SegOpsArgumentError, match="the body is a list"):
+    with pytest.raises(SegOpsArgumentError, match="body must be a mapping, got list"):
         admin.segments.create([("name", "a")])  # type: ignore[arg-type]

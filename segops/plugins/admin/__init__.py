@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from segops.plugins.admin.bulk import UpsertReport
     from segops.plugins.admin.calling import GivenUp, witnesses
     from segops.plugins.admin.concurrency import AsyncItems, AsyncPage, AsyncView, in_thread
-    from segops.plugins.admin.crud import Crud
+    from segops.plugins.admin.crud import Crud, UpdateMethod
     from segops.plugins.admin.csv_files import Upload
     from segops.plugins.admin.exports import Exporting, ExportJob
     from segops.plugins.admin.http import Http
@@ -95,6 +95,7 @@ __all__ = [
     "Segments",
     "Simulation",
     "Target",
+    "UpdateMethod",
     "Upload",
     "UpsertReport",
     "User",
@@ -114,7 +115,7 @@ _HOMES = {
     "bulk": ("UpsertReport",),
     "calling": ("GivenUp", "witnesses"),
     "concurrency": ("AsyncItems", "AsyncPage", "AsyncView", "in_thread"),
-    "crud": ("Crud",),
+    "crud": ("Crud", "UpdateMethod"),
     "exports": ("Exporting", "ExportJob"),
     "http": ("Http",),
     "namespaces": ("RESOURCES",),

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 
-from segops.core import Response, SegOpsArgumentError, SegOpsResponseError
+from segops.core import Response, SegOpsResponseError
+from segops.plugins.admin.messages import printable
 
 _SHOWN = 120
-
-
-def merge(body: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that are given as a mapping and as keywords, as one dict.
-
-    Raises:
-        SegOpsArgumentError: One is given twice, or the first is no mapping.
-    """
-    if body is None:
-        return dict(fields)
-    if not isinstance(body, Mapping):
-        raise SegOpsArgumentError(f"the body is a {type(body).__name__}: give a mapping, or the fields as keywords")
-    if twice := sorted(body.keys() & fields.keys()):
-        raise SegOpsArgumentError(f"given twice, in the mapping and as a keyword: {', '.join(twice)}")
-    return {**body, **fields}
 
 
 def decode(what: str, response: Response) -> Any:
@@ -42,9 +27,9 @@ def decode(what: str, response: Response) -> Any:
         return None
     try:
         return msgspec.json.decode(response.body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # the first of text that is not UTF-8, too
         kind = response.headers.get("content-type", "no content type")
-        raise unexpected(what, response, f"no JSON ({kind}; {error})") from error
+        raise unexpected(what, response, f"no JSON ({printable(kind)}; {printable(error)})") from error
 
 
 def unexpected(what: str, response: Response, found: str) -> SegOpsResponseError:

@@ -13,8 +13,11 @@ from segops.core import (
     SegOpsBadRequestError,
     SegOpsEncodingError,
     SegOpsPayloadTooLargeError,
+    SegOpsResponseError,
     encode_json,
 )
+from segops.plugins.admin.fields import bare
+from segops.plugins.admin.messages import quoted
 from segops.plugins.admin.records import Record
 
 BATCH_SIZE = 500
@@ -44,6 +47,8 @@ class Row(msgspec.Struct, frozen=True):
     sku: object
     json: bytes
 
+
+_ROW = dict.fromkeys(("sku", "name", "data"))
 
 Send = Callable[[bytes], Any]
 """Sends the body of one request and returns the decoded answer."""
@@ -101,6 +106,11 @@ def cut(
 def _read(index: int, given: Mapping[str, Any], max_bytes: int) -> Row:
     if not isinstance(given, Mapping):
         raise SegOpsArgumentError(f"a row is a mapping with sku, name and data, not a {type(given).__name__}")
+    for name in given.keys() - _ROW.keys():
+        if isinstance(name, str) and bare(name) in _ROW:
+            raise SegOpsArgumentError(
+                f"unknown field {quoted(name)}: did you mean {bare(name)!r}? attributes go into data"
+            )
     json = encode_json(given, "row")
     if len(json) > max_bytes:
         raise SegOpsArgumentError(f"the row has {len(json)} bytes, more than max_bytes ({max_bytes})")
@@ -121,10 +131,13 @@ def _store(send: Send, chunk: list[Row], report: UpsertReport) -> None:
         return
     if not isinstance(answer, dict):
         return
+    errors = answer.get("errors") or []
+    if not isinstance(errors, list):
+        raise SegOpsResponseError(f"the errors of the rows must be a list, got {type(errors).__name__}", status=200)
     for name in ("created", "updated"):
         if isinstance(answer.get(name), int):
             report[name] += answer[name]
-    report.errors.extend(_placed(error, chunk) for error in answer.get("errors") or [])
+    report.errors.extend(_placed(error, chunk) for error in errors)
 
 
 def _placed(error: Any, chunk: list[Row]) -> dict[str, Any]:
@@ -144,7 +157,4 @@ def _error(index: int, sku: object, reason: Any) -> dict[str, Any]:
 
 
 def _reason(error: SegOpsApiError) -> Any:
-    try:
-        return msgspec.json.decode(error.body)
-    except msgspec.DecodeError:
-        return str(error)
+    return error.body if isinstance(error.body, dict) else str(error)

@@ -65,6 +65,7 @@ class AsyncPage(Page[R]):
     """A page whose neighbour is awaited."""
 
     def __init__(self, page: Page[R]) -> None:
+        dict.__init__(self, page.items())
         vars(self).update(vars(page))
         self._page = page
 
@@ -95,7 +96,7 @@ class AsyncItems(Generic[R]):
             page = await in_thread(next, self._pages, None)
             if page is None:
                 raise StopAsyncIteration
-            self._items = iter(page.results)
+            self._items = iter(page)
 
 
 def _lazily(method: Callable[P, Items[R]]) -> Callable[P, AsyncItems[R]]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from segops.core import SegOpsArgumentError, expand_home
+from segops.plugins.admin.messages import printable
 
 Upload = str | os.PathLike[str] | bytes | BinaryIO
 """A file by its name, its content, or an open binary stream."""
@@ -68,11 +69,11 @@ def read_csv(
     if content.startswith(_GZIP):
         content, name = _unpacked(content, name), name.removesuffix(".gz")
     if not content.strip():
-        raise SegOpsArgumentError(f"{name} is empty: give a CSV file with a header and at least one row")
+        raise SegOpsArgumentError(f"{printable(name)} is empty: give a CSV file with a header and at least one row")
     text = _decoded(content, name, encoding)
     if _JSON.match(text):
         raise SegOpsArgumentError(
-            f"{name} is no CSV file: it holds JSON; pass its rows to products.bulk_upsert "
+            f"{printable(name)} is no CSV file: it holds JSON; pass its rows to products.bulk_upsert "
             "(segops products bulk-upsert FILE)"
         )
     declared = _DECLARED.match(text)
@@ -97,18 +98,18 @@ def _unpacked(content: bytes, name: str) -> bytes:
     try:
         return gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise SegOpsArgumentError(f"{name} is no CSV file: it is a damaged gzip file ({error})") from None
+        raise SegOpsArgumentError(f"{printable(name)} is no CSV file: it is a damaged gzip file ({error})") from None
 
 
 def _decoded(content: bytes, name: str, encoding: str | None) -> str:
     for mark, what in _OTHERS.items():
         if content.startswith(mark):
-            raise SegOpsArgumentError(f"{name} is no CSV file: it is {what}")
+            raise SegOpsArgumentError(f"{printable(name)} is no CSV file: it is {what}")
     marked = next((known for mark, known in _MARKS.items() if content.startswith(mark)), None)
     chosen = encoding or marked or "utf-8"
     if chosen == "utf-8" and b"\0" in content:
         raise SegOpsArgumentError(
-            f"{name} is no CSV file: it holds NUL bytes, as binary files do; if it is UTF-16, pass "
+            f"{printable(name)} is no CSV file: it holds NUL bytes, as binary files do; if it is UTF-16, pass "
             'encoding="utf-16-le" (--encoding utf-16-le)'
         )
     try:
@@ -120,11 +121,13 @@ def _decoded(content: bytes, name: str, encoding: str | None) -> str:
     except ValueError as error:
         at = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
         raise SegOpsArgumentError(
-            f"{name} is no CSV file in {'UTF-8' if chosen == 'utf-8' else chosen}{at}: pass its encoding, such as "
-            'encoding="cp1252" for Excel on Windows (--encoding cp1252), or save it as UTF-8'
+            f"{printable(name)} is no CSV file in {'UTF-8' if chosen == 'utf-8' else chosen}{at}: pass its encoding, "
+            'such as encoding="cp1252" for Excel on Windows (--encoding cp1252), or save it as UTF-8'
         ) from None
     if "\0" in text:
-        raise SegOpsArgumentError(f"{name} is no CSV file in {chosen}: it holds NUL characters; pass its encoding")
+        raise SegOpsArgumentError(
+            f"{printable(name)} is no CSV file in {chosen}: it holds NUL characters; pass its encoding"
+        )
     return text
 
 
@@ -142,7 +145,7 @@ def _separator(text: str, name: str) -> str:
     best = [sign for sign, width in candidates.items() if width == max(candidates.values())]
     if len(best) > 1:
         raise SegOpsArgumentError(
-            f"{name} may be separated by {' or '.join(map(repr, best))}: pass one as delimiter (--delimiter)"
+            f"{printable(name)} may be separated by {' or '.join(map(repr, best))}: pass one as delimiter (--delimiter)"
         )
     return best[0] if best else ","
 
@@ -161,7 +164,7 @@ def _with_commas(text: str, separator: str, name: str) -> str:
     try:
         csv.writer(written).writerows(reader)
     except csv.Error as error:
-        raise SegOpsArgumentError(f"{name} is no CSV file: line {reader.line_num}: {error}") from None
+        raise SegOpsArgumentError(f"{printable(name)} is no CSV file: line {reader.line_num}: {error}") from None
     return written.getvalue()
 
 
@@ -170,7 +173,9 @@ def _read_file(path: Path) -> bytes:
         return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise SegOpsArgumentError(f"{path} cannot be read ({reason}): give the name of a CSV file") from error
+        raise SegOpsArgumentError(
+            f"{printable(path)} cannot be read ({printable(reason)}): give the name of a CSV file"
+        ) from error
 
 
 def _read_stream(file: BinaryIO) -> bytes:

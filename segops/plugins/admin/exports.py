@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from segops.core import SegOpsArgumentError
-from segops.plugins.admin.bodies import merge
+from segops.core import SegOpsResponseError
 from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.paths import Id
-from segops.plugins.admin.records import R, Record
+from segops.plugins.admin.records import R, Record, number_of
 from segops.plugins.admin.resource import Call, Fields, composed, endpoint
 from segops.plugins.admin.sinks import Progress, Target, check_target, open_sink
 from segops.plugins.admin.waiting import wait_for_job
@@ -38,8 +37,12 @@ class ExportJob(Record):
 
     @property
     def number(self) -> int:
-        """The number of the export, whatever the server calls it."""
-        return int(self.get("export_id", self.get("id", 0)))
+        """The number of the export, whatever the server calls it.
+
+        Raises:
+            SegOpsResponseError: The server sent none.
+        """
+        return number_of(self, "export_id", "id")
 
 
 class Exporting(Crud[R]):
@@ -51,9 +54,17 @@ class Exporting(Crud[R]):
 
     default_format: str
 
-    @endpoint("POST", "{collection}{id}/export/")
+    @endpoint("POST", "{collection}{id}/export/", fields=("format",))
     def export(
-        self, call: Call, id: Id, body: Fields | None = None, /, *, format: str | None = None, **fields: Any
+        self,
+        call: Call,
+        /,
+        id: Id,
+        body: Fields | None = None,
+        *,
+        format: str | None = None,
+        extra_fields: Fields | None = None,
+        **fields: Any,
     ) -> ExportJob:
         """Start to write it into a file; it does not wait for the outcome.
 
@@ -61,10 +72,12 @@ class Exporting(Crud[R]):
             id: What to export.
             body: The options as a mapping.
             format: "csv" (the default) or "parquet" for segments; "html" (the default), "tsx" or "json" for pages.
+            extra_fields: Options that are not documented.
             fields: More options.
         """
         given = {} if format is None else {"format": format}
-        return call.one(ExportJob, id=id, body={"format": self.default_format, **merge(body, {**given, **fields})})
+        sent = call.fields(body, {**given, **fields}, extra_fields)
+        return call.one(ExportJob, id=id, body={"format": self.default_format, **sent})
 
     @endpoint("GET", "{collection}{id}/export/")
     def export_status(self, call: Call, id: Id, export: ExportJob | Id) -> ExportJob:
@@ -118,7 +131,7 @@ class Exporting(Crud[R]):
         """
         url = export.get("download_url") if isinstance(export, ExportJob) else None
         if url is not None and not isinstance(url, str):
-            raise SegOpsArgumentError("the download_url of this export is no text: read its status again")
+            raise SegOpsResponseError(f"download_url must be a string, got {type(url).__name__}", status=200)
         with open_sink(target, progress) as sink:
             call.fetch(url, sink, timeout=timeout, export_id=_number(export))
             return sink.size

@@ -17,6 +17,7 @@ from segops.core import (
     Response,
     RetryPolicy,
     SegOpsApiError,
+    SegOpsConfigError,
     SegOpsRateLimitError,
     SegOpsRedirectError,
     SegOpsResponseError,
@@ -29,6 +30,7 @@ from segops.core import (
 )
 from segops.plugins.admin.bodies import decode
 from segops.plugins.admin.calling import check_given_up, pause, witnesses
+from segops.plugins.admin.messages import printable
 from segops.plugins.admin.options import Options
 from segops.plugins.admin.paths import check_path, with_query
 from segops.plugins.admin.sinks import Memory, Sink
@@ -170,7 +172,7 @@ class Http:
                 try:
                     head = self._perform(transport, request, sink, deadline=end - self.clock.monotonic(), is_file=True)
                 except SegOpsRedirectError as error:
-                    url = urljoin(url, error.headers.get("location", ""))
+                    url = _join(url, error.headers.get("location", ""))
                     continue
             _note(head)
             return
@@ -179,22 +181,26 @@ class Http:
     @contextmanager
     def _reach(self, url: str) -> Iterator[tuple[Transport, Request]]:
         """Find the transport and the request for the URL of a file."""
-        own, other = urlsplit(self.transport.url), urlsplit(url)
-        target = f"{other.path or '/'}{'?' if other.query else ''}{other.query}"
-        is_path = not (other.scheme or other.netloc)
-        if is_path or _origin(url) == _origin(self.transport.url):
-            path = target if is_path else target.removeprefix(own.path)
+        own = urlsplit(self.transport.url)
+        with _blaming_the_server(url):
+            other, origin = urlsplit(url), _origin(url)
+            target = f"{other.path or '/'}{'?' if other.query else ''}{other.query}"
+            is_path = not (other.scheme or other.netloc)
+            is_own = is_path or origin == _origin(self.transport.url)
+            path = check_path(target.removeprefix(own.path) if is_own and not is_path else target) if is_own else target
+        if is_own:
             headers = {} if self._authorization is None else {"Authorization": self._authorization}
-            yield self.transport, Request("GET", check_path(path), headers)
+            yield self.transport, Request("GET", path, headers)
             return
         if other.scheme not in {own.scheme, "https"} or own.scheme not in {"http", "https"}:
+            where = printable(f"{other.scheme}://{other.hostname}")
             raise SegOpsResponseError(
-                f"the server says that the file is at {other.scheme}://{other.hostname}, where it is not fetched from",
-                status=200,
+                f"the server says that the file is at {where}: files are not fetched from there", status=200
             )
-        transport = self._open_other(f"{other.scheme}://{other.netloc}")
+        with _blaming_the_server(url):
+            transport = self._open_other(f"{other.scheme}://{other.netloc}")
         try:
-            yield transport, Request("GET", target)
+            yield transport, Request("GET", path)
         finally:
             transport.close()
 
@@ -234,6 +240,30 @@ class Http:
         body = response.body or (sink.body() if isinstance(sink, Memory) else b"")
         what = _describe(request.method, request.path)
         return response, api_error(what, response.status, body, response.headers)
+
+
+@contextmanager
+def _blaming_the_server(url: str) -> Iterator[None]:
+    """Raise what is wrong with the URL of a file as an error of the server, which sent it."""
+    try:
+        yield
+    except (ValueError, SegOpsConfigError) as error:
+        raise SegOpsResponseError(
+            f"the server says that the file is at an unusable URL: {printable(_without_secrets(url))!r}", status=200
+        ) from error
+
+
+def _join(url: str, location: str) -> str:
+    with _blaming_the_server(location):
+        return urljoin(url, location)
+
+
+def _without_secrets(url: str) -> str:
+    """Return a URL without its query, which is the permission to fetch a stored file, and without a password."""
+    bare = url.partition("?")[0].partition("#")[0]
+    scheme, marker, rest = bare.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{marker}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def _is_passing(failure: Exception) -> bool:

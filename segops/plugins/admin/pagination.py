@@ -9,7 +9,6 @@ Source: wire-protocol.md, section 1.8; fault-matrix.md, row 63.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property
 from itertools import chain
 from typing import Any, Generic, Literal, TypeVar, overload
 
@@ -25,67 +24,81 @@ R = TypeVar("R", bound=Record)
 Pagination = Literal["page", "cursor", "limit", "array"]
 """How an endpoint is asked for a page: `page` and `page_size`; `limit` and `cursor`; `limit` alone; not at all."""
 
+PARAMETERS: Mapping[Pagination, frozenset[str]] = {
+    "page": frozenset({"page", "page_size"}),
+    "cursor": frozenset({"limit", "cursor", "page", "page_size"}),
+    "limit": frozenset({"limit", "page", "page_size"}),
+    "array": frozenset(),
+}
+"""What a caller may say about pages; `page_size` is sent as what its endpoint calls it."""
+
 SIZE_NAMES: Mapping[Pagination, str] = {"page": "page_size", "cursor": "limit", "limit": "limit"}
 """What the size of a page is called on the wire."""
 
 _FIRST_CHOICE = "results"
+_LONGEST_PAGE = 19
+"""Digits of the number of a page, at most; longer ones are not counted on."""
 
 Query = Mapping[str, Any]
 
 
-class Page(Generic[R]):
-    """A part of a list: a sequence of its items that knows its neighbour.
+class Page(Record, Generic[R]):
+    """A part of a list: the envelope as it was sent, whose items are iterated over, and which knows its neighbour.
+
+    It is a mapping with `count`, `next`, `previous` and `results`, whatever the server sent: `page["results"]`,
+    `page.get("next")`, `"next" in page`, `len(page)` and `json.dumps(page)` are those of the mapping. Iterating gives
+    the items, and so do numbers and slices: `page[0]`.
 
     Attributes:
         count: How many items there are in all, as far as the server says; otherwise how many are here.
-        next: The link to the next page as the server sent it, or its cursor; None at the end.
-        following: The parameter that asks for the next page, and its value; None at the end.
+        next: The link to the next page as the server sent it; its cursor where it sent no link; None at the end.
         previous: The link to the previous page, or None.
-        response: The answer: status, headers and body.
+        results: The items.
+        following: The parameter that asks for the next page, and its value; None at the end.
+        response: The response: status, headers and body.
     """
 
+    count: int
+    next: str | None
+    previous: str | None
+    results: list[R]
+
     def __init__(self, fetch: Fetch, kind: type[R], query: Query) -> None:
+        response = fetch.send(query)
+        body = decode(fetch.what, response)
+        items = _find_items(body)
+        if items is None or not {dict}.issuperset(map(type, items)):
+            raise unexpected(fetch.what, response, "no list of objects")
+        envelope: dict[str, Any] = body if isinstance(body, dict) else {}
+        if wrong := _find_wrong(envelope):
+            raise unexpected(fetch.what, response, f"a list with an unusable {wrong!r}")
+        super().__init__(envelope)
+        self["results"] = list(map(kind, items))
+        if self.get("count") is None:
+            self["count"] = len(items)
+        self.setdefault("next", envelope.get("next_cursor"))
+        self.setdefault("previous", None)
         self._fetch = fetch
         self._kind = kind
         self._query = query
-        self.response = fetch.send(query)
-        body = decode(fetch.what, self.response)
-        items = _find_items(body)
-        if items is None or not {dict}.issuperset(map(type, items)):
-            raise unexpected(fetch.what, self.response, "no list of objects")
-        envelope: dict[str, Any] = body if isinstance(body, dict) else {}
-        count = envelope.get("count")
+        self.response = response
         self.following = _following(envelope, query)
-        self._items: list[dict[str, Any]] = items
-        self.count: int = count if isinstance(count, int) else len(items)
-        self.next: str | None = envelope.get("next_cursor") or envelope.get("next")
-        self.previous: str | None = envelope.get("previous")
-
-    @cached_property
-    def results(self) -> list[R]:
-        """The items."""
-        return list(map(self._kind, self._items))
 
     def __repr__(self) -> str:
         """Show how many items there are, but none of them."""
-        return f"<Page of {len(self)} {self._kind.__name__}, {self.count} in all>"
+        return f"<Page of {len(self.results)} {self._kind.__name__}, {self.count} in all>"
 
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __iter__(self) -> Iterator[R]:
+    def __iter__(self) -> Iterator[R]:  # type: ignore[override] # a list first, a mapping for code that takes it for one
         return iter(self.results)
 
     @overload
-    def __getitem__(self, index: int) -> R: ...
+    def __getitem__(self, key: str) -> Any: ...
     @overload
-    def __getitem__(self, index: slice) -> list[R]: ...
-    def __getitem__(self, index: int | slice) -> R | list[R]:
-        return self.results[index]
-
-    def each(self) -> Iterator[R]:
-        """Make the items one by one: those that nobody keeps cost less than as a list."""
-        return map(self._kind, self._items)
+    def __getitem__(self, key: int) -> R: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[R]: ...
+    def __getitem__(self, key: str | int | slice) -> Any:
+        return super().__getitem__(key) if isinstance(key, str) else self.results[key]
 
     def to_dict(self) -> Any:
         """Return exactly what the server sent."""
@@ -96,7 +109,7 @@ class Page(Generic[R]):
 
         Raises:
             SegOpsApiError: The server refused.
-            SegOpsTransportError: No answer came.
+            SegOpsTransportError: No response came.
         """
         if self.following is None:
             return None
@@ -129,7 +142,7 @@ class Items(Iterator[R], Generic[R]):
 
     def __init__(self, first: Callable[[], Page[R]]) -> None:
         self._pages = _walk(first)
-        self._items = chain.from_iterable(page.each() for page in self._pages)
+        self._items = chain.from_iterable(page.results for page in self._pages)
 
     def __iter__(self) -> Iterator[R]:
         return self._items  # gives an item to a loop in a fraction of the time that __next__ takes
@@ -155,7 +168,7 @@ def _walk(first: Callable[[], Page[R]]) -> Iterator[Page[R]]:
         try:
             page = page.next_page()
         except SegOpsNotFoundError as error:
-            if "invalid page" not in error.body.lower():
+            if "invalid page" not in error.text.lower():
                 raise
             return  # the list became shorter meanwhile
 
@@ -187,4 +200,15 @@ def _following(envelope: Mapping[str, Any], query: Query) -> tuple[str, str | in
     if "page" in asked:
         return "page", asked["page"]
     page = str(query.get("page", 1))
-    return ("page", int(page) + 1) if page.isdecimal() else None
+    return ("page", int(page) + 1) if page.isdecimal() and len(page) < _LONGEST_PAGE else None
+
+
+def _find_wrong(envelope: Mapping[str, Any]) -> str | None:
+    """Return the part of an envelope that is not of its type; None if there is none.
+
+    What leads to the next page and cannot be read is an error: a list must not end there in silence.
+    """
+    types: Mapping[str, tuple[type, ...]] = {"count": (int,), "next": (str,), "next_cursor": (str, int)}
+    return next(
+        (name for name, kinds in types.items() if (value := envelope.get(name)) and type(value) not in kinds), None
+    )

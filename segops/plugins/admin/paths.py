@@ -17,6 +17,7 @@ from uuid import UUID
 import msgspec
 
 from segops.core import SegOpsArgumentError, encode_json
+from segops.plugins.admin.messages import printable
 
 Id = int | str
 """What names a record: its number, or the text that the application itself gave it."""
@@ -131,4 +132,6 @@ def _text(name: str, value: Any) -> str:
         return value.isoformat()
     if isinstance(value, _WRITTEN):
         return str(value)
-    raise SegOpsArgumentError(f"{name} is a {type(value).__name__}: a filter is text, a number or a truth value")
+    raise SegOpsArgumentError(
+        f"{printable(name)} is a {type(value).__name__}: a filter is text, a number or a truth value"
+    )

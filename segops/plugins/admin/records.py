@@ -6,6 +6,12 @@ import inspect
 from operator import itemgetter
 from typing import Any, TypeVar
 
+from segops.core import SegOpsResponseError
+from segops.plugins.admin.messages import listed, quoted
+
+_DIGITS = 19
+"""Digits of the number of a record, at most."""
+
 R = TypeVar("R", bound="Record")
 
 
@@ -39,10 +45,10 @@ class Record(dict[str, Any]):
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and name in self:
             return self[name]
-        raise AttributeError(f"{type(self).__name__!r} has no {name!r}: the server sent {', '.join(self)}")
+        raise AttributeError(f"{type(self).__name__!r} has no {name!r}: the server sent {listed(self.keys())}")
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *(name for name in self if name.isidentifier())})
+        return sorted({*super().__dir__(), *(name for name in self.keys() if name.isidentifier())})
 
     def __repr__(self) -> str:
         """Show a number as id and nothing else: the fields hold personal data."""
@@ -58,6 +64,22 @@ class Record(dict[str, Any]):
     def to_dict(self) -> dict[str, Any]:
         """Return exactly what the server sent, as a new dict."""
         return dict(self)
+
+
+def number_of(record: Record, *names: str) -> int:
+    """Return the number of a record under the first of some names that the server sent.
+
+    Raises:
+        SegOpsResponseError: The server sent none that is a number.
+    """
+    found = next((record[name] for name in names if record.get(name) is not None), None)
+    if isinstance(found, str) and found.isdecimal() and len(found) <= _DIGITS:
+        return int(found)
+    if isinstance(found, int) and not isinstance(found, bool):
+        return found
+    raise SegOpsResponseError(
+        f"the server sent no usable {' or '.join(names)} of the {type(record).__name__}: {quoted(found)}", status=200
+    )
 
 
 class _MissingError(KeyError, AttributeError):

@@ -19,14 +19,16 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import msgspec
 
-from segops.core import Response
-from segops.plugins.admin.bodies import decode, merge, unexpected
+from segops.core import Response, SegOpsArgumentError
+from segops.plugins.admin.bodies import decode, unexpected
+from segops.plugins.admin.fields import Accepted, gather
 from segops.plugins.admin.http import UNSET, Http
-from segops.plugins.admin.pagination import SIZE_NAMES, Fetch, Page, Pagination
+from segops.plugins.admin.messages import quoted
+from segops.plugins.admin.pagination import PARAMETERS, SIZE_NAMES, Fetch, Page, Pagination
 from segops.plugins.admin.paths import PREFIX, Id, fill
 from segops.plugins.admin.records import R, Receipt
 from segops.plugins.admin.sinks import Sink
@@ -37,6 +39,9 @@ T = TypeVar("T")
 
 Fields = Mapping[str, Any]
 """A body or filters, with the names of the product documentation."""
+
+FieldNames = tuple[str, ...] | Literal["record", "filters"]
+"""Documented names: these, those of the record, or those by which lists of the record are filtered."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +54,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         verb: The word on the command line.
         pagination: How pages are asked for, if it answers with a list.
         uses: The methods that a composed method makes use of.
+        fields: The names of its body or query; None if any will do.
     """
 
     method: str = ""
@@ -56,6 +62,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     verb: str
     pagination: Pagination | None = None
     uses: tuple[str, ...] = ()
+    fields: FieldNames | None = None
 
 
 class Resource:
@@ -83,6 +90,30 @@ class Resource:
         """Return a path template with the paths of this resource in it."""
         return template.replace("{collection}", cls.path).replace("{exports}", cls.exports)
 
+    @classmethod
+    def accepted(cls, endpoint: Endpoint) -> Accepted | None:
+        """Return the names that the body or the query of an endpoint may have; None if any will do."""
+        if not isinstance(endpoint.fields, tuple):
+            return None
+        paging = PARAMETERS[endpoint.pagination] if endpoint.pagination is not None else frozenset()
+        return Accepted(frozenset(endpoint.fields) | paging)
+
+    def check_params(
+        self, method: str, params: Fields | None, filters: Mapping[str, Any], extra_fields: Fields | None
+    ) -> dict[str, Any]:
+        """Return the query of a method that lists, checked before anything is sent.
+
+        Args:
+            method: The name of the method that will be called with it, as its `extra_fields`.
+            params: The parameters as a mapping.
+            filters: The parameters as keywords; None counts as not given.
+            extra_fields: Parameters that are not documented.
+
+        Raises:
+            SegOpsArgumentError: A name is not documented, or one is given twice.
+        """
+        return Call(self, vars(getattr(type(self), method))["endpoint"]).params(params, filters, extra_fields)
+
 
 class Call:
     """An endpoint, ready to be called for a resource."""
@@ -90,6 +121,41 @@ class Call:
     def __init__(self, resource: Resource, endpoint: Endpoint) -> None:
         self._resource = resource
         self._endpoint = endpoint
+
+    def using(self, method: str, *allowed: str) -> Call:
+        """Return the same with another HTTP method.
+
+        Raises:
+            SegOpsArgumentError: It is not one of those that are allowed.
+        """
+        name = method.upper() if isinstance(method, str) else method
+        if name not in allowed:
+            raise SegOpsArgumentError(f"method must be {' or '.join(allowed)}, got {quoted(method)}")
+        return Call(self._resource, msgspec.structs.replace(self._endpoint, method=name))
+
+    def fields(self, body: Fields | None, fields: Fields, extra_fields: Fields | None = None) -> dict[str, Any]:
+        """Return a body from what the caller gave.
+
+        Args:
+            body: The fields as a mapping.
+            fields: The fields as keywords.
+            extra_fields: Fields that are not documented.
+
+        Raises:
+            SegOpsArgumentError: A name is not documented, or one is given twice.
+        """
+        return gather(body, fields, extra_fields, self._resource.accepted(self._endpoint))
+
+    def params(
+        self, params: Fields | None, filters: Mapping[str, Any], extra_fields: Fields | None = None
+    ) -> dict[str, Any]:
+        """Return a query from what the caller gave; None counts as not given.
+
+        Raises:
+            SegOpsArgumentError: A name is not documented, or one is given twice.
+        """
+        accepted = self._resource.accepted(self._endpoint)
+        return self._named(gather(params, filters, extra_fields, accepted, what="params", keeps_none=False))
 
     def send(
         self, *, body: Any = UNSET, query: Mapping[str, Any] | None = None, at: Mapping[str, Id] | None = None
@@ -130,7 +196,12 @@ class Call:
         return Receipt(data if isinstance(data, dict) else {} if data is None else {"status": data})
 
     def page(
-        self, kind: type[R], params: Fields | None = None, filters: Mapping[str, Any] | None = None, **at: Id
+        self,
+        kind: type[R],
+        params: Fields | None = None,
+        filters: Mapping[str, Any] | None = None,
+        extra_fields: Fields | None = None,
+        **at: Id,
     ) -> Page[R]:
         """Call it and return the page that it answers with.
 
@@ -138,10 +209,10 @@ class Call:
             kind: What is listed.
             params: The parameters of the query as a mapping.
             filters: The parameters of the query as keywords; None counts as not given.
+            extra_fields: Parameters that are not documented.
             at: What the placeholders of the path stand for.
         """
-        given = {name: value for name, value in (filters or {}).items() if value is not None}
-        query = self._named(merge(params, given))
+        query = self.params(params, filters or {}, extra_fields)
         return Page(Fetch(lambda query: self.send(query=query, at=at), self._what(at)), kind, query)
 
     def fetch(self, url: str | None, sink: Sink, *, timeout: float, **at: Id) -> None:
@@ -157,7 +228,9 @@ class Call:
 
     def _named(self, query: dict[str, Any]) -> dict[str, Any]:
         size = SIZE_NAMES.get(self._endpoint.pagination or "array", "page_size")
-        if "page_size" in query and size not in query:
+        if size != "page_size" and "page_size" in query:
+            if size in query:
+                raise SegOpsArgumentError(f"given twice: page_size and {size}: leave one out")
             query[size] = query.pop("page_size")
         return query
 
@@ -169,7 +242,12 @@ class Call:
 
 
 def endpoint(
-    method: str, path: str, *, verb: str | None = None, pagination: Pagination | None = None
+    method: str,
+    path: str,
+    *,
+    verb: str | None = None,
+    pagination: Pagination | None = None,
+    fields: FieldNames | None = None,
 ) -> Callable[[Callable[Concatenate[S, Call, P], T]], Callable[Concatenate[S, P], T]]:
     """Declare the endpoint that a method calls, and hand it to the method as its first argument.
 
@@ -179,11 +257,16 @@ def endpoint(
             braces are arguments of the method.
         verb: The word on the command line. Default: the name of the method, with hyphens.
         pagination: How pages are asked for, if it answers with a list.
+        fields: The names that `call.fields`, `call.params` and `call.page` accept. Default: any.
     """
 
     def declare(function: Callable[Concatenate[S, Call, P], T]) -> Callable[Concatenate[S, P], T]:
         declared = Endpoint(
-            method=method, path=path, verb=verb or function.__name__.replace("_", "-"), pagination=pagination
+            method=method,
+            path=path,
+            verb=verb or function.__name__.replace("_", "-"),
+            pagination=pagination,
+            fields=fields,
         )
 
         @functools.wraps(function)

@@ -11,6 +11,7 @@ from typing import BinaryIO, Protocol
 
 from segops.core import Response, SegOpsArgumentError, SegOpsResponseError, expand_home
 from segops.plugins.admin.calling import check_given_up
+from segops.plugins.admin.messages import printable
 
 Progress = Callable[[int, int | None], object]
 """Is told how many bytes there are so far, and how many there will be if the server says so."""
@@ -22,6 +23,8 @@ MAX_JSON = 64 * 1024 * 1024
 """Bytes of an answer that is read into memory, at most."""
 
 _SUCCESS = 2
+_DIGITS = 18
+"""Of a length that is believed, at most."""
 
 
 class Sink(Protocol):
@@ -92,7 +95,8 @@ class Stream:
         if self._rewind is not None:
             self._rewind()
         length = head.headers.get("content-length", "")
-        self._total = int(length) if length.isdecimal() and "content-encoding" not in head.headers else None
+        is_known = length.isdecimal() and len(length) <= _DIGITS and "content-encoding" not in head.headers
+        self._total = int(length) if is_known else None
         self.size = 0
         return self._write
 
@@ -146,11 +150,15 @@ def check_target(target: Target) -> None:
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
-        raise SegOpsArgumentError(f"the name of the file cannot be used ({error}): give another one") from error
+        raise SegOpsArgumentError(
+            f"the name of the file cannot be used ({printable(error)}): give another one"
+        ) from error
     if path.is_dir() or not path.name:
-        raise SegOpsArgumentError(f"{path} is a directory: give the name of a file")
+        raise SegOpsArgumentError(f"{printable(path)} is a directory: give the name of a file")
     if not path.parent.is_dir():
-        raise SegOpsArgumentError(f"{path} cannot be written (there is no directory {path.parent}): make it first")
+        raise SegOpsArgumentError(
+            f"{printable(path)} cannot be written (there is no directory {printable(path.parent)}): make it first"
+        )
 
 
 def _temporary(path: Path) -> BinaryIO:
@@ -159,11 +167,15 @@ def _temporary(path: Path) -> BinaryIO:
             dir=path.parent, prefix=".segops-", suffix=".part", delete=False
         )
     except OSError as error:
-        raise SegOpsArgumentError(f"{path} cannot be written ({error.strerror}): give another name") from error
+        raise SegOpsArgumentError(
+            f"{printable(path)} cannot be written ({error.strerror}): give another name"
+        ) from error
 
 
 def _rename(name: str, path: Path) -> None:
     try:
         os.replace(name, path)  # noqa: PTH105 - a plain path
     except OSError as error:
-        raise SegOpsArgumentError(f"{path} cannot be written ({error.strerror}): give another name") from error
+        raise SegOpsArgumentError(
+            f"{printable(path)} cannot be written ({error.strerror}): give another name"
+        ) from error

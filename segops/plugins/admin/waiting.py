@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from segops.core import SegOpsJobError, SegOpsTimeoutError, check_number
+import msgspec
+
+from segops.core import SegOpsJobError, SegOpsResponseError, SegOpsTimeoutError, check_number
 from segops.plugins.admin.calling import pause
 from segops.plugins.admin.http import Http
+from segops.plugins.admin.messages import printable
 from segops.plugins.admin.records import R, Record
 
 T = TypeVar("T")
@@ -16,6 +19,7 @@ FIRST_INTERVAL = 0.25
 LAST_INTERVAL = 5.0
 """Seconds between two questions: at first, and at last. Source: wire-protocol.md, section 6.1."""
 
+_SHOWN = 300
 _FINISHED = frozenset({"complete", "completed", "done", "finished", "ready", "success", "succeeded"})
 _FAILED = frozenset({"failed", "error", "expired", "cancelled"})
 
@@ -56,7 +60,7 @@ def wait_for_computation(
     before = read().get("last_computed_at")
     start()
     return wait_until(
-        http, read, lambda record: record.get("last_computed_at") not in {None, before}, timeout=timeout, what=what
+        http, read, lambda record: record.get("last_computed_at") not in (None, before), timeout=timeout, what=what
     )
 
 
@@ -69,11 +73,27 @@ def wait_for_job(http: Http, first: R, read: Callable[[], R], *, timeout: float,
     """
     job = first if is_finished(first) else wait_until(http, read, is_finished, timeout=timeout, what=what)
     if job.get("status") in _FAILED:
-        reason = job.get("error") or job.get("error_message") or "the server gives no reason"
-        raise SegOpsJobError(f"{what} ended as {job.get('status')!r}: {reason}", job=job.to_dict())
+        raise SegOpsJobError(f"{what} ended as {job.get('status')!r}: {_reason(job)}", job=job.to_dict())
     return job
 
 
 def is_finished(job: Record) -> bool:
-    """Return whether a job is over, well or badly."""
-    return job.get("status") in _FINISHED | _FAILED
+    """Return whether a job is over, well or badly.
+
+    Raises:
+        SegOpsResponseError: Its status is not a text.
+    """
+    status = job.get("status")
+    if status is not None and not isinstance(status, str):
+        raise SegOpsResponseError(f"the server sent a job whose status is a {type(status).__name__}", status=200)
+    return status in _FINISHED | _FAILED
+
+
+def _reason(job: Record) -> str:
+    """Return why a job failed, as far as the server says; of several errors the first."""
+    errors = job.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else None
+    reason = job.get("error") or job.get("error_message") or first
+    if reason is None:
+        return "the server gives no reason"
+    return printable(reason if isinstance(reason, str) else msgspec.json.encode(reason).decode(), _SHOWN)

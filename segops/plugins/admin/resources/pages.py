@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from segops.plugins.admin.bodies import merge
 from segops.plugins.admin.exports import Exporting
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Receipt, Record
@@ -68,15 +67,18 @@ class Pages(Exporting[AiPage]):
     default_format = "html"
     record = AiPage
 
-    @endpoint("POST", "{collection}bulk-generate/")
-    def bulk_generate(self, call: Call, body: Fields | None = None, /, **fields: Any) -> Receipt:
+    @endpoint("POST", "{collection}bulk-generate/", fields=("segment_id", "queries"))
+    def bulk_generate(
+        self, call: Call, /, body: Fields | None = None, *, extra_fields: Fields | None = None, **fields: Any
+    ) -> Receipt:
         """Queue a page for each active AI query that has none.
 
         Args:
-            body: The options as a mapping, such as `segment_id` or `queries`.
+            body: The options as a mapping: `segment_id`, `queries`.
+            extra_fields: Options that are not documented.
             fields: The options as keywords.
         """
-        return call.done(body=merge(body, fields))
+        return call.done(body=call.fields(body, fields, extra_fields))
 
     @endpoint("POST", "{collection}{id}/regenerate/")
     def regenerate(self, call: Call, id: Id) -> Receipt:
@@ -87,16 +89,19 @@ class Pages(Exporting[AiPage]):
         """
         return call.done(id=id)
 
-    @endpoint("POST", "{collection}{id}/build/")
-    def build(self, call: Call, id: Id, body: Fields | None = None, /, **fields: Any) -> Receipt:
+    @endpoint("POST", "{collection}{id}/build/", fields=("template",))
+    def build(
+        self, call: Call, /, id: Id, body: Fields | None = None, *, extra_fields: Fields | None = None, **fields: Any
+    ) -> Receipt:
         """Build a page.
 
         Args:
             id: The page.
-            body: The options as a mapping, such as `template`.
+            body: The options as a mapping: `template`.
+            extra_fields: Options that are not documented.
             fields: The options as keywords.
         """
-        return call.done(id=id, body=merge(body, fields))
+        return call.done(id=id, body=call.fields(body, fields, extra_fields))
 
     @endpoint("POST", "{collection}{id}/publish/")
     def publish(self, call: Call, id: Id) -> Receipt:
@@ -107,16 +112,17 @@ class Pages(Exporting[AiPage]):
         """
         return call.done(id=id)
 
-    @endpoint("GET", "/ai-pages/query")
+    @endpoint("GET", "/ai-pages/query", fields=("limit", "segment_id"))
     def query(
         self,
         call: Call,
+        /,
         q: str,
         params: Fields | None = None,
-        /,
         *,
         limit: int | None = None,
         segment_id: Id | None = None,
+        extra_fields: Fields | None = None,
         **filters: Any,
     ) -> ProductMatches:
         """Find products that answer a question; at most 100 times a minute.
@@ -126,7 +132,8 @@ class Pages(Exporting[AiPage]):
             params: The parameters as a mapping.
             limit: How many products to list: 20 by default, at most 100.
             segment_id: Only products of this product segment.
+            extra_fields: Parameters that are not documented.
             filters: More parameters.
         """
-        query = merge(params, {"limit": limit, "segment_id": segment_id, **filters})
-        return call.one(ProductMatches, query={"q": q, **query})
+        query = call.params(params, {"limit": limit, "segment_id": segment_id, **filters}, extra_fields)
+        return call.one(ProductMatches, query={**query, "q": q})

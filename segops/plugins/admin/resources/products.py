@@ -6,17 +6,22 @@ Source: wire-protocol.md, section 6.3.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from segops.plugins.admin.bodies import merge, multipart
+from segops.core import SegOpsArgumentError, SegOpsBadRequestError, SegOpsError, SegOpsJobError
+from segops.plugins.admin.bodies import multipart
 from segops.plugins.admin.bulk import BATCH_SIZE, MAX_BYTES, UpsertReport, upsert
 from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.csv_files import Upload, read_csv
+from segops.plugins.admin.fields import Accepted
+from segops.plugins.admin.messages import listed, quoted
+from segops.plugins.admin.pagination import PARAMETERS
 from segops.plugins.admin.paths import Id
-from segops.plugins.admin.records import Receipt, Record
-from segops.plugins.admin.resource import Call, Fields, composed, endpoint
+from segops.plugins.admin.records import Receipt, Record, documented_fields, number_of
+from segops.plugins.admin.resource import Call, Endpoint, Fields, composed, endpoint
 from segops.plugins.admin.waiting import wait_for_job
 
 
@@ -107,8 +112,16 @@ class ImportJob(Record):
 
     @property
     def number(self) -> int:
-        """The number of the import, whatever the server calls it."""
-        return int(self.get("job_id", self.get("id", 0)))
+        """The number of the import, whatever the server calls it.
+
+        Raises:
+            SegOpsResponseError: The server sent none.
+        """
+        return number_of(self, "job_id", "id")
+
+
+_NO_FIELDS = frozenset({"", "sku", "name", "skip"})
+_SCHEMA_FIELDS = tuple(documented_fields(ProductSchema))
 
 
 class Products(Crud[Product]):
@@ -116,6 +129,13 @@ class Products(Crud[Product]):
 
     path = "/pim/products/"
     record = Product
+
+    @classmethod
+    def accepted(cls, endpoint: Endpoint) -> Accepted | None:
+        """Return the names that the body or the query of an endpoint may have; None if any will do."""
+        if endpoint.fields == "filters":
+            return Accepted(PARAMETERS["page"] | {"q"}, is_open=True)
+        return super().accepted(endpoint)
 
     @endpoint("POST", "/pim/products/bulk/")
     def bulk_upsert(
@@ -179,22 +199,24 @@ class Products(Crud[Product]):
         """Read which attributes products have."""
         return call.one(ProductSchema)
 
-    @endpoint("PUT", "/pim/schema/")
-    def update_schema(self, call: Call, body: Fields | None = None, /, **fields: Any) -> ProductSchema:
+    @endpoint("PUT", "/pim/schema/", fields=_SCHEMA_FIELDS)
+    def update_schema(
+        self, call: Call, /, body: Fields | None = None, *, extra_fields: Fields | None = None, **fields: Any
+    ) -> ProductSchema:
         """Replace which attributes products have.
 
         Args:
             body: `fields`, `default_currency` and `default_locale` as a mapping.
+            extra_fields: Fields that are not documented.
             fields: The same as keywords.
         """
-        return call.one(ProductSchema, body=merge(body, fields))
+        return call.one(ProductSchema, body=call.fields(body, fields, extra_fields))
 
     @endpoint("POST", "/pim/import/csv/", verb="import")
     def import_csv(
         self,
         call: Call,
         file: Upload,
-        /,
         filename: str | None = None,
         *,
         delimiter: str | None = None,
@@ -225,22 +247,37 @@ class Products(Crud[Product]):
         """
         return call.one(ImportJob, job_id=job_id)
 
-    @endpoint("POST", "/pim/import/{job_id}/confirm/")
-    def confirm_import(self, call: Call, job_id: Id, body: Fields | None = None, /, **fields: Any) -> Receipt:
+    @endpoint("POST", "/pim/import/{job_id}/confirm/", fields=("mapping", "schema", "confirmed"))
+    def confirm_import(
+        self,
+        call: Call,
+        /,
+        job_id: Id,
+        body: Fields | None = None,
+        *,
+        extra_fields: Fields | None = None,
+        **fields: Any,
+    ) -> Receipt:
         """Import an uploaded file.
 
         Args:
             job_id: The import.
-            body: `mapping` (a field, "sku", "name" or "skip" for each column) and `schema` as a mapping.
+            body: `mapping` (a field, "sku", "name" or "skip" for each column), `schema` and `confirmed` as a mapping.
+            extra_fields: Fields that are not documented.
             fields: The same as keywords.
         """
-        return call.done(job_id=job_id, body=merge(body, fields))
+        confirmation = call.fields(body, fields, extra_fields)
+        try:
+            return call.done(job_id=job_id, body=confirmation)
+        except SegOpsBadRequestError as error:
+            with suppress(SegOpsError):
+                error.advice = _advice(self.import_status(job_id))
+            raise
 
     @composed("import_csv", "confirm_import", "import_status")
     def import_and_wait(
         self,
         file: Upload,
-        /,
         *,
         filename: str | None = None,
         delimiter: str | None = None,
@@ -256,8 +293,9 @@ class Products(Crud[Product]):
             filename: What to call it. Default: its name, or "products.csv".
             delimiter: What separates the columns, such as ";" or "tab". Default: what the first rows show.
             encoding: Such as "cp1252". Default: that of the byte order mark, else UTF-8.
-            mapping: The field for each column. Default: what the server suggests.
-            schema: What the fields hold. Default: what the server suggests.
+            mapping: The field for each column, or "sku", "name" or "skip"; columns that are not in it are skipped.
+                Default: what the server suggests.
+            schema: What the fields hold. Default: what the server suggests for the columns that are imported.
             timeout: Seconds to wait at most after the upload; the import goes on.
 
         Raises:
@@ -265,17 +303,54 @@ class Products(Crud[Product]):
             SegOpsJobError: The import failed.
             SegOpsTimeoutError: It takes longer.
         """
+        if mapping is not None and not isinstance(mapping, Mapping):
+            raise SegOpsArgumentError(f"mapping must be a mapping of columns to fields, got {type(mapping).__name__}")
         job = self.import_csv(file, filename, delimiter=delimiter, encoding=encoding)
         confirmation = {
             "mapping": job.get("suggested_mapping") if mapping is None else mapping,
-            "schema": job.get("suggested_schema") if schema is None else schema,
+            "schema": suggested_schema(job, mapping) if schema is None else schema,
             "confirmed": True,
         }
-        answer = self.confirm_import(job.number, {name: value for name, value in confirmation.items() if value})
-        return wait_for_job(
-            self.http,
-            ImportJob({"job_id": job.number, **answer}),
-            lambda: self.import_status(job.number),
-            timeout=timeout,
-            what="the import",
-        )
+        receipt = self.confirm_import(job.number, {name: value for name, value in confirmation.items() if value})
+        try:
+            return wait_for_job(
+                self.http,
+                ImportJob({"job_id": job.number, **receipt}),
+                lambda: self.import_status(job.number),
+                timeout=timeout,
+                what="the import",
+            )
+        except SegOpsJobError as error:
+            raise SegOpsJobError(f"{error}; {_advice(job)}", job=error.job) from None
+
+
+def suggested_schema(job: ImportJob, mapping: Mapping[str, str | None] | None) -> Any:
+    """Return the schema that the server suggests for an import, cut to the columns that are imported.
+
+    A field that the caller gives another name keeps its type. None if the server suggests nothing that can be cut.
+
+    Args:
+        job: The import.
+        mapping: The caller's mapping; None for that of the server, which its schema fits.
+    """
+    suggested, columns = job.get("suggested_schema"), job.get("suggested_mapping")
+    if mapping is None:
+        return suggested
+    fields = suggested.get("fields") if isinstance(suggested, dict) else suggested
+    if not isinstance(fields, list) or not isinstance(columns, dict):
+        return None
+    by_name = {str(field.get("name")): field for field in fields if isinstance(field, dict)}
+    cut: dict[str, Any] = {}
+    for column, target in mapping.items():
+        field = by_name.get(str(columns.get(column))) or by_name.get(str(target))
+        if isinstance(target, str) and target not in _NO_FIELDS and field is not None:
+            cut.setdefault(target, {**field, "name": target})
+    chosen = list(cut.values())
+    return {**suggested, "fields": chosen} if isinstance(suggested, dict) else chosen
+
+
+def _advice(job: ImportJob) -> str:
+    """Return what to do when the columns of a file do not fit."""
+    headers = job.get("headers")
+    columns = f"; the columns are {listed(map(quoted, headers))}" if isinstance(headers, list) else ""
+    return f"pass mapping={{column: field}} with one column as 'sku' (--mapping on the command line){columns}"

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from segops.plugins.admin.bodies import merge
 from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.pagination import Page
 from segops.plugins.admin.paths import Id
@@ -117,15 +116,16 @@ class Queries(Crud[AiQuery]):
         """
         return call.page(AiResult, id=id)
 
-    @endpoint("POST", "/ai-reach/simulate/")
+    @endpoint("POST", "/ai-reach/simulate/", fields=("query_text", "providers"))
     def simulate(
         self,
         call: Call,
-        body: Fields | None = None,
         /,
+        body: Fields | None = None,
         *,
         query_text: str | None = None,
         providers: Sequence[str] | None = None,
+        extra_fields: Fields | None = None,
         **fields: Any,
     ) -> Simulation:
         """Ask assistants a question that is not registered; takes up to 30 s.
@@ -134,23 +134,27 @@ class Queries(Crud[AiQuery]):
             body: The fields as a mapping.
             query_text: The question.
             providers: The assistants to ask. Default: all.
+            extra_fields: Fields that are not documented.
             fields: More fields.
         """
         given = {"query_text": query_text, "providers": providers}
         fields |= {name: value for name, value in given.items() if value is not None}
-        return call.one(Simulation, body=merge(body, fields))
+        return call.one(Simulation, body=call.fields(body, fields, extra_fields))
 
     @endpoint("GET", "/ai-reach/dashboard/")
     def dashboard(self, call: Call) -> Record:
         """Read how visible the brand is in all answers; the fields are not documented."""
         return call.one(Record)
 
-    @endpoint("GET", "/ai-reach/win-rate/", pagination="array")
-    def win_rate(self, call: Call, params: Fields | None = None, /, **filters: Any) -> Page[Record]:
+    @endpoint("GET", "/ai-reach/win-rate/", pagination="array", fields=("provider",))
+    def win_rate(
+        self, call: Call, /, params: Fields | None = None, *, extra_fields: Fields | None = None, **filters: Any
+    ) -> Page[Record]:
         """List how often the brand comes before each competitor, the best first; the fields are not documented.
 
         Args:
-            params: The parameters as a mapping.
+            params: The parameters as a mapping: `provider`.
+            extra_fields: Parameters that are not documented.
             filters: The parameters as keywords.
         """
-        return call.page(Record, params, filters)
+        return call.page(Record, params, filters, extra_fields)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from segops.plugins.admin.crud import Crud
+from segops.plugins.admin.fields import EVENT, gather
 from segops.plugins.admin.records import Record
 from segops.plugins.admin.resource import Call, endpoint
 
@@ -40,8 +41,13 @@ class Schemas(Crud[EventSchema]):
 
         Args:
             events: Events with `event_type` and `payload`.
+
+        Raises:
+            SegOpsArgumentError: One is not a mapping, or has a field that events do not have; nothing was sent.
         """
-        return call.one(Record, body={"events": list(events)})
+        return call.one(
+            Record, body={"events": [gather(event, {}, accepted=EVENT, what="each event") for event in events]}
+        )
 
     @endpoint("POST", "{collection}validate/")
     def validate(self, call: Call, event_type: str, payload: Mapping[str, Any]) -> Record:

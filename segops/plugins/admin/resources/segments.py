@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from segops.plugins.admin.exports import Exporting
+from segops.plugins.admin.fields import DEFINITION, gather
 from segops.plugins.admin.pagination import Items, Page
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Receipt, Record
@@ -81,17 +82,22 @@ class Segments(Exporting[Segment]):
     exports = "/segments/exports/"
     default_format = "csv"
     record = Segment
+    more_fields = frozenset({"tenant"})
 
-    @endpoint("POST", "{collection}preview/")
-    def preview(self, call: Call, definition: Fields, /, *, limit: int | None = None) -> SegmentPreview:
+    @endpoint("POST", "{collection}preview/", fields=("definition", "limit"))
+    def preview(
+        self, call: Call, definition: Fields, *, limit: int | None = None, extra_fields: Fields | None = None
+    ) -> SegmentPreview:
         """Tell whom a definition matches, without saving it.
 
         Args:
             definition: The conditions.
             limit: How many of the users to name.
+            extra_fields: Fields of the body that are not documented.
         """
-        body: dict[str, Any] = {"definition": definition}
-        return call.one(SegmentPreview, body=body if limit is None else {**body, "limit": limit})
+        given: dict[str, Any] = {"definition": gather(definition, {}, accepted=DEFINITION, what="definition")}
+        limits = {} if limit is None else {"limit": limit}
+        return call.one(SegmentPreview, body=call.fields(given, limits, extra_fields))
 
     @endpoint("POST", "{collection}{id}/estimate/")
     def estimate(self, call: Call, id: Id) -> Receipt:
@@ -141,16 +147,17 @@ class Segments(Exporting[Segment]):
             what="the computation of the segment",
         )
 
-    @endpoint("GET", "{collection}{id}/members/", pagination="cursor")
+    @endpoint("GET", "{collection}{id}/members/", pagination="cursor", fields=())
     def members(
         self,
         call: Call,
+        /,
         id: Id,
         params: Fields | None = None,
-        /,
         *,
         limit: int | None = None,
         cursor: str | None = None,
+        extra_fields: Fields | None = None,
         **filters: Any,
     ) -> Page[SegmentMember]:
         """List some of the members, as last computed.
@@ -159,14 +166,21 @@ class Segments(Exporting[Segment]):
             id: The segment.
             params: The parameters as a mapping.
             limit: How many to list.
-            cursor: Where to go on: `next` of the page before.
-            filters: More parameters, such as `page`.
+            cursor: Where to go on: `next_cursor` of the page before.
+            extra_fields: Parameters that are not documented.
+            filters: More parameters: `page`, `page_size`.
         """
-        return call.page(SegmentMember, params, {"limit": limit, "cursor": cursor, **filters}, id=id)
+        return call.page(SegmentMember, params, {"limit": limit, "cursor": cursor, **filters}, extra_fields, id=id)
 
     @composed("members", pagination="cursor")
     def iterate_members(
-        self, id: Id, params: Fields | None = None, /, *, page_size: int | None = None, **filters: Any
+        self,
+        id: Id,
+        params: Fields | None = None,
+        *,
+        page_size: int | None = None,
+        extra_fields: Fields | None = None,
+        **filters: Any,
     ) -> Items[SegmentMember]:
         """Go through all members, as last computed; they are fetched as they are reached.
 
@@ -174,9 +188,11 @@ class Segments(Exporting[Segment]):
             id: The segment.
             params: The parameters as a mapping.
             page_size: How many to fetch at a time.
+            extra_fields: Parameters that are not documented.
             filters: More parameters.
         """
-        return Items(lambda: self.members(id, params, page_size=page_size, **filters))
+        query = self.check_params("members", params, {"page_size": page_size, **filters}, extra_fields)
+        return Items(lambda: self.members(id, extra_fields=query))
 
     @endpoint("GET", "{collection}membership/")
     def membership(self, call: Call, user_id: str) -> Record:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segops.plugins.admin.crud import Crud
+from segops.plugins.admin.fields import EVENT, gather
 from segops.plugins.admin.pagination import Page
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Record
@@ -113,15 +114,16 @@ class Users(Crud[User]):
     record = User
     unlisted = frozenset({"create", "update", "delete"})
 
-    @endpoint("GET", "{collection}", pagination="limit")
+    @endpoint("GET", "{collection}", pagination="limit", fields=("q",))
     def list(
         self,
         call: Call,
-        params: Fields | None = None,
         /,
+        params: Fields | None = None,
         *,
         page: int | None = None,
         page_size: int | None = None,
+        extra_fields: Fields | None = None,
         **filters: Any,
     ) -> Page[User]:
         """List users; the same as `search`.
@@ -130,19 +132,21 @@ class Users(Crud[User]):
             params: The parameters as a mapping.
             page: The number of the page, where the server knows pages of users.
             page_size: How many to list at most.
+            extra_fields: Parameters that are not documented.
             filters: More parameters.
         """
-        return call.page(User, params, {"page": page, "page_size": page_size, **filters})
+        return call.page(User, params, {"page": page, "page_size": page_size, **filters}, extra_fields)
 
-    @endpoint("GET", "{collection}", pagination="limit")
+    @endpoint("GET", "{collection}", pagination="limit", fields=("q",))
     def search(
         self,
         call: Call,
-        params: Fields | None = None,
         /,
+        params: Fields | None = None,
         *,
         q: str | None = None,
         limit: int | None = None,
+        extra_fields: Fields | None = None,
         **filters: Any,
     ) -> Page[User]:
         """Find users by their id.
@@ -151,9 +155,10 @@ class Users(Crud[User]):
             params: The parameters as a mapping.
             q: What the id begins with or contains.
             limit: How many to list at most.
+            extra_fields: Parameters that are not documented.
             filters: More parameters.
         """
-        return call.page(User, params, {"q": q, "limit": limit, **filters})
+        return call.page(User, params, {"q": q, "limit": limit, **filters}, extra_fields)
 
     @endpoint("GET", "{collection}{user_id}/")
     def get(self, call: Call, user_id: Id) -> User:  # pyright: ignore[reportIncompatibleMethodOverride] # as the API names it
@@ -164,17 +169,18 @@ class Users(Crud[User]):
         """
         return call.one(User, user_id=user_id)
 
-    @endpoint("GET", "{collection}{user_id}/events/", pagination="limit")
+    @endpoint("GET", "{collection}{user_id}/events/", pagination="limit", fields=("event_type", "since"))
     def events(
         self,
         call: Call,
+        /,
         user_id: Id,
         params: Fields | None = None,
-        /,
         *,
         event_type: str | None = None,
         limit: int | None = None,
         since: str | None = None,
+        extra_fields: Fields | None = None,
         **filters: Any,
     ) -> Page[UserEvent]:
         """List what a user did, the newest first.
@@ -185,10 +191,11 @@ class Users(Crud[User]):
             event_type: Only events of this type.
             limit: How many to list at most.
             since: Only events since this time, as ISO 8601.
+            extra_fields: Parameters that are not documented.
             filters: More parameters.
         """
         query = {"event_type": event_type, "limit": limit, "since": since, **filters}
-        return call.page(UserEvent, params, query, user_id=user_id)
+        return call.page(UserEvent, params, query, extra_fields, user_id=user_id)
 
     @endpoint("GET", "{collection}{user_id}/segments/", pagination="array")
     def segments(self, call: Call, user_id: Id) -> Page[UserSegment]:
@@ -210,10 +217,13 @@ class Users(Crud[User]):
         return call.page(Explanation, user_id=user_id, segment_id=segment_id)
 
     @endpoint("POST", "/explorer/sandbox/publish/")
-    def publish_sandbox(self, call: Call, event: Mapping[str, Any]) -> SandboxResult:
+    def publish_sandbox(
+        self, call: Call, event: Mapping[str, Any], *, extra_fields: Fields | None = None
+    ) -> SandboxResult:
         """Tell which segments a user would enter or leave with one more event; nothing is stored.
 
         Args:
-            event: The event: `user_id`, `event_type`, `payload`.
+            event: The event: `user_id`, `event_type`, `payload`, `occurred_at`, `anonymous_id`.
+            extra_fields: Fields of the event that are not documented.
         """
-        return call.one(SandboxResult, body=event)
+        return call.one(SandboxResult, body=gather(event, {}, extra_fields, EVENT, what="event"))
