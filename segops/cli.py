@@ -15,10 +15,12 @@ import io
 import os
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-from segops import __version__
+from segops import __version__, terminal
 from segops.assembly import load_plugins
+from segops.commands.parser import Parser
 from segops.core import (
     Command,
     SegOpsApiError,
@@ -67,24 +69,39 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after `segops`. Default: those that the process was started with.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    terminal.open_missing_streams()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no failure
+    code = _guard(partial(_run, words)) or _guard(_flush)
+    terminal.close_broken_streams()
+    return code
+
+
+def _guard(work: Callable[[], int]) -> int:
+    """Do it and return its exit code; whatever it raises becomes a message and a code."""
     try:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no failure
-        code = _run(words)
-        sys.stdout.flush()
+        return work()
     except KeyboardInterrupt:
         return _fail(INTERRUPTED, "interrupted")
     except BrokenPipeError:
-        # The interpreter flushes stdout once more when it exits: that must not fail, too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NO_READER
     except SystemExit as leaving:  # argparse has printed what was asked for, or what is wrong
-        return leaving.code if isinstance(leaving.code, int) else FAILED
+        if leaving.code is None or isinstance(leaving.code, int):
+            return leaving.code or 0
+        return _fail(FAILED, str(leaving.code))
     except SegOpsError as error:
         return _fail(*_explain(error))
+    except OSError as error:  # of the system, such as a full disk: no fault of the program
+        place = "" if error.filename is None else f"{error.filename!r}: "
+        return _fail(FAILED, f"{place}{error.strerror or error}")
     except Exception as error:  # noqa: BLE001 - the edge: a user gets a message, not a traceback
         return _fail(FAILED, _confess(error))
-    return code
+
+
+def _flush() -> int:
+    with terminal.writing():
+        sys.stdout.flush()
+    return 0
 
 
 def _run(words: list[str]) -> int:
@@ -115,7 +132,7 @@ def _run(words: list[str]) -> int:
 
 def _parser(commands: Mapping[str, Command], chosen: str | None, epilog: str) -> argparse.ArgumentParser:
     """Return the parser of the whole program. Only the chosen command adds its arguments: the others cost nothing."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="segops",
         description="Send events to SegOps and do what its dashboard does, from the command line.",
         epilog=epilog,
@@ -155,4 +172,4 @@ def _fail(code: int, message: str) -> int:
 
 
 def _warn(message: str) -> None:
-    print(f"segops: {message}", file=sys.stderr)
+    terminal.tell(f"segops: {message}")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from segops.assembly import Entry, Inventory, take_inventory
-from segops.core import Command, hookimpl
+from segops.core import Command, escape, format_json, hookimpl
+from segops.terminal import is_terminal, write
 
 if TYPE_CHECKING:
     import argparse
@@ -38,9 +38,8 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     inventory = take_inventory()
-    as_table = arguments.output == "table" or (arguments.output is None and sys.stdout.isatty())
-    text = _table(inventory) if as_table else msgspec.json.format(msgspec.json.encode(inventory)).decode()
-    sys.stdout.write(f"{text}\n")
+    as_table = arguments.output == "table" or (arguments.output is None and is_terminal())
+    write(f"{_table(inventory) if as_table else format_json(msgspec.to_builtins(inventory), indent=2)}\n")
     return 0
 
 
@@ -52,7 +51,7 @@ def _table(inventory: Inventory) -> str:
     ]
     lines = _aligned(rows)
     if inventory.broken:
-        lines += ["", "BROKEN", *inventory.broken]
+        lines += ["", "BROKEN", *map(escape, inventory.broken)]
     return "\n".join(lines)
 
 
@@ -61,6 +60,6 @@ def _inline(entry: Entry) -> str:
 
 
 def _aligned(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    rows = list(rows)
+    rows = [tuple(map(escape, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

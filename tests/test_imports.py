@@ -76,6 +76,7 @@ RULES = {
     ),
     "segops.__pyinstaller": Rule(third_party=("PyInstaller",)),
     "segops.environment": Rule(third_party=("msgspec",)),
+    "segops.terminal": Rule(doors=CORE),
     "segops.core": Rule(third_party=("msgspec", "pluggy")),
     "segops.core.log": Rule(inside=CORE, third_party=("structlog",)),
     "segops.core.hosts": Rule(inside=CORE, third_party=("uwsgidecorators",)),
@@ -92,24 +93,30 @@ RULES = {
     "segops.plugins.ai_referrer": Rule(doors=CORE, third_party=("msgspec",)),
     "segops.plugins.admin": Rule(doors=CORE, third_party=("msgspec",)),
     "segops.spool": Rule(doors=CORE, third_party=("msgspec",)),
-    "segops.plugins.spool": Rule(doors=(*PUBLIC, "segops.environment", "segops.spool"), third_party=("msgspec",)),
+    "segops.plugins.spool": Rule(
+        doors=(*PUBLIC, "segops.environment", "segops.spool", "segops.terminal"), third_party=("msgspec",)
+    ),
     "segops.plugins.otel": Rule(doors=CORE, third_party=("opentelemetry",)),
     "segops.signing": Rule(doors=CORE),
     "segops.webhooks": Rule(doors=CORE, third_party=("msgspec",)),
     # Applications: public names only.
-    "segops.plugins.demo": Rule(doors=PUBLIC, third_party=("msgspec",)),
+    "segops.plugins.demo": Rule(doors=(*PUBLIC, "segops.terminal"), third_party=("msgspec",)),
     "segops.plugins.dev": Rule(
         doors=PUBLIC,
-        inside=("segops.environment", "segops.plugins.demo"),  # the same purchases, sent in the same way
+        inside=(
+            "segops.environment",
+            "segops.plugins.demo",
+            "segops.terminal",
+        ),  # the same purchases, sent in the same way
         third_party=("h11", "msgspec", "starlette", "uvicorn"),  # the extra `dev`; h11 comes with uvicorn
     ),
     "segops.testing": Rule(doors=PUBLIC, third_party=("msgspec", "pytest")),
-    "segops.cli": Rule(doors=(*PUBLIC, "segops.assembly"), inside=("segops.commands",)),
+    "segops.cli": Rule(doors=(*PUBLIC, "segops.assembly", "segops.terminal"), inside=("segops.commands",)),
     "segops.commands": Rule(
-        doors=(*PUBLIC, "segops.assembly", "segops.environment", "segops.transports.http"),
+        doors=(*PUBLIC, "segops.assembly", "segops.environment", "segops.terminal", "segops.transports.http"),
         third_party=("msgspec", "rich"),  # the extra `cli`
     ),
-    "segops.listing": Rule(doors=(*PUBLIC, "segops.assembly"), third_party=("msgspec",)),
+    "segops.listing": Rule(doors=(*PUBLIC, "segops.assembly", "segops.terminal"), third_party=("msgspec",)),
     "segops.__main__": Rule(doors=PUBLIC, inside=("segops.cli",)),
 }
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 
 import msgspec
 
@@ -16,7 +15,10 @@ from segops.commands.connection import add_connection_flags, open_admin
 from segops.commands.inputs import STDIN, decode, read_bytes
 from segops.commands.output import Output, add_output_flags
 from segops.commands.running import complain, is_sure
-from segops.core import Response
+from segops.core import BOM, Response, escape
+from segops.terminal import has_output, open_binary, tell
+
+_READING = {"GET", "HEAD", "OPTIONS"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,15 +49,16 @@ def run(arguments: argparse.Namespace) -> int:
         response = admin.http.send(method, arguments.path, body=body)
     if arguments.include:
         lines = [f"HTTP {response.status}", *(f"{name}: {value}" for name, value in response.headers.items())]
-        print("\n".join(lines), file=sys.stderr)  # noqa: T201 - about the data, not data
-    _show(response, Output(arguments))
+        tell("\n".join(escape(line) for line in lines))
+    if has_output() or method in _READING:
+        _show(response, Output(arguments))
     return 0
 
 
 def _read_body(name: str) -> msgspec.Raw:
     content = read_bytes(name)
     decode(content, "the standard input" if name == STDIN else name)
-    return msgspec.Raw(content)
+    return msgspec.Raw(content.removeprefix(BOM))
 
 
 def _show(response: Response, output: Output) -> None:
@@ -65,7 +68,6 @@ def _show(response: Response, output: Output) -> None:
     try:
         data = msgspec.json.decode(response.body)
     except (msgspec.DecodeError, RecursionError):
-        sys.stdout.flush()
-        sys.stdout.buffer.write(response.body)
+        open_binary().write(response.body)
     else:
         output.show_document(data)

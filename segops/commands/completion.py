@@ -6,10 +6,10 @@ A script holds all words, so that completing one starts no program; it is to be 
 from __future__ import annotations
 
 import argparse
-import sys
 
 from segops.commands.shells import SHELLS
 from segops.commands.tree import find_commands, grow
+from segops.terminal import write
 
 _HOW = """How to install it:
 
@@ -28,5 +28,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the script."""
-    sys.stdout.write(SHELLS[arguments.shell](grow(find_commands())))
+    write(SHELLS[arguments.shell](grow(find_commands())))
     return 0

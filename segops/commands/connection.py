@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 from segops import SegOpsAdmin, SegOpsConfigError
-from segops.core import expand_home
+from segops.core import decode_text, expand_home
 
 
 def add_connection_flags(parser: argparse.ArgumentParser) -> None:
@@ -56,9 +56,9 @@ def read_key(arguments: argparse.Namespace) -> str | None:
     if name is None:
         return None
     try:
-        return Path(expand_home(name)).read_text("utf-8").strip()
+        return decode_text(Path(expand_home(name)).read_bytes()).strip()
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else error
         raise SegOpsConfigError(
             f"--api-key-file: {name!r} cannot be read ({reason}): name a file that holds the key"
         ) from None

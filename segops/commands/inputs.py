@@ -10,7 +10,8 @@ import msgspec
 
 from segops import SegOpsArgumentError
 from segops.commands.arguments import Argument
-from segops.core import expand_home
+from segops.core import decode_text, expand_home
+from segops.terminal import open_binary
 
 STDIN = "-"
 """The file name that stands for what is piped in, or out."""
@@ -38,7 +39,7 @@ def read_value(argument: Argument, text: str) -> Any:
     if argument.kind == "upload" and text == STDIN:
         return sys.stdin.buffer
     if argument.kind == "target" and text == STDIN:
-        return sys.stdout.buffer
+        return open_binary()
     return text
 
 
@@ -59,10 +60,14 @@ def decode(content: bytes, what: str) -> Any:
     Raises:
         SegOpsArgumentError: It is no JSON.
     """
-    if not content.strip():
+    try:
+        text = decode_text(content)
+    except ValueError as error:
+        raise SegOpsArgumentError(f"{what} cannot be read: {error}") from None
+    if not text.strip():
         raise SegOpsArgumentError(f"{what} is empty: give JSON")
     try:
-        return msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"))
+        return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise SegOpsArgumentError(f"{what} is no JSON ({error}): check it with `python -m json.tool`") from None
 
@@ -73,10 +78,8 @@ def read_bytes(name: str) -> bytes:
     Raises:
         SegOpsArgumentError: It cannot be read.
     """
-    if name == STDIN:
-        return sys.stdin.buffer.read()
     try:
-        return Path(expand_home(name)).read_bytes()
+        return sys.stdin.buffer.read() if name == STDIN else Path(expand_home(name)).read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise SegOpsArgumentError(

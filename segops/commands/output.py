@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
+import io
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
+from segops import SegOpsArgumentError
 from segops.commands.tables import print_fields, print_rows
+from segops.core import escape, format_json
 from segops.plugins.admin import Items, Page, Record, documented_fields
+from segops.terminal import has_output, is_terminal, tell, write
+
+_FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?", re.ASCII)
 
 FORMATS = ("table", "json", "jsonl", "csv")
 
@@ -27,6 +34,9 @@ def add_output_flags(parser: argparse.ArgumentParser) -> None:
         choices=FORMATS,
         help="how to print it (default: a table on a terminal, JSON otherwise)",
     )
+    group.add_argument(
+        "--safe-csv", dest="is_safe", action="store_true", help="with -o csv: put ' before what a spreadsheet runs"
+    )
     group.add_argument("--fields", dest="chosen", metavar="A,B.C", help="print only these fields")
 
 
@@ -35,14 +45,27 @@ class Output:
 
     Args:
         words: What the parser read.
+
+    Raises:
+        SegOpsArgumentError: An option does not go with the form.
     """
 
     def __init__(self, words: argparse.Namespace) -> None:
-        self._form = words.form or ("table" if sys.stdout.isatty() else "json")
+        self._form = words.form or ("table" if is_terminal() else "json")
+        if words.is_safe and self._form != "csv":
+            raise SegOpsArgumentError(f"--safe-csv does not apply to {self._form}: add -o csv, or leave it out")
+        self._is_safe = words.is_safe
         self._fields = [name.strip() for name in (words.chosen or "").split(",") if name.strip()]
 
-    def show(self, result: Any) -> None:
-        """Print what a method returned; nothing at all is {"ok": true}, so that scripts always find a document."""
+    def show(self, result: Any, *, is_report: bool = False) -> None:
+        """Print what a method returned; nothing at all is {"ok": true}, so that scripts always find a document.
+
+        Args:
+            result: What it returned.
+            is_report: Whether the work is done already, so that a missing stdout is no failure.
+        """
+        if is_report and not has_output():
+            return
         if isinstance(result, Items):
             self._show_list(result)
         elif isinstance(result, Page) and (self._form != "json" or self._fields):
@@ -83,7 +106,7 @@ class Output:
         else:
             print_rows([self._pick(row) for row in rows], self._fields or _columns(rows))
             if links is not None and links["next"]:
-                print(f"{len(rows)} of {links['count']}: --all shows the rest", file=sys.stderr)  # noqa: T201 - a note
+                tell(f"{len(rows)} of {links['count']}: --all shows the rest")
 
     def _pick(self, row: Any) -> Any:
         if not self._fields or not isinstance(row, dict):
@@ -93,9 +116,16 @@ class Output:
     def _write_csv(self, rows: list[Any]) -> None:
         dicts = [row if isinstance(row, dict) else {"value": row} for row in rows]
         columns = self._fields or list(dict.fromkeys(name for row in dicts for name in row))
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([[_cell(value) for value in _values(self._pick(row), columns)] for row in dicts])
+        table = [columns, *(_values(self._pick(row), columns) for row in dicts)]
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([self._cell(value) for value in row] for row in table)
+        write(text.getvalue())
+
+    def _cell(self, value: Any) -> str | None:
+        if not isinstance(value, str):
+            return None if value is None else format_json(value)
+        text = f"'{value}" if self._is_safe and _is_formula(value) else value
+        return escape(text) if is_terminal() else text
 
 
 def _links(page: Page[Any]) -> dict[str, Any]:
@@ -136,19 +166,23 @@ def _values(row: Mapping[str, Any], columns: list[str]) -> list[Any]:
     return [row.get(name) for name in columns]
 
 
-def _cell(value: Any) -> Any:
-    return value if isinstance(value, str) or value is None else json.dumps(value, ensure_ascii=False)
+def _is_formula(text: str) -> bool:
+    """Return whether a spreadsheet runs this text instead of showing it; a number is none.
+
+    Source: OWASP, "CSV Injection".
+    """
+    return text.lstrip(" ")[:1] in _FORMULA_STARTS and not _NUMBER.fullmatch(text)
 
 
 def _write_line(value: Any) -> None:
-    sys.stdout.write(f"{_json(value)}\n")
+    write(f"{_json(value)}\n")
 
 
 def _write_json(value: Any) -> None:
-    sys.stdout.write(f"{_json(value, indent=2)}\n")
+    write(f"{_json(value, indent=2)}\n")
 
 
 def _json(value: Any, indent: int | None = None) -> str:
     """Return JSON that stdout can show: one that is not UTF-8 gets escapes."""
     is_utf8 = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
-    return json.dumps(value, indent=indent, ensure_ascii=not is_utf8)
+    return format_json(value, indent, ascii_only=not is_utf8)

@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
+
+from segops.core import escape
+from segops.terminal import draw, write
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _NUMBER = re.compile(r"-\d+(\.\d+)?")
 
@@ -33,7 +40,21 @@ class Positional(msgspec.Struct, frozen=True):
     is_required: bool
 
 
-class VerbParser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """A parser whose messages steer no terminal, and need no stderr."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and leave; what was typed may come from elsewhere."""
+        super().error(escape(message))
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if file is sys.stdout:
+            write(message)
+        else:
+            draw(message)
+
+
+class VerbParser(Parser):
     """Reads the words after a verb: arguments and flags in any order, and flags that nobody declared.
 
     What it knows is defined when it is first used, so that only the chosen verb costs anything.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from segops.terminal import draw
+
 _WIDTH = 30
 _INTERVAL = 0.1
 
@@ -27,8 +29,7 @@ class Bar:
 
     def __exit__(self, *_: object) -> None:
         if self._last:
-            sys.stderr.write(f"{self._last}\n")
-            sys.stderr.flush()
+            draw(f"{self._last}\n")
 
     def show(self, done: int, total: int | None = None) -> None:
         """Show that `done` of `total` are done, if a terminal looks and the last time was long enough ago."""
@@ -37,8 +38,7 @@ class Bar:
         self._last = f"\r{self._line(done, total)}"
         if time.monotonic() - self._shown_at >= _INTERVAL:
             self._shown_at = time.monotonic()
-            sys.stderr.write(self._last)
-            sys.stderr.flush()
+            draw(self._last)
 
     def _line(self, done: int, total: int | None) -> str:
         if not total:

@@ -17,7 +17,9 @@ from segops.commands.inputs import STDIN, check_target
 from segops.commands.output import Output
 from segops.commands.progress import Bar
 from segops.commands.waiting import Companions, companions_of
+from segops.core import escape
 from segops.plugins.admin import Method, Page, Resource, UpsertReport
+from segops.terminal import draw, open_binary, tell
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -51,7 +53,8 @@ def run_method(kind: type[Resource], methods: Mapping[str, Method], words: argpa
         result = _perform(resource, method, companions_of(method, methods), given, words)
         if isinstance(result, Saved) and result.file == STDIN:
             return 0
-        output.show(result.walk() if isinstance(result, Page) and words.walks else result)
+        shown = result.walk() if isinstance(result, Page) and words.walks else result
+        output.show(shown, is_report=method.is_mutation or isinstance(result, Saved))
     if isinstance(result, UpsertReport) and result.errors:
         return complain(f"{len(result.errors)} rows were not taken: see `errors` in the report")
     return 0
@@ -73,7 +76,7 @@ def _perform(
     job = getattr(resource, companions.afterwards.name)(*given.positional(), result, **limits)
     if to is None or companions.download is None:
         return job
-    return _save(to, getattr(resource, companions.download.name), job, sys.stdout.buffer if to == STDIN else to)
+    return _save(to, getattr(resource, companions.download.name), job, open_binary() if to == STDIN else to)
 
 
 def _check_unused(companions: Companions, given: Given, words: argparse.Namespace) -> None:
@@ -119,11 +122,11 @@ def is_sure(what: str, words: argparse.Namespace) -> bool:
         return True
     if not sys.stdin.isatty():
         raise SegOpsArgumentError(f"to {what} without being asked, add --yes")
-    print(f"{what[:1].upper()}{what[1:]}? [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201 - a question
+    draw(escape(f"{what[:1].upper()}{what[1:]}? [y/N] "))
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def complain(message: str) -> int:
     """Tell the user that something was refused, and return the exit code for it."""
-    print(f"segops: {message}", file=sys.stderr)  # noqa: T201 - the program speaks to its user
+    tell(f"segops: {message}")
     return 1

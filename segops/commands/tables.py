@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from segops.core import escape
 from segops.environment import allows_colors
+from segops.terminal import tell, write, writing
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _STYLES = {
     "green": {"ok", "active", "complete", "completed", "done", "true"},
     "yellow": {"warning", "pending", "queued", "mapping", "importing", "inactive"},
@@ -31,11 +31,11 @@ def print_rows(rows: Sequence[Any], columns: Sequence[str]) -> None:
         columns: The names of the columns.
     """
     if not rows:
-        print("Nothing there.", file=sys.stderr)  # noqa: T201 - a note to the user, not data
+        tell("Nothing there.")
         return
     names = list(columns) or ["value"]
     cells = [[to_text(row.get(name) if isinstance(row, dict) else row) for name in names] for row in rows]
-    _print([name.upper() for name in names], cells)
+    _print([to_text(name.upper()) for name in names], cells)
 
 
 def print_fields(record: Mapping[str, Any]) -> None:
@@ -48,14 +48,14 @@ def to_text(value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return escape(text)
 
 
 def _print(heads: list[str], rows: list[list[str]], *, cuts: bool = True) -> None:
     is_terminal = sys.stdout.isatty()
     fitted = fit(heads, rows, shutil.get_terminal_size().columns if is_terminal and cuts else None)
     if not (is_terminal and allows_colors() and _print_rich(rows, fitted)):
-        sys.stdout.writelines(f"{'  '.join(cells).rstrip()}\n" for cells in fitted)
+        write("".join(f"{'  '.join(cells).rstrip()}\n" for cells in fitted))
 
 
 def _print_rich(rows: list[list[str]], fitted: list[list[str]]) -> bool:
@@ -68,9 +68,10 @@ def _print_rich(rows: list[list[str]], fitted: list[list[str]]) -> bool:
     sys.stdout.flush()
     console = Console(highlight=False)
     styles = [["bold cyan"] * len(fitted[0]), *([_STYLE_OF.get(cell, "") for cell in row] for row in rows)]
-    for cells, line_styles in zip(fitted, styles, strict=True):
-        pieces = [Text(cell, style) for cell, style in zip(cells, line_styles, strict=True)]
-        console.print(Text("  ").join(pieces), no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
+    with writing():
+        for cells, line_styles in zip(fitted, styles, strict=True):
+            pieces = [Text(cell, style) for cell, style in zip(cells, line_styles, strict=True)]
+            console.print(Text("  ").join(pieces), no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
     return True
 
 

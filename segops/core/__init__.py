@@ -47,9 +47,11 @@ from segops.core.options import Limits, check_number
 from segops.core.paths import LocalUrl, absolute_path, expand_home, parse_local_url
 from segops.core.retry import Backoff, Clock, RetryPolicy, retry_after
 from segops.core.spooling import Accounts, OpenSpool, Spool
+from segops.core.text import BOM, decode_text, escape, escape_json, find_foreign_encoding, format_json
 
 __all__ = [
     "BATCH_PATH",
+    "BOM",
     "CONTEXT_IDENTIFIED",
     "DROP_REASONS",
     "IS_COMPILED",
@@ -106,8 +108,13 @@ __all__ = [
     "absolute_path",
     "api_error",
     "check_number",
+    "decode_text",
     "encode_json",
+    "escape",
+    "escape_json",
     "expand_home",
+    "find_foreign_encoding",
+    "format_json",
     "hookimpl",
     "monotonic",
     "needs_modules",

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segops import Event, SegOpsConfigError, SegOpsError
-from segops.core import expand_home
+from segops.core import escape, expand_home
 from segops.local import LocalSegOps, LocalServer
 from segops.plugins.demo.data import find_sample, make_visits, read_orders, spend_of
 from segops.plugins.demo.progress import Progress
 from segops.plugins.demo.replay import Outcome, Replay
 from segops.plugins.demo.report import describe_delivery, describe_holding, find_differences, find_losses
+from segops.terminal import report
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -65,4 +66,4 @@ def _replay(orders: Sequence[Event], api_url: str | None, api_key: str | None) -
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    report(escape(f"{text}\n", keep="\n"))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TextIO
+
+from segops.core import escape
 
 _WIDTH = 30
 _LINES = 4
@@ -30,8 +33,7 @@ class Progress:
 
     def __exit__(self, *_: object) -> None:
         if self._bar:
-            self._stream.write("\n")
-            self._stream.flush()
+            self._write("\n")
 
     def show(self, done: int) -> None:
         """Show that `done` events are done, if that is news worth showing; more than all count as all."""
@@ -45,16 +47,14 @@ class Progress:
         """Write a line of its own."""
         end = "\n" if self._bar else ""
         self._bar = ""
-        self._stream.write(f"{end}{text}\n")
-        self._stream.flush()
+        self._write(f"{end}{escape(text)}\n")
 
     def _draw(self, done: int) -> None:
         filled = "#" * (_WIDTH * done // self._total)
         bar = f"  [{filled:<{_WIDTH}}] {done:,} of {self._total:,} purchases"
         if bar != self._bar:
             self._bar = bar
-            self._stream.write(f"\r{bar}")
-            self._stream.flush()
+            self._write(f"\r{bar}")
 
     def _print(self, done: int) -> None:
         part, now = _LINES * done // self._total, time.monotonic()
@@ -62,3 +62,8 @@ class Progress:
         if part > last or now - since > _LINE_EVERY:
             self._line = (part, now)
             self.say(f"  {done:,} of {self._total:,} purchases")
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # nobody needs to look
+            self._stream.write(text)
+            self._stream.flush()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,12 +12,14 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from segops import SegOpsConfigError
+from segops.core import escape
 from segops.environment import make_child_environment
 from segops.local import LocalSegOps, parse_fault
 from segops.plugins.dev import discovery
 from segops.plugins.dev.listen import listen
 from segops.plugins.dev.seeding import seed
 from segops.plugins.dev.trigger import trigger
+from segops.terminal import report, tell
 
 if TYPE_CHECKING:
     from segops.plugins.dev.server import DevServer
@@ -180,8 +181,8 @@ def _complain(message: str, code: int) -> int:
 
 
 def _say(message: str) -> None:
-    print(f"segops: {message}", file=sys.stderr)  # noqa: T201 - the program speaks to its user
+    tell(f"segops: {message}")
 
 
 def _print(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - data goes to stdout
+    report(escape(f"{text}\n", keep="\n"))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from segops import SegOpsTransportError
+from segops.core import escape, format_json
 from segops.plugins.dev.discovery import Info, connect
+from segops.terminal import tell, write_now
 
 _STREAM_PATH = "/_dev/stream"
 _SILENCE = 30.0
@@ -38,12 +39,12 @@ def listen(
     left = count
     for message in _messages(info, "" if after is None else str(after), patience):
         if message.event != "batch":
-            print(f"segops: listening to {info.url}", file=sys.stderr)  # noqa: T201 - the program speaks to its user
+            tell(f"segops: listening to {info.url}")
             continue
         for line in _lines(json.loads(message.data), as_json=as_json):
             if left == 0:
                 return
-            print(line, flush=True)  # noqa: T201 - data goes to stdout
+            write_now(f"{line}\n")
             left = None if left is None else left - 1
         if left == 0:
             return
@@ -84,21 +85,16 @@ def _read(answer: http.client.HTTPResponse) -> Iterator[Message]:
 
 def _lines(batch: dict[str, list[dict[str, Any]]], *, as_json: bool) -> Iterator[str]:
     for event in batch.get("events", []):
-        yield json.dumps(event) if as_json else _event_line(event)
+        yield format_json(event) if as_json else _event_line(event)
     for skip in batch.get("skipped", []):
-        yield json.dumps({"skipped": skip}) if as_json else _skip_line(skip)
+        yield format_json({"skipped": skip}) if as_json else _skip_line(skip)
 
 
 def _event_line(event: dict[str, Any]) -> str:
     mark = f"  (added to {event['added_to']})" if event["added_to"] else ""
     shown = event["preview"][:_MOST_SHOWN] + ("…" if event["size"] > _MOST_SHOWN else "")
-    return _printable(f"{event['received_at'][11:19]}  {event['event_type']}  {event['user_id']}  {shown}{mark}")
+    return escape(f"{event['received_at'][11:19]}  {event['event_type']}  {event['user_id']}  {shown}{mark}")
 
 
 def _skip_line(skip: dict[str, Any]) -> str:
-    return _printable(f"{skip['received_at'][11:19]}  skipped: {skip['reason']}  {skip['body'][:_MOST_SHOWN]}")
-
-
-def _printable(text: str) -> str:
-    """Escape what a terminal would obey instead of showing."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return escape(f"{skip['received_at'][11:19]}  skipped: {skip['reason']}  {skip['body'][:_MOST_SHOWN]}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
@@ -12,9 +11,10 @@ from pathlib import Path
 import msgspec
 
 from segops import SegOpsClient, SegOpsConfigError, SegOpsError, Stats
-from segops.core import absolute_path
+from segops.core import absolute_path, escape, escape_json, format_json
 from segops.environment import read_environment
 from segops.spool import export_spool, inspect_spool, purge_spool
+from segops.terminal import is_terminal, report, write
 
 _CLOSING = 2.0
 _TELLING = 30.0
@@ -42,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _inspect(arguments: argparse.Namespace, path: Path) -> int:
     waiting = inspect_spool(path)
     if not _is_table(arguments):
-        return _print_json(waiting)
+        write(_json(waiting))
+        return 0
     rows = [("STORED", "EVENTS", "BYTES", "ATTEMPTS", "KEY", "STATE")]
     rows += [
         (
@@ -55,8 +56,8 @@ def _inspect(arguments: argparse.Namespace, path: Path) -> int:
         )
         for batch in waiting
     ]
-    _print_table(rows)
-    _print(f"\n{sum(batch.events for batch in waiting)} event(s) in {len(waiting)} batch(es)")
+    write(_table(rows))
+    write(f"\n{sum(batch.events for batch in waiting)} event(s) in {len(waiting)} batch(es)\n")
     return 0
 
 
@@ -71,9 +72,9 @@ def _send(arguments: argparse.Namespace, path: Path) -> int:
     _wait_for(errors, stats)
     counts = {"found": stats.adopted, "delivered": stats.delivered, "dropped": stats.dropped, "left": stats.pending}
     if _is_table(arguments):
-        _print_table([tuple(name.upper() for name in counts), tuple(map(str, counts.values()))])
+        report(_table([tuple(name.upper() for name in counts), tuple(map(str, counts.values()))]))
     else:
-        _print_json(counts)
+        report(_json(counts))
     if errors:
         raise errors[-1]
     if stats.pending or stats.dropped:
@@ -90,7 +91,7 @@ def _wait_for(errors: list[Exception], stats: Stats) -> None:
 
 def _export(_arguments: argparse.Namespace, path: Path) -> int:
     for event in export_spool(path):
-        _print(event.decode())
+        write(f"{escape_json(event.decode()) if is_terminal() else event.decode()}\n")
     return 0
 
 
@@ -100,26 +101,23 @@ def _purge(arguments: argparse.Namespace, path: Path) -> int:
         raise SegOpsConfigError(f"this would delete {events} event(s) for good: say --yes if that is what you want")
     gone, kept = purge_spool(path)
     if _is_table(arguments):
-        _print(f"{gone} event(s) deleted, {kept} held by running processes")
+        report(f"{gone} event(s) deleted, {kept} held by running processes\n")
     else:
-        _print_json({"deleted": gone, "held": kept})
+        report(_json({"deleted": gone, "held": kept}))
     return 0
 
 
 def _is_table(arguments: argparse.Namespace) -> bool:
-    return bool(arguments.output == "table" or (arguments.output is None and sys.stdout.isatty()))
+    return bool(arguments.output == "table" or (arguments.output is None and is_terminal()))
 
 
-def _print_json(value: object) -> int:
-    _print(msgspec.json.format(msgspec.json.encode(value)).decode())
-    return 0
+def _json(value: object) -> str:
+    return f"{format_json(msgspec.to_builtins(value), indent=2)}\n"
 
 
-def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        _print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    cells = [[escape(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "".join(
+        f"{'  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()}\n" for row in cells
+    )

@@ -1,0 +1,83 @@
+"""Text that others wrote: decode files, and escape what a terminal would obey."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+BOM = b"\xef\xbb\xbf"
+"""The byte order mark that Windows programs write in front of UTF-8."""
+
+_SIGNATURES = (
+    (b"\xff\xfe", "UTF-16: save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16: save it as UTF-8"),
+    (b"\x00\x00\xfe\xff", "UTF-32: save it as UTF-8"),
+    (b"\x1f\x8b", "compressed with gzip: unpack it first"),
+    (b"BZh", "compressed with bzip2: unpack it first"),
+    (b"\xfd7zXZ\x00", "compressed with xz: unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd: unpack it first"),
+    (b"PK\x03\x04", "a ZIP archive: unpack it first"),
+    (b"PAR1", "a Parquet file: export it as JSON lines"),
+)
+
+_CONTROLS = (
+    r"[\x00-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    r"\U000e0000-\U000e0fff]"
+)
+"""Control characters, direction marks, line separators, surrogates, and characters that nobody sees.
+
+The joiners U+200C and U+200D are not among them: emoji and some scripts need them.
+"""
+
+
+def find_foreign_encoding(head: bytes) -> str | None:
+    """Return what a file is that does not hold UTF-8, and what to do about it; None if its start looks like text."""
+    for signature, description in _SIGNATURES:
+        if head.startswith(signature):
+            return description
+    if b"\0" in head[:2]:  # UTF-16 without a mark has a zero in each ASCII character
+        return "UTF-16, or no text at all: save it as UTF-8"
+    return None
+
+
+def decode_text(content: bytes) -> str:
+    """Return the text of a file in UTF-8, without its byte order mark.
+
+    Raises:
+        ValueError: It is in another encoding or compressed; the message says what to do.
+    """
+    if foreign := find_foreign_encoding(content):
+        raise ValueError(f"it is {foreign}")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not text in UTF-8 (byte {error.start}): save it as UTF-8") from None
+
+
+def escape(text: str, keep: str = "") -> str:
+    """Return text that steers no terminal.
+
+    Args:
+        text: The text.
+        keep: Control characters to leave as they are, such as line breaks.
+    """
+    return re.sub(_CONTROLS, lambda found: found[0] if found[0] in keep else _escaped(found[0]), text)
+
+
+def format_json(value: Any, indent: int | None = None, *, ascii_only: bool = False) -> str:
+    """Return JSON that steers no terminal: it has escapes for what `escape` replaces."""
+    return escape_json(json.dumps(value, indent=indent, ensure_ascii=ascii_only))
+
+
+def escape_json(text: str) -> str:
+    """Return the same JSON, with escapes for what `escape` replaces."""
+    return re.sub(_CONTROLS, lambda found: found[0] if found[0] == "\n" else _json_escaped(found[0]), text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def _json_escaped(character: str) -> str:
+    return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
