@@ -59,6 +59,8 @@ class SegOpsClient(Tracker):
         spool_policy: "overflow" for that, or "always" to store each batch before it is sent.
         worker: "thread", or "inline" to send on the caller's thread where there are no threads.
         strict: Whether `track()` raises for a bad event, for tests and development.
+        enrich: Whether enrichers run. Pass False to send events that were enriched before, such as those of a file
+            that the `file:` transport wrote.
         clock: The clocks, also of events that say no time; tests pass another one.
 
     Raises:
@@ -87,6 +89,7 @@ class SegOpsClient(Tracker):
         spool_policy: SpoolPolicy = "overflow",
         worker: WorkerKind = "thread",
         strict: bool = False,
+        enrich: bool = True,
         clock: Clock | None = None,
     ) -> None:
         check_interpreter()
@@ -108,7 +111,7 @@ class SegOpsClient(Tracker):
         where = transport if transport is not None else api_url or environment.api_url
         self._transport = _Nowhere() if self._is_disabled else open_transport(where, loaded.transports())
         self._key = self._choose_key(api_key, environment)
-        self._enrichment = Enrichment(loaded.enrichers(), self._report)
+        self._enrichment = Enrichment(loaded.enrichers() if enrich else (), self._report)
         self._blueprint = Blueprint(
             transport=self._transport,
             key=self._key,

@@ -24,6 +24,7 @@ class Environment(msgspec.Struct, frozen=True):
 
     Attributes:
         api_url: `SEGOPS_API_URL`, with or without `/api`.
+        given_url: `SEGOPS_API_URL`; None if it is not set.
         api_key: `SEGOPS_API_KEY`.
         is_disabled: Whether `SEGOPS_DISABLED` is set to anything but 0, false, no or off.
         plugins: `SEGOPS_PLUGINS`; see `segops.core.plugins`.
@@ -31,6 +32,7 @@ class Environment(msgspec.Struct, frozen=True):
     """
 
     api_url: str
+    given_url: str | None
     api_key: str | None
     is_disabled: bool
     plugins: str | None
@@ -43,9 +45,11 @@ class Environment(msgspec.Struct, frozen=True):
 def read_environment() -> Environment:
     """Read the variables as they are now."""
     get = os.environ.get
+    given_url = get("SEGOPS_API_URL") or None
     return Environment(
-        api_url=get("SEGOPS_API_URL") or DEFAULT_API_URL,
-        api_key=get("SEGOPS_API_KEY") or None,
+        api_url=given_url or DEFAULT_API_URL,
+        given_url=given_url,
+        api_key=_read_key(get("SEGOPS_API_KEY", "")),
         is_disabled=get("SEGOPS_DISABLED", "").strip().lower() not in _FALSE,
         plugins=get("SEGOPS_PLUGINS"),
         spool=get("SEGOPS_SPOOL") or None,
@@ -65,6 +69,11 @@ def _suggest(name: str) -> str:
     known = [each.removeprefix(_PREFIX) for each in _KNOWN]  # what all have in common makes nothing alike
     nearest = get_close_matches(name.upper().removeprefix(_PREFIX), known, n=1, cutoff=_ALIKE)
     return f": did you mean {_PREFIX}{nearest[0]}?" if nearest else f": the SDK reads {', '.join(_KNOWN)}"
+
+
+def _read_key(text: str) -> str | None:
+    """Return a key without the byte order mark and the line end of the file that it comes from; None if it is empty."""
+    return text.strip("\ufeff \t\r\n") or None
 
 
 def allows_colors() -> bool:

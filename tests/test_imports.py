@@ -77,6 +77,7 @@ RULES = {
     "segops.__pyinstaller": Rule(third_party=("PyInstaller",)),
     "segops.environment": Rule(third_party=("msgspec",)),
     "segops.terminal": Rule(doors=CORE),
+    "segops.event_files": Rule(doors=CORE, third_party=("msgspec",)),
     "segops.core": Rule(third_party=("msgspec", "pluggy")),
     "segops.core.log": Rule(inside=CORE, third_party=("structlog",)),
     "segops.core.hosts": Rule(inside=CORE, third_party=("uwsgidecorators",)),
@@ -113,7 +114,14 @@ RULES = {
     "segops.testing": Rule(doors=PUBLIC, third_party=("msgspec", "pytest")),
     "segops.cli": Rule(doors=(*PUBLIC, "segops.assembly", "segops.terminal"), inside=("segops.commands",)),
     "segops.commands": Rule(
-        doors=(*PUBLIC, "segops.assembly", "segops.environment", "segops.terminal", "segops.transports.http"),
+        doors=(
+            *PUBLIC,
+            "segops.assembly",
+            "segops.environment",
+            "segops.event_files",
+            "segops.terminal",
+            "segops.transports.http",
+        ),
         third_party=("msgspec", "rich"),  # the extra `cli`
     ),
     "segops.listing": Rule(doors=(*PUBLIC, "segops.assembly", "segops.terminal"), third_party=("msgspec",)),

@@ -63,7 +63,7 @@ def decode(content: bytes, what: str) -> Any:
     try:
         text = decode_text(content)
     except ValueError as error:
-        raise SegOpsArgumentError(f"{what} cannot be read: {error}") from None
+        raise SegOpsArgumentError(f"{what} is no JSON ({error})") from None
     if not text.strip():
         raise SegOpsArgumentError(f"{what} is empty: give JSON")
     try:

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
-import sys
 import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO
-
-import msgspec
+from collections import Counter, deque
+from typing import Any
 
 from segops import (
+    Event,
     SegOpsApiError,
     SegOpsArgumentError,
     SegOpsClient,
@@ -27,11 +21,11 @@ from segops import (
     Stats,
 )
 from segops.commands.connection import add_address_flags, read_key
-from segops.commands.inputs import STDIN
 from segops.commands.output import Output, add_output_flags
 from segops.commands.progress import Bar
 from segops.commands.running import complain
-from segops.core import SegOpsRateLimitError, expand_home
+from segops.core import SegOpsRateLimitError
+from segops.event_files import EventFile, open_events, parse_event, parse_object
 
 _BATCH = 500
 _MOST_WAITING = 2000
@@ -42,7 +36,18 @@ _MOST_SHOWN = 10
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `segops send` takes."""
-    parser.add_argument("file", metavar="FILE", help="events, one JSON object a line; - to pipe them in")
+    parser.add_argument(
+        "file", metavar="FILE", help="events: JSON lines or a JSON array, also in gzip; - to pipe them in"
+    )
+    parser.add_argument(
+        "--ignore-key",
+        dest="ignored",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="skip this key of an event instead of refusing the line; may be repeated",
+    )
+    parser.add_argument("--enrich", action="store_true", help="run enrichers; not for what the file: transport wrote")
     parser.add_argument(
         "--patience",
         metavar="SECONDS",
@@ -63,32 +68,43 @@ def run(arguments: argparse.Namespace) -> int:
         SegOpsApiError: SegOps refuses the events, and waiting does not cure that.
         SegOpsTransportError: SegOps cannot be reached.
     """
-    with _open(arguments.file) as (file, size), Sender(arguments) as sender, Bar("bytes") as bar:
+    broken: SegOpsArgumentError | None = None
+    with open_events(arguments.file) as file, Sender(arguments, file) as sender, Bar("bytes") as bar:
         read = 0
-        for number, line in enumerate(file, start=1):
-            read += len(line)
-            sender.take(number, line)
-            bar.show(read, size)
+        try:
+            for number, line in file:
+                read += len(line)
+                sender.take(number, line)
+                bar.show(read, file.size)
+        except SegOpsArgumentError as error:  # what came before is sent, and told
+            broken = error
         stats = sender.settle(0)
+    if broken is not None and not sender.has_read:
+        raise broken
     report = sender.report(arguments.file, stats)
-    Output(arguments).show_document(report)
+    Output(arguments).show(report, is_report=True)
+    if broken is not None:
+        complain(str(broken))
     if lost := sum(report["dropped"].values()):
         return complain(f"{lost} of {report['events']} events were dropped{sender.describe_bad_lines()}")
-    return 0
+    return 0 if broken is None else 1
 
 
 class Sender:
     """Hands lines to a client and watches what becomes of them.
 
     Args:
-        arguments: Where to send, and how patient to be.
+        arguments: Where to send, what to skip, and how patient to be.
+        file: Where the lines come from.
     """
 
-    def __init__(self, arguments: argparse.Namespace) -> None:
+    def __init__(self, arguments: argparse.Namespace, file: EventFile) -> None:
         # Errors reach the user as messages; without a handler they would appear a second time, as log lines.
         logging.getLogger("segops").addHandler(logging.NullHandler())
         self._patience = arguments.patience
         self._errors: deque[Exception] = deque(maxlen=_MOST_LISTED)
+        self._file = file
+        self._ignored = Counter(dict.fromkeys(arguments.ignored, 0))
         self._bad: list[dict[str, Any]] = []
         self._lines = 0
         self._moved_at, self._settled = time.monotonic(), 0
@@ -100,6 +116,7 @@ class Sender:
             batch_size=_BATCH,
             on_error=self._errors.append,
             strict=True,
+            enrich=arguments.enrich,
         )
 
     def __enter__(self) -> Sender:
@@ -114,8 +131,8 @@ class Sender:
             return
         self._lines += 1
         try:
-            event = _read_event(line)
-        except SegOpsArgumentError as error:
+            event = self._read(line)
+        except SegOpsEventError as error:
             self._unread += 1
             self._note(number, error)
         else:
@@ -123,7 +140,17 @@ class Sender:
         if self._lines % _BATCH == 0:
             self.settle(_MOST_WAITING)
 
-    def _track(self, number: int, event: dict[str, Any]) -> None:
+    @property
+    def has_read(self) -> bool:
+        """Whether there was an event, good or bad."""
+        return self._lines > 0
+
+    def _read(self, line: bytes) -> Event:
+        value = parse_object(line)
+        self._ignored.update(value.keys() & self._ignored.keys())
+        return parse_event(value, self._ignored.keys())
+
+    def _track(self, number: int, event: Event) -> None:
         try:
             self._client.track(event)
         except SegOpsEventError as error:
@@ -134,7 +161,7 @@ class Sender:
     def _note(self, number: int, error: SegOpsError) -> None:
         self._bad_count += 1
         if len(self._bad) < _MOST_LISTED:
-            self._bad.append({"line": number, "error": str(error)})
+            self._bad.append({self._file.unit: number, "error": str(error)})
 
     def settle(self, most: int) -> Stats:
         """Wait until at most so many events are pending.
@@ -164,13 +191,18 @@ class Sender:
             "delivered": stats.delivered,
             "dropped": dropped,
             "retries": stats.retries,
+            **({"ignored_keys": dict(self._ignored)} if self._ignored else {}),
             "bad_lines": self._bad,
         }
 
     def describe_bad_lines(self) -> str:
         """Return which lines are bad, as the end of a sentence."""
-        shown = "".join(f"\n  line {bad['line']}: {bad['error']}" for bad in self._bad[:_MOST_SHOWN])
-        more = f"\n  and {self._bad_count - _MOST_SHOWN} more lines" if self._bad_count > _MOST_SHOWN else ""
+        shown = "".join(
+            f"\n  {self._file.unit} {bad[self._file.unit]}: {bad['error']}" for bad in self._bad[:_MOST_SHOWN]
+        )
+        more = (
+            f"\n  and {self._bad_count - _MOST_SHOWN} more {self._file.unit}s" if self._bad_count > _MOST_SHOWN else ""
+        )
         return f":{shown}{more}" if shown else ": the server refused them"
 
     def _give_up(self) -> None:
@@ -183,32 +215,7 @@ class Sender:
                 raise error
 
 
-def _read_event(line: bytes) -> dict[str, Any]:
-    try:
-        event = msgspec.json.decode(line)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise SegOpsArgumentError(f"no JSON ({error})") from None
-    if not isinstance(event, dict):
-        raise SegOpsArgumentError("no JSON object")
-    return event
-
-
 def _refuse_public_key() -> None:
     raise SegOpsConfigError(
         "a public key (pk_) speaks for one user, a file holds events of many: use a secret key (sk_)"
     )
-
-
-@contextmanager
-def _open(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
-    """Open a file and tell its size; a pipe has none."""
-    if name == STDIN:
-        yield sys.stdin.buffer, None
-        return
-    try:
-        file = Path(expand_home(name)).open("rb")  # noqa: SIM115 - it is, below: what is read is no error of opening
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise SegOpsArgumentError(f"{name!r} cannot be read ({reason}): give a file of events, or -") from None
-    with file:
-        yield file, os.fstat(file.fileno()).st_size

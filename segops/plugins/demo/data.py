@@ -11,7 +11,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segops.core import Event, PageView, SegOpsConfigError
+from segops.core import Event, PageView, SegOpsConfigError, decode_text
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -56,13 +56,13 @@ def read_orders(path: Traversable, limit: int | None = None) -> list[Event]:
         SegOpsConfigError: The file cannot be read, or a row is not a purchase.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = decode_text(path.read_bytes()).splitlines()
     except OSError as error:
         raise SegOpsConfigError(
             f"cannot read {path} ({error.strerror}): pass --data with a file of purchases"
         ) from None
-    except UnicodeDecodeError:
-        raise SegOpsConfigError(f"{path} is not text: pass --data with a file of purchases") from None
+    except ValueError as error:
+        raise SegOpsConfigError(f"cannot read {path} ({error}): pass --data with a file of purchases") from None
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     if not numbered:
         raise SegOpsConfigError(f"{path} is empty: pass --data with a file of purchases")

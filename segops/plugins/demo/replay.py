@@ -53,12 +53,13 @@ class Replay:
     Args:
         api_url: Where it is, or None for what the environment says.
         api_key: A secret key for it, or None for what the environment says.
+        enrich: Whether enrichers run.
 
     Raises:
         SegOpsConfigError: URL or key cannot be used.
     """
 
-    def __init__(self, api_url: str | None, api_key: str | None) -> None:
+    def __init__(self, api_url: str | None, api_key: str | None, *, enrich: bool = True) -> None:
         # Errors reach the user through `_tell`; without a handler they would appear a second time, as log lines.
         logging.getLogger("segops").addHandler(logging.NullHandler())
         self._errors: deque[Exception] = deque()
@@ -67,7 +68,12 @@ class Replay:
         self._delivered = 0
         self._moved_at = 0.0
         self._client = SegOpsClient(
-            api_url, api_key, get_user=self._refuse_public_key, batch_size=_BATCH, on_error=self._errors.append
+            api_url,
+            api_key,
+            get_user=self._refuse_public_key,
+            batch_size=_BATCH,
+            on_error=self._errors.append,
+            enrich=enrich,
         )
 
     def __enter__(self) -> Replay:

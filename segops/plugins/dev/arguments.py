@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_run(actions.add_parser("run", help="run a command with a SegOps of its own", allow_abbrev=False))
     seed = actions.add_parser("seed", help="load events into the running one", allow_abbrev=False)
     seed.add_argument("what", metavar="cdnow|FILE", help="the real purchases, or a file of events, one JSON a line")
+    _add_seed_options(seed, "")
     listen = actions.add_parser("listen", help="show events as they arrive", allow_abbrev=False)
     listen.add_argument("--after", metavar="ID", type=_number, help="start after this event (default: now)")
     listen.add_argument("--count", metavar="N", type=_number, help="end after so many events")
@@ -22,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     trigger.add_argument("event_type", nargs="?", metavar="EVENT", help="its type; without it, the samples are listed")
     trigger.add_argument("--user-id", metavar="ID", default="ada@example.com", help="whose it is (%(default)s)")
     for action in (seed, listen, trigger):
-        action.add_argument("--url", metavar="URL", dest="join", help="where it runs (default: the one started last)")
+        action.add_argument(
+            "--url", metavar="URL", dest="join", help="where it runs (default: SEGOPS_API_URL, or the one started last)"
+        )
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +35,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="URL",
-        help="use one that runs already instead: this, or the last started",
+        help="use one that runs already instead: this, that of SEGOPS_API_URL, or the one started last",
     )
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the command and its arguments")
 
@@ -43,6 +46,7 @@ def _add_server_options(parser: argparse.ArgumentParser, *, port: int) -> None:
     parser.add_argument("--host", metavar="ADDRESS", default="127.0.0.1", help="the address to listen on (%(default)s)")
     parser.add_argument("--db", metavar="PATH", help="keep everything in this file (default: in memory)")
     parser.add_argument("--seed", metavar="cdnow|FILE", help="load events first; see `segops dev seed`")
+    _add_seed_options(parser, "with --seed FILE: ")
     parser.add_argument(
         "--fault",
         metavar="FAULT",
@@ -50,6 +54,18 @@ def _add_server_options(parser: argparse.ArgumentParser, *, port: int) -> None:
         default=[],
         help="misbehave, such as 'POST /api/ingestion/track/batch/ 503 x3'; may be repeated",
     )
+
+
+def _add_seed_options(parser: argparse.ArgumentParser, when: str) -> None:
+    parser.add_argument(
+        "--ignore-key",
+        dest="ignored",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help=f"{when}skip this key of an event; may be repeated",
+    )
+    parser.add_argument("--enrich", action="store_true", help=f"{when}run enrichers, for files of other programs")
 
 
 def _number(text: str) -> int:

@@ -17,7 +17,7 @@ from segops.environment import make_child_environment
 from segops.local import LocalSegOps, parse_fault
 from segops.plugins.dev import discovery
 from segops.plugins.dev.listen import listen
-from segops.plugins.dev.seeding import seed
+from segops.plugins.dev.seeding import CDNOW, seed
 from segops.plugins.dev.trigger import trigger
 from segops.terminal import report, tell
 
@@ -55,13 +55,34 @@ def _run_command(arguments: argparse.Namespace) -> int:
     if not words:
         raise SegOpsConfigError("there is no command to run: write `segops dev run -- COMMAND`")
     if arguments.join is not None:
+        _check_join(arguments)
         return _run_child(words, discovery.find_running(arguments.join))
     with _serving(arguments) as server:
         return _run_child(words, server.info)
 
 
+def _check_join(arguments: argparse.Namespace) -> None:
+    """Refuse the options for a server of its own where there is none."""
+    given = [
+        name
+        for name, default in (
+            ("port", 0),
+            ("host", "127.0.0.1"),
+            ("db", None),
+            ("seed", None),
+            ("fault", []),
+            ("ignored", []),
+            ("enrich", False),
+        )
+        if getattr(arguments, name) != default
+    ]
+    if given:
+        flags = ", ".join("--ignore-key" if name == "ignored" else f"--{name}" for name in given)
+        raise SegOpsConfigError(f"--join uses a server that runs already, which {flags} cannot change: leave one out")
+
+
 def _seed(arguments: argparse.Namespace) -> int:
-    _print(seed(arguments.what, discovery.find_running(arguments.join)))
+    _print(_load(arguments.what, discovery.find_running(arguments.join), arguments))
     return 0
 
 
@@ -84,6 +105,7 @@ def _serving(arguments: argparse.Namespace) -> Iterator[DevServer]:
         raise SegOpsConfigError(
             f"`segops dev` needs {error.name}, which is not installed: pip install 'segops-sdk[dev]'"
         ) from error
+    _check_seed(arguments.seed, arguments)
     for line in arguments.fault:
         parse_fault(line)  # a mistake is told before anything is loaded
     with (
@@ -91,9 +113,20 @@ def _serving(arguments: argparse.Namespace) -> Iterator[DevServer]:
         DevServer(local, arguments.host, arguments.port) as server,
     ):
         if arguments.seed is not None:
-            _say(seed(arguments.seed, server.info))
+            _say(_load(arguments.seed, server.info, arguments))
         local.faults.add(*arguments.fault)  # they are meant for the user's program
         yield server
+
+
+def _load(what: str, info: discovery.Info, arguments: argparse.Namespace) -> str:
+    _check_seed(what, arguments)
+    return seed(what, info, ignored=arguments.ignored, enrich=arguments.enrich)
+
+
+def _check_seed(what: str | None, arguments: argparse.Namespace) -> None:
+    """Refuse the options that are for files where there is none."""
+    if what in {None, CDNOW} and (arguments.ignored or arguments.enrich):
+        raise SegOpsConfigError("--ignore-key and --enrich apply to a file of events: name one, or leave them out")
 
 
 @contextmanager

@@ -1,20 +1,22 @@
 """How commands find the SegOps that runs on this machine.
 
-`segops dev` writes its URL into a file that only its user can read; whoever finds it asks that URL whether it is
-still the same server. No key is written: the server tells them to callers on this machine.
+Each `segops dev` writes its URL into a file of its own that only its user can read; whoever finds it asks that URL
+whether it is still the same server. No key is written: the server tells them to callers on this machine.
 """
 
 from __future__ import annotations
 
 import http.client
 import os
+from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
 from segops import SegOpsConfigError, SegOpsTransportError
-from segops.environment import find_runtime_directory
+from segops.environment import find_runtime_directory, read_environment
 
 INFO_PATH = "/_dev/info"
 
@@ -53,39 +55,49 @@ class _Note(msgspec.Struct, frozen=True):
 
 
 def announce(info: Info) -> None:
-    """Write down that this server runs; the last one that started is the one that is found."""
-    path = _path()
+    """Write down that this server runs."""
+    path = _note_of(info.instance)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{info.instance}")
+    draft = path.with_suffix(".draft")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(msgspec.json.encode(_Note(info.url, info.instance)))
     draft.replace(path)
 
 
 def withdraw(info: Info) -> None:
-    """Remove the note, if it is of this server."""
-    note = _read_note()
-    if note is not None and note.instance == info.instance:
-        _path().unlink(missing_ok=True)
+    """Remove the note of this server."""
+    _remove(_note_of(info.instance))
 
 
 def find_running(url: str | None = None) -> Info:
-    """Return the server at a URL, or the one that was started last.
+    """Return the server at a URL, that of `SEGOPS_API_URL`, or the one that was started last of those that run.
 
     Raises:
-        SegOpsConfigError: None was started, or it runs no more.
+        SegOpsConfigError: None runs, or the URL cannot be that of one.
         SegOpsTransportError: Nothing answers at the URL, or something else does.
     """
     if url:
         return _ask(url)
-    note = _read_note()
+    if given := read_environment().given_url:
+        return _ask_environment(given)
+    for path, note in _read_notes():
+        try:
+            info = _ask(note.url)
+        except (SegOpsTransportError, SegOpsConfigError) as error:
+            if isinstance(error.__cause__, ConnectionRefusedError):  # it was killed
+                _remove(path)
+            continue
+        if info.instance == note.instance:
+            return info
+        _remove(path)
+    raise SegOpsConfigError("no `segops dev` runs: start it in another terminal, or say where it is with --url URL")
+
+
+def _ask_environment(url: str) -> Info:
     try:
-        info = None if note is None else _ask(note.url)
-    except SegOpsTransportError:
-        info = None
-    if note is None or info is None or info.instance != note.instance:
-        raise SegOpsConfigError("no `segops dev` runs: start it in another terminal, or say where it is with --url URL")
-    return info
+        return _ask(url)
+    except (SegOpsConfigError, SegOpsTransportError) as error:
+        raise type(error)(f"SEGOPS_API_URL: {error}; unset it, or say where `segops dev` is with --url URL") from error
 
 
 def connect(url: str, timeout: float = _TIMEOUT) -> http.client.HTTPConnection:
@@ -118,12 +130,19 @@ def _ask(url: str) -> Info:
         connection.close()
 
 
-def _path() -> Path:
-    return Path(find_runtime_directory()) / "segops-dev.json"
+def _note_of(instance: str) -> Path:
+    return Path(find_runtime_directory()) / f"segops-dev.{instance}.json"
 
 
-def _read_note() -> _Note | None:
-    try:
-        return msgspec.json.decode(_path().read_bytes(), type=_Note)
-    except (OSError, msgspec.DecodeError):
-        return None
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()
+
+
+def _read_notes() -> list[tuple[Path, _Note]]:
+    """Return the notes of all servers, the latest first; a server that was killed left one, too."""
+    found = []
+    for path in Path(find_runtime_directory()).glob("segops-dev.*.json"):
+        with suppress(OSError, msgspec.DecodeError):
+            found.append((path.stat().st_mtime_ns, path, msgspec.json.decode(path.read_bytes(), type=_Note)))
+    return [(path, note) for _, path, note in sorted(found, key=itemgetter(0), reverse=True)]

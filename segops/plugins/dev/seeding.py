@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Container, Sequence
 from typing import Annotated, Any
 
 import msgspec
 
-from segops import Event, SegOpsConfigError, SegOpsError
-from segops.core import expand_home
+from segops import Event, SegOpsConfigError, SegOpsError, SegOpsEventError
+from segops.event_files import open_events, parse_event, parse_object
 from segops.plugins.demo.data import find_sample, read_orders
 from segops.plugins.demo.progress import Progress
 from segops.plugins.demo.replay import Replay
@@ -21,8 +20,8 @@ CDNOW = "cdnow"
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class _Line(msgspec.Struct):
-    """The fields of an event, in the order of `Event`; other members are ignored."""
+class _Checked(msgspec.Struct):
+    """The types of the fields of an event."""
 
     user_id: Text
     event_type: Text
@@ -31,44 +30,45 @@ class _Line(msgspec.Struct):
     anonymous_id: str | None = None
 
 
-_line = msgspec.json.Decoder(_Line)
-
-
-def seed(what: str, info: Info) -> str:
+def seed(what: str, info: Info, *, ignored: Container[str] = frozenset(), enrich: bool = False) -> str:
     """Load the real purchases ("cdnow") or a file of events, and return what to tell the user.
+
+    Args:
+        what: "cdnow", or the name of a file.
+        info: Where to load them.
+        ignored: Keys of events to skip.
+        enrich: Whether enrichers run.
 
     Raises:
         SegOpsConfigError: The file cannot be read, or a line is no event.
         SegOpsError: SegOps refuses the events.
     """
-    events = read_orders(find_sample()) if what == CDNOW else read_events(Path(expand_home(what)))
-    with Replay(info.url, info.secret_key) as replay, Progress(sys.stderr, len(events)) as progress:
+    events = read_orders(find_sample()) if what == CDNOW else read_events(what, ignored)
+    with Replay(info.url, info.secret_key, enrich=enrich) as replay, Progress(sys.stderr, len(events)) as progress:
         outcome = replay.run(events, [], progress)
     if outcome.stats.delivered < len(events):
         raise SegOpsError(f"only {outcome.stats.delivered} of {len(events)} events were stored: {info.url} shows why")
     return f"{len(events):,} events loaded in {outcome.seconds:.1f} s"
 
 
-def read_events(path: Path) -> Sequence[Event]:
-    """Return the events of a file, one JSON object a line, as the `file:` transport writes them.
+def read_events(name: str, ignored: Container[str] = frozenset()) -> Sequence[Event]:
+    """Return the events of a file; see `segops.event_files`.
 
     Raises:
-        SegOpsConfigError: The file cannot be read, or a line is no event.
+        SegOpsArgumentError: The file cannot be read.
+        SegOpsConfigError: It holds no events, or a line is no event.
     """
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except OSError as error:
-        raise SegOpsConfigError(f"cannot read {path} ({error.strerror}): name a file of events, or cdnow") from None
-    except UnicodeDecodeError:
-        raise SegOpsConfigError(f"{path} is not text: name a file of events, or cdnow") from None
-    events = [_event(path, number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    with open_events(name) as file:
+        events = [_event(f"{name}, {file.unit} {number},", text, ignored) for number, text in file if text.strip()]
     if not events:
-        raise SegOpsConfigError(f"{path} is empty: name a file of events, or cdnow")
+        raise SegOpsConfigError(f"{name} is empty: name a file of events, or cdnow")
     return events
 
 
-def _event(path: Path, number: int, line: str) -> Event:
+def _event(place: str, text: bytes, ignored: Container[str]) -> Event:
     try:
-        return Event(*msgspec.structs.astuple(_line.decode(line)))
-    except msgspec.DecodeError as error:
-        raise SegOpsConfigError(f"{path}, line {number}, is no event ({error})") from None
+        event = parse_event(parse_object(text), ignored)
+        msgspec.convert(msgspec.structs.asdict(event), _Checked)
+    except (SegOpsEventError, msgspec.ValidationError) as error:
+        raise SegOpsConfigError(f"{place} is no event ({error})") from None
+    return event
