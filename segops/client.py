@@ -55,7 +55,7 @@ class SegOpsClient(Tracker):
         retry: How failed requests are repeated.
         spool: A file in which events wait that cannot be delivered, that memory has no room for, or that are left at
             the end; a later process sends them. Its directory must be open to nobody else. Default: `SEGOPS_SPOOL`,
-            else none.
+            else none; False for none whatever the variable says.
         spool_policy: "overflow" for that, or "always" to store each batch before it is sent.
         worker: "thread", or "inline" to send on the caller's thread where there are no threads.
         strict: Whether `track()` raises for a bad event, for tests and development.
@@ -85,7 +85,7 @@ class SegOpsClient(Tracker):
         plugins: Sequence[object] = (),
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
-        spool: str | os.PathLike[str] | None = None,
+        spool: str | os.PathLike[str] | Literal[False] | None = None,
         spool_policy: SpoolPolicy = "overflow",
         worker: WorkerKind = "thread",
         strict: bool = False,
@@ -266,8 +266,10 @@ class SegOpsClient(Tracker):
             pipeline.reporter.tell()
         unwatch(self)
 
-    def _choose_spool(self, path: str | os.PathLike[str] | None, policy: SpoolPolicy) -> OpenSpool | None:
-        if path is None or self._is_disabled:
+    def _choose_spool(
+        self, path: str | os.PathLike[str] | Literal[False] | None, policy: SpoolPolicy
+    ) -> OpenSpool | None:
+        if path is None or path is False or self._is_disabled:
             return None
         with needs_modules("the spool"):
             from segops.spool import plan_spool  # noqa: PLC0415 - loads SQLite, which most programs do not need

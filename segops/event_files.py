@@ -86,22 +86,21 @@ class EventFile:
                 if start := first.removeprefix(BOM).strip():
                     lines = chain(skipped, self._stream)
                     is_document = start.startswith(b"[") or start == b"{"
-                    yield from enumerate(self._read_document(b"".join(lines)) if is_document else lines, start=1)
+                    found = self._read_document(b"".join(lines)) if is_document else lines
+                    yield from ((number, line.removeprefix(BOM)) for number, line in enumerate(found, start=1))
                     return
 
-    def _read_document(self, content: bytes) -> list[msgspec.Raw]:
-        """Return the events of one JSON document: of an array, an object with `events`, or an event."""
+    def _read_document(self, content: bytes) -> list[bytes]:
+        """Return the events of one JSON document: of an array, of an object with `events`, or an event."""
         self.unit = "item"
-        text = content.removeprefix(BOM)
+        text = content.lstrip().removeprefix(BOM).strip()
         try:
-            if text.lstrip().startswith(b"["):
-                return msgspec.json.decode(text, type=list[msgspec.Raw])
-            members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-            return (
-                msgspec.json.decode(members["events"], type=list[msgspec.Raw])
-                if set(members) == {"events"}
-                else [msgspec.Raw(text)]
-            )
+            if not text.startswith(b"["):
+                members = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+                if set(members) != {"events"}:
+                    return [text]
+                text = bytes(members["events"])
+            return [bytes(event) for event in msgspec.json.decode(text, type=list[msgspec.Raw])]
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             raise SegOpsArgumentError(
                 f"{self._name} is neither one JSON document ({error}) nor an event a line: "
@@ -144,7 +143,7 @@ def parse_object(text: bytes) -> dict[str, Any]:
         SegOpsEventError: It holds something else.
     """
     try:
-        value = msgspec.json.decode(text.removeprefix(BOM) if isinstance(text, bytes) else text)
+        value = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise SegOpsEventError(f"no JSON ({error})") from None
     if not isinstance(value, dict):
@@ -178,19 +177,19 @@ def _recognise(value: Mapping[str, Any]) -> str | None:
     """Return the product that writes such events, if it is known."""
     keys = value.keys()
     properties = value.get("properties")
+    is_in_properties = isinstance(properties, dict) and "distinct_id" in properties
     if "event_type" in keys and keys & _AMPLITUDE_KEYS:
         return "Amplitude"
-    if "messageId" in keys or (value.get("type") in _SEGMENT_CALLS and keys & {"userId", "anonymousId"}):
+    if "messageId" in keys or (keys & {"userId", "anonymousId"} and ("event" in keys or _is_segment_call(value))):
         return "Segment"
-    if "event" in keys and (
-        keys & {"distinct_id", "uuid"} or ("timestamp" in keys and "distinct_id" in (properties or ()))
-    ):
+    if "event" in keys and (keys & {"distinct_id", "uuid"} or ("timestamp" in keys and is_in_properties)):
         return "PostHog"
-    if "event" in keys and isinstance(properties, dict) and "userId" not in keys:
-        return "Mixpanel"
-    if "event" in keys and keys & {"userId", "anonymousId"}:
-        return "Segment"
-    return None
+    return "Mixpanel" if "event" in keys and isinstance(properties, dict) else None
+
+
+def _is_segment_call(value: Mapping[str, Any]) -> bool:
+    kind = value.get("type")
+    return isinstance(kind, str) and kind in _SEGMENT_CALLS
 
 
 def _read_exactly(stream: BinaryIO, count: int) -> bytes:

@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Make all checks, print what they found, and return the exit code that the worst of it asks for."""
     findings = list(_examine(arguments))
-    Output(arguments).show_document(
-        [{name: getattr(each, name) for name in ("check", "status", "detail")} for each in findings]
+    Output(arguments).show(
+        [{name: getattr(each, name) for name in ("check", "status", "detail")} for each in findings], is_report=True
     )
     return next((each.code for each in findings if each.status == "failed"), 0)
 

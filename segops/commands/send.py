@@ -117,6 +117,7 @@ class Sender:
             on_error=self._errors.append,
             strict=True,
             enrich=arguments.enrich,
+            spool=False,  # what cannot be sent is told, and is still in the file
         )
 
     def __enter__(self) -> Sender:

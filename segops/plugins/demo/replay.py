@@ -74,6 +74,7 @@ class Replay:
             batch_size=_BATCH,
             on_error=self._errors.append,
             enrich=enrich,
+            spool=False,  # what waits there is for another SegOps
         )
 
     def __enter__(self) -> Replay:

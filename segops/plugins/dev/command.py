@@ -17,9 +17,10 @@ from segops.environment import make_child_environment
 from segops.local import LocalSegOps, parse_fault
 from segops.plugins.dev import discovery
 from segops.plugins.dev.listen import listen
+from segops.plugins.dev.samples import SAMPLES
 from segops.plugins.dev.seeding import CDNOW, seed
 from segops.plugins.dev.trigger import trigger
-from segops.terminal import report, tell
+from segops.terminal import report, tell, write
 
 if TYPE_CHECKING:
     from segops.plugins.dev.server import DevServer
@@ -92,8 +93,10 @@ def _listen(arguments: argparse.Namespace) -> int:
 
 
 def _trigger(arguments: argparse.Namespace) -> int:
-    info = discovery.find_running(arguments.join) if arguments.event_type else None
-    _print(trigger(arguments.event_type, arguments.user_id, info))
+    if arguments.event_type is None:
+        write("".join(f"{name}\n" for name in SAMPLES))
+    else:
+        _print(trigger(arguments.event_type, arguments.user_id, discovery.find_running(arguments.join)))
     return 0
 
 

@@ -9,23 +9,21 @@ from segops import PageView, SegOpsClient, SegOpsError
 from segops.core import PAGE_VIEWED
 from segops.plugins.ai_referrer import AI_REFERRAL_SESSION
 from segops.plugins.dev.discovery import Info
-from segops.plugins.dev.samples import SAMPLES, sample
+from segops.plugins.dev.samples import sample
 
 _TIMEOUT = 10.0
 
 
-def trigger(event_type: str | None, user_id: str, info: Info | None) -> str:
-    """Send a sample and return what to tell the user; without a type, list the samples.
+def trigger(event_type: str, user_id: str, info: Info) -> str:
+    """Send a sample and return what to tell the user.
 
     Raises:
         SegOpsConfigError: There is no such sample.
         SegOpsError: It was not stored.
     """
-    if event_type is None or info is None:
-        return "\n".join(SAMPLES)
     payload = sample(event_type)
     errors: list[Exception] = []
-    with SegOpsClient(info.url, info.secret_key, on_error=errors.append) as client:
+    with SegOpsClient(info.url, info.secret_key, on_error=errors.append, spool=False) as client:
         if event_type in (PAGE_VIEWED, AI_REFERRAL_SESSION):
             client.track_page_view(_page_view(user_id, payload))
         else:
