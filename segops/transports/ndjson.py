@@ -21,6 +21,7 @@ from segops.core import (
     SegOpsTransportError,
     Transport,
     absolute_path,
+    escape_json,
     monotonic,
     parse_local_url,
 )
@@ -107,6 +108,8 @@ class StdoutTransport(NdjsonTransport):
         stream = sys.stdout
         if stream is None:  # as in a program without a console
             raise OSError("there is no standard output")
+        if stream.isatty():
+            lines = escape_json(lines.decode()).encode()
         binary = getattr(stream, "buffer", None)
         if binary is None:
             stream.write(lines.decode())
