@@ -55,6 +55,8 @@ class Output:
         if words.is_safe and self._form != "csv":
             raise SegOpsArgumentError(f"--safe-csv does not apply to {self._form}: add -o csv, or leave it out")
         self._is_safe = words.is_safe
+        self._rows = 0
+        self._seen: set[str] = set()
         self._fields = [name.strip() for name in (words.chosen or "").split(",") if name.strip()]
 
     def show(self, result: Any, *, is_report: bool = False) -> None:
@@ -71,13 +73,18 @@ class Output:
         elif isinstance(result, Page) and (self._form != "json" or self._fields):
             self._show_list(result, _links(result))
         elif isinstance(result, Page):
-            self.show_document(result.to_dict())
+            self._show_document(result.to_dict())
         else:
-            self.show_document({"ok": True} if result is None else msgspec.to_builtins(result))
+            self._show_document({"ok": True} if result is None else msgspec.to_builtins(result))
+        self._tell_unseen()
 
     def show_document(self, data: Any) -> None:
         """Print decoded JSON, whatever it is."""
-        items = _items_of(data) if self._form != "json" else None
+        self._show_document(data)
+        self._tell_unseen()
+
+    def _show_document(self, data: Any) -> None:
+        items = _items_of(data) if self._form != "json" or self._fields else None
         if items is not None:
             self._show_list(items)
         elif not isinstance(data, dict):
@@ -109,9 +116,18 @@ class Output:
                 tell(f"{len(rows)} of {links['count']}: --all shows the rest")
 
     def _pick(self, row: Any) -> Any:
+        self._rows += 1
         if not self._fields or not isinstance(row, dict):
             return row
-        return {name: _dig(row, name) for name in self._fields}
+        picked = {name: _dig(row, name) for name in self._fields}
+        self._seen.update(name for name, value in picked.items() if value is not None)
+        return picked
+
+    def _tell_unseen(self) -> None:
+        """Tell which of the chosen fields no item has: the name may be misspelt."""
+        unseen = [name for name in self._fields if name not in self._seen]
+        if unseen and self._rows:
+            tell(f"segops: --fields: no value for {', '.join(map(repr, unseen))} in {self._rows} item(s)")
 
     def _write_csv(self, rows: list[Any]) -> None:
         dicts = [row if isinstance(row, dict) else {"value": row} for row in rows]

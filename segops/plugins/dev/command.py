@@ -6,7 +6,7 @@ import argparse
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from segops.core import escape
 from segops.environment import make_child_environment
 from segops.local import LocalSegOps, parse_fault
 from segops.plugins.dev import discovery
+from segops.plugins.dev.arguments import BEFORE, SERVER_OPTIONS
 from segops.plugins.dev.listen import listen
 from segops.plugins.dev.samples import SAMPLES
 from segops.plugins.dev.seeding import CDNOW, seed
@@ -29,6 +30,9 @@ _NOT_FOUND = 127
 _NOT_STARTED = 126
 _BY_SIGNAL = 128
 _TICK = 0.2
+_HOST = "127.0.0.1"
+_PORT = 8000
+_USER = "ada@example.com"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,13 +42,18 @@ def run(arguments: argparse.Namespace) -> int:
         SegOpsConfigError: An argument cannot be used, the extra is not installed, or no server runs.
         SegOpsError: SegOps refuses what it is sent.
     """
+    before = {name: getattr(arguments, f"{BEFORE}{name}") for name in SERVER_OPTIONS}
+    if arguments.action is None:
+        vars(arguments).update(before)
+    elif given := _flags(before):
+        raise SegOpsConfigError(f"{given} before {arguments.action!r} has no effect: write it after, or leave it out")
     actions = {None: _serve, "run": _run_command, "seed": _seed, "listen": _listen, "trigger": _trigger}
     return actions[arguments.action](arguments)
 
 
 def _serve(arguments: argparse.Namespace) -> int:
     with _until_stopped() as is_stopped, _serving(arguments) as server, _announced(server.info):
-        _print(_describe(server.info, arguments.fault))
+        _print(_describe(server.info, arguments.fault or []))
         while not is_stopped.wait(_TICK):
             pass
     _say("stopped")
@@ -64,22 +73,13 @@ def _run_command(arguments: argparse.Namespace) -> int:
 
 def _check_join(arguments: argparse.Namespace) -> None:
     """Refuse the options for a server of its own where there is none."""
-    given = [
-        name
-        for name, default in (
-            ("port", 0),
-            ("host", "127.0.0.1"),
-            ("db", None),
-            ("seed", None),
-            ("fault", []),
-            ("ignored", []),
-            ("enrich", False),
-        )
-        if getattr(arguments, name) != default
-    ]
-    if given:
-        flags = ", ".join("--ignore-key" if name == "ignored" else f"--{name}" for name in given)
-        raise SegOpsConfigError(f"--join uses a server that runs already, which {flags} cannot change: leave one out")
+    if given := _flags({name: getattr(arguments, name) for name in SERVER_OPTIONS}):
+        raise SegOpsConfigError(f"--join uses a server that runs already, which {given} cannot change: leave one out")
+
+
+def _flags(values: Mapping[str, object]) -> str:
+    """Return the flags that were given, as text."""
+    return ", ".join(f"--{name.replace('_', '-')}" for name, value in values.items() if value is not None)
 
 
 def _seed(arguments: argparse.Namespace) -> int:
@@ -93,10 +93,13 @@ def _listen(arguments: argparse.Namespace) -> int:
 
 
 def _trigger(arguments: argparse.Namespace) -> int:
-    if arguments.event_type is None:
-        write("".join(f"{name}\n" for name in SAMPLES))
+    if arguments.event_type is not None:
+        info = discovery.find_running(arguments.join)
+        _print(trigger(arguments.event_type, arguments.user_id or _USER, info))
+    elif given := _flags({"user_id": arguments.user_id, "url": arguments.join}):
+        raise SegOpsConfigError(f"{given} needs the type of an event: `segops dev trigger` alone lists them")
     else:
-        _print(trigger(arguments.event_type, arguments.user_id, discovery.find_running(arguments.join)))
+        write("".join(f"{name}\n" for name in SAMPLES))
     return 0
 
 
@@ -109,26 +112,32 @@ def _serving(arguments: argparse.Namespace) -> Iterator[DevServer]:
             f"`segops dev` needs {error.name}, which is not installed: pip install 'segops-sdk[dev]'"
         ) from error
     _check_seed(arguments.seed, arguments)
-    for line in arguments.fault:
+    faults = arguments.fault or []
+    for line in faults:
         parse_fault(line)  # a mistake is told before anything is loaded
     with (
         LocalSegOps(*([] if arguments.db is None else [arguments.db])) as local,
-        DevServer(local, arguments.host, arguments.port) as server,
+        DevServer(local, arguments.host or _HOST, _port(arguments)) as server,
     ):
         if arguments.seed is not None:
             _say(_load(arguments.seed, server.info, arguments))
-        local.faults.add(*arguments.fault)  # they are meant for the user's program
+        local.faults.add(*faults)  # they are meant for the user's program
         yield server
+
+
+def _port(arguments: argparse.Namespace) -> int:
+    default = _PORT if arguments.action is None else 0
+    return default if arguments.port is None else int(arguments.port)
 
 
 def _load(what: str, info: discovery.Info, arguments: argparse.Namespace) -> str:
     _check_seed(what, arguments)
-    return seed(what, info, ignored=arguments.ignored, enrich=arguments.enrich)
+    return seed(what, info, ignored=arguments.ignore_key or (), enrich=bool(arguments.enrich))
 
 
 def _check_seed(what: str | None, arguments: argparse.Namespace) -> None:
     """Refuse the options that are for files where there is none."""
-    if what in {None, CDNOW} and (arguments.ignored or arguments.enrich):
+    if what in {None, CDNOW} and (arguments.ignore_key or arguments.enrich):
         raise SegOpsConfigError("--ignore-key and --enrich apply to a file of events: name one, or leave them out")
 
 
