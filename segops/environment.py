@@ -45,11 +45,11 @@ class Environment(msgspec.Struct, frozen=True):
 def read_environment() -> Environment:
     """Read the variables as they are now."""
     get = os.environ.get
-    given_url = get("SEGOPS_API_URL") or None
+    given_url = _strip(get("SEGOPS_API_URL", ""))
     return Environment(
         api_url=given_url or DEFAULT_API_URL,
         given_url=given_url,
-        api_key=_read_key(get("SEGOPS_API_KEY", "")),
+        api_key=_strip(get("SEGOPS_API_KEY", "")),
         is_disabled=get("SEGOPS_DISABLED", "").strip().lower() not in _FALSE,
         plugins=get("SEGOPS_PLUGINS"),
         spool=get("SEGOPS_SPOOL") or None,
@@ -71,8 +71,8 @@ def _suggest(name: str) -> str:
     return f": did you mean {_PREFIX}{nearest[0]}?" if nearest else f": the SDK reads {', '.join(_KNOWN)}"
 
 
-def _read_key(text: str) -> str | None:
-    """Return a key without the byte order mark and the line end of the file that it comes from; None if it is empty."""
+def _strip(text: str) -> str | None:
+    """Return a value without the byte order mark and line end of the file that it comes from; None if it is empty."""
     return text.strip("\ufeff \t\r\n") or None
 
 

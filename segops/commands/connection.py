@@ -56,12 +56,15 @@ def read_key(arguments: argparse.Namespace) -> str | None:
     if name is None:
         return None
     try:
-        return decode_text(Path(expand_home(name)).read_bytes()).strip()
+        key = decode_text(Path(expand_home(name)).read_bytes()).strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise SegOpsConfigError(
             f"--api-key-file: {name!r} cannot be read ({reason}): name a file that holds the key"
         ) from None
+    if not key:
+        raise SegOpsConfigError(f"--api-key-file: {name!r} is empty: name a file that holds the key")
+    return key
 
 
 def _seconds(text: str) -> float:
