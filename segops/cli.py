@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from segops import __version__, terminal
+from segops import __version__
 from segops.assembly import load_plugins
 from segops.commands.parser import Parser
 from segops.core import (
@@ -35,6 +35,7 @@ from segops.core import (
     SegOpsTimeoutError,
     SegOpsTransportError,
 )
+from segops.terminal import close_broken_streams, open_missing_streams, tell, writing
 
 FAILED = 1
 USAGE = 2
@@ -69,11 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after `segops`. Default: those that the process was started with.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    terminal.open_missing_streams()
+    open_missing_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no failure
     code = _guard(partial(_run, words)) or _guard(_flush)
-    terminal.close_broken_streams()
+    close_broken_streams()
     return code
 
 
@@ -99,7 +100,7 @@ def _guard(work: Callable[[], int]) -> int:
 
 
 def _flush() -> int:
-    with terminal.writing():
+    with writing():
         sys.stdout.flush()
     return 0
 
@@ -172,4 +173,4 @@ def _fail(code: int, message: str) -> int:
 
 
 def _warn(message: str) -> None:
-    terminal.tell(f"segops: {message}")
+    tell(f"segops: {message}")

@@ -106,6 +106,7 @@ RULES = {
         doors=PUBLIC,
         inside=(
             "segops.environment",
+            "segops.event_files",
             "segops.plugins.demo",
             "segops.terminal",
         ),  # the same purchases, sent in the same way
