@@ -80,7 +80,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # What is compiled when the SDK is installed.
-NATIVE := hatch_build.py segops/core/_intake.c
+NATIVE := hatch_build.py segops/delivery/_speedups.c
 
 $(VENV)/.demo: pyproject.toml $(NATIVE) | $(VENV)/bin/python
 	$(PIP) --editable .

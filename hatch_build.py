@@ -1,4 +1,4 @@
-"""Compiles `segops/core/_intake.c` into the package, where that can be done; the SDK works without, only slower."""
+"""Compiles `segops/delivery/_speedups.c` into the package, if it can; the SDK is slower without."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from setuptools import Distribution, Extension
 from setuptools.command.build_ext import build_ext
 
-MODULE = "segops.core._intake"
+MODULE = "segops.delivery._speedups"
 
 
 class CustomBuildHook(BuildHookInterface[BuilderConfig]):

@@ -40,7 +40,7 @@ def main(bounds: str, code: str, file: str, events: str, limit: str = "") -> Non
 
         resource.setrlimit(resource.RLIMIT_AS, (int(limit), int(limit)))
     if code == "pure":
-        sys.modules["segops.core._intake"] = None  # type: ignore[assignment] # as if it had not been compiled
+        sys.modules["segops.delivery._speedups"] = None  # type: ignore[assignment] # as if it had not been compiled
     sys.modules["rich"] = None  # type: ignore[assignment] # it is for development; structlog loads it if it is there
     before = set(sys.modules)
     peaks = {"python": peak()}

@@ -13,9 +13,9 @@ from typing import Any
 
 from bench.load import PAYLOAD, TYPE, USER, p50
 from segops import Event, Limits, SegOpsClient
-from segops.core.buffer import Buffer
 from segops.core.encoding import encode_plain, is_plain
-from segops.core.intake import Intake, PureIntake
+from segops.delivery.buffer import Buffer
+from segops.delivery.intake import Intake, PureIntake
 
 ROUNDS = 30
 NOW = datetime.now(timezone.utc)

@@ -19,7 +19,7 @@ import msgspec
 
 from bench.load import payload
 from segops.core import BATCH_PATH, Request
-from segops.local import LocalSegOps
+from segops.emulator import LocalSegOps
 
 BATCH = 500
 DAYS = 90

@@ -11,7 +11,7 @@ import msgspec
 from bench.load import TYPE, USER, payload
 from bench.report import Bench, Goal
 from segops.core import BATCH_PATH, Request
-from segops.local import LocalSegOps
+from segops.emulator import LocalSegOps
 
 EVENTS = 500
 NOW = "2026-04-25T14:32:00Z"

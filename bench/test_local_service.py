@@ -14,7 +14,7 @@ from bench.report import Bench, Goal
 from bench.served import BATCH, batches, fill, serve, store
 from segops import SegOpsClient
 from segops.core import Request
-from segops.local import LocalSegOps
+from segops.emulator import LocalSegOps
 
 EVENTS = 100_000
 PURCHASES = 70_000

@@ -39,10 +39,10 @@ from segops.core import (
     UserContext,
     hookimpl,
 )
-from segops.core.ledger import Stats
-from segops.core.lifecycle import close_on_signal
 from segops.core.options import Limits
 from segops.core.retry import RetryPolicy
+from segops.delivery.ledger import Stats
+from segops.delivery.process import close_on_signal
 
 if TYPE_CHECKING:
     from segops.admin import SegOpsAdmin

@@ -2,6 +2,6 @@
 
 import sys
 
-from segops.cli import main
+from segops.cli.program import main
 
 sys.exit(main())

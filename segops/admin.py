@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 import msgspec
 
-from segops.assembly import BUILT_IN_PLUGINS, open_transport, warn_about_surroundings
+from segops.composition.built_in import BUILT_IN_PLUGINS, open_transport, warn_about_surroundings
+from segops.composition.plugins import Plugins
 from segops.core.errors import SegOpsConfigError
 from segops.core.http import Response, Transport
-from segops.core.log import warn
 from segops.core.options import ApiKey, check_key, check_secrecy
-from segops.core.plugins import Plugins
 from segops.core.retry import Clock, RetryPolicy
+from segops.delivery.log import warn
 from segops.environment import read_environment
 from segops.plugins.admin import Http, Method, Options, Resource, methods_of, witnesses
 

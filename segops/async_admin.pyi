@@ -1,4 +1,4 @@
-# Made by `python -m segops.derived`: do not edit.
+# Made by `python -m tools.admin_reference`: do not edit.
 # fmt: off
 # ruff: noqa: A002, E501
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

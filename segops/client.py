@@ -8,22 +8,22 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal
 
-from segops.assembly import BUILT_IN_PLUGINS, open_transport, warn_about_surroundings
-from segops.core.enrichment import Enrichment
+from segops.composition.built_in import BUILT_IN_PLUGINS, open_transport, warn_about_surroundings
+from segops.composition.plugins import Plugins
 from segops.core.errors import SegOpsConfigError, SegOpsTransportError, needs_modules
-from segops.core.hosts import check_interpreter
 from segops.core.http import Request, Response, Transport, shown_url
-from segops.core.ledger import Stats
-from segops.core.lifecycle import unwatch, watch
-from segops.core.log import warn
 from segops.core.options import ApiKey, Limits, Timing, check_choice, check_key, check_number, check_secrecy
-from segops.core.pipeline import Blueprint, Pipeline, WorkerKind
-from segops.core.plugins import Plugins
-from segops.core.reporting import OnError
 from segops.core.retry import Clock, RetryPolicy
-from segops.core.spooling import OpenSpool
-from segops.core.tracker import GetUser, Tracker
-from segops.core.worker import check_stack
+from segops.core.spool import OpenSpool
+from segops.delivery.enrichment import Enrichment
+from segops.delivery.hosts import check_interpreter
+from segops.delivery.ledger import Stats
+from segops.delivery.log import warn
+from segops.delivery.notifications import OnError
+from segops.delivery.pipeline import Blueprint, Pipeline, WorkerKind
+from segops.delivery.process import unwatch, watch
+from segops.delivery.tracker import GetUser, Tracker
+from segops.delivery.worker import check_stack
 from segops.environment import Environment, read_environment
 
 SpoolPolicy = Literal["overflow", "always"]

@@ -27,7 +27,7 @@ class Environment(msgspec.Struct, frozen=True):
         given_url: `SEGOPS_API_URL`; None if it is not set.
         api_key: `SEGOPS_API_KEY`.
         is_disabled: Whether `SEGOPS_DISABLED` is set to anything but 0, false, no or off.
-        plugins: `SEGOPS_PLUGINS`; see `segops.core.plugins`.
+        plugins: `SEGOPS_PLUGINS`; see `segops.composition.plugins`.
         spool: `SEGOPS_SPOOL`: the file of the disk spool.
     """
 

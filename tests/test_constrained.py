@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from bench import feed
-from segops.local import LocalSegOps, LocalServer
+from segops.emulator import LocalSegOps, LocalServer
 
 ROOT = Path(__file__).parent.parent
 EVENTS = 100_000
@@ -39,7 +39,10 @@ def track(client, numbers):
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits and peaks are those of Linux")
 code = pytest.mark.parametrize(
     "code",
-    ["pure", pytest.param("native", marks=pytest.mark.skipif(not find_spec("segops.core._intake"), reason="no gcc"))],
+    [
+        "pure",
+        pytest.param("native", marks=pytest.mark.skipif(not find_spec("segops.delivery._speedups"), reason="no gcc")),
+    ],
 )
 
 
@@ -100,7 +103,7 @@ def test_all_events_reach_the_file_within_little_more_than_python_needs(code: st
     orders = [msgspec.json.decode(line)["payload"]["order_id"] for line in (tmp_path / "e").read_bytes().splitlines()]
     assert orders == [f"ord-{number}" for number in range(EVENTS)]
     assert 0 < fed.most <= feed.SMALL["max_bytes"]
-    assert ("segops.core._intake" in fed.modules) == (code == "native")
+    assert ("segops.delivery._speedups" in fed.modules) == (code == "native")
 
 
 @code

@@ -20,11 +20,11 @@ import segops
 from tests.rig.programs import unconfigured, unmeasured
 
 PACKAGE = Path(segops.__file__).parent
-ROOTS = ("segops", "segops.cli")
+ROOTS = ("segops", "segops.cli.program")
 
 # What nothing in a program needs, or what a program imports itself.
 OTHERS = (
-    *("segops.__main__", "segops.__pyinstaller", "segops.commands.reference", "segops.derived"),
+    *("segops.__main__", "segops.__pyinstaller", "segops.cli.reference", "tools.admin_reference"),
     *("segops.plugins.otel", "segops.testing"),
 )
 
@@ -71,7 +71,7 @@ sys.path.insert(0, sys.argv[1])
 import segops
 assert segops.__file__.startswith(sys.argv[1])
 from segops import SegOpsAdmin, SegOpsClient, detect_ai_referrer, sign_user_id, verify_webhook
-from segops.cli import main
+from segops.cli.program import main
 for url in ("memory:", "local:", "stdout:", f"file:{sys.argv[1]}/e"):
     with SegOpsClient(url) as client:
         client.track(user_id="u-1", event_type="order_placed")
@@ -103,7 +103,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(PACKAGE, folder / "app" / "segops", ignore=ignored)
     sample = PACKAGE.parent / "examples" / "data" / "cdnow_sample.txt"
     shutil.copy(sample, folder / "app" / "segops" / "plugins" / "demo")
-    zipapp.create_archive(folder / "app", folder / "segops.pyz", main="segops.cli:main")
+    zipapp.create_archive(folder / "app", folder / "segops.pyz", main="segops.cli.program:main")
     return folder / "segops.pyz"
 
 
@@ -139,7 +139,7 @@ def test_the_page_is_served_from_a_zip(archive: Path) -> None:
 
 PROGRAM = """
 import sys
-from segops.cli import main
+from segops.cli.program import main
 if sys.argv[1:]:
     sys.exit(main(sys.argv[1:]))
 from segops import SegOpsClient

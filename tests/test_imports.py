@@ -26,7 +26,7 @@ PROJECT = PACKAGE.parent
 FRONT_DOORS = (
     "segops",
     "segops.core",
-    "segops.local",
+    "segops.emulator",
     "segops.plugins.admin",
     "segops.plugins.ai_referrer",
     "segops.spool",
@@ -50,83 +50,74 @@ class Rule(NamedTuple):
 
 
 CORE = ("segops.core",)
-PUBLIC = ("segops", "segops.core", "segops.local", "segops.plugins.admin", "segops.plugins.ai_referrer")
+UTILS = ("segops.utils",)
+SHARED = (*CORE, *UTILS)
+PUBLIC = ("segops", "segops.emulator", "segops.plugins.admin", "segops.plugins.ai_referrer", *SHARED)
+COMPOSITION = ("segops.composition", "segops.environment")
 
 RULES = {
-    # The composition roots know the inside of the core.
+    # What applications see knows the engine from inside.
     "segops": Rule(
         doors=("segops.plugins.ai_referrer", "segops.signing", "segops.webhooks"),
-        inside=("segops.admin", "segops.async_admin", "segops.client", "segops.plugins", *CORE),
+        inside=("segops.admin", "segops.async_admin", "segops.client", "segops.plugins", "segops.delivery", *CORE),
     ),
-    "segops.client": Rule(doors=("segops.spool",), inside=("segops.assembly", "segops.environment", *CORE)),
+    "segops.client": Rule(doors=("segops.spool", *UTILS), inside=(*COMPOSITION, "segops.delivery", *CORE)),
     "segops.admin": Rule(
-        doors=("segops.plugins.admin",),
-        inside=("segops.assembly", "segops.environment", *CORE),
-        third_party=("msgspec",),
+        doors=("segops.plugins.admin",), inside=(*COMPOSITION, "segops.delivery", *CORE), third_party=("msgspec",)
     ),
     "segops.async_admin": Rule(doors=("segops.plugins.admin",), inside=("segops.admin", *CORE)),
-    "segops.derived": Rule(doors=("segops.admin",), inside=("segops.plugins.admin",)),
-    "segops.assembly": Rule(
+    "segops.environment": Rule(third_party=("msgspec",)),
+    "segops.__pyinstaller": Rule(third_party=("PyInstaller",)),
+    "segops.__main__": Rule(inside=("segops.cli.program",)),
+    "segops.composition": Rule(
+        inside=("segops.environment", "segops.delivery.log", *CORE), third_party=("msgspec", "pluggy")
+    ),
+    "segops.composition.built_in": Rule(  # imports all that is built in
         inside=(
-            *("segops.commands", "segops.environment", "segops.listing", "segops.local.plugin", "segops.transports"),
-            *(f"segops.plugins.{name}" for name in ("admin", "ai_referrer", "demo", "dev", "spool")),
-            *CORE,
+            *(f"segops.{name}" for name in ("cli", "composition", "demo", "devserver", "emulator", "environment")),
+            *("segops.delivery.log", "segops.plugins", "segops.spool", "segops.transports", *CORE),
         ),
         third_party=("msgspec",),
     ),
-    "segops.__pyinstaller": Rule(third_party=("PyInstaller",)),
-    "segops.environment": Rule(third_party=("msgspec",)),
-    "segops.terminal": Rule(doors=CORE),
-    "segops.event_files": Rule(doors=CORE, third_party=("msgspec",)),
+    # Contracts, and the engine.
     "segops.core": Rule(third_party=("msgspec", "pluggy")),
-    "segops.core.log": Rule(inside=CORE, third_party=("structlog",)),
-    "segops.core.hosts": Rule(inside=CORE, third_party=("uwsgidecorators",)),
-    # Built-ins live under the rule for strangers: the front door of the core, and never each other.
-    "segops.transports": Rule(doors=CORE, third_party=("msgspec",)),
-    "segops.transports.http": Rule(doors=("segops", *CORE), third_party=("msgspec", "urllib3")),
+    "segops.utils": Rule(inside=CORE, third_party=("msgspec",)),
+    "segops.delivery": Rule(inside=SHARED, third_party=("msgspec",)),
+    "segops.delivery.log": Rule(inside=CORE, third_party=("structlog",)),
+    "segops.delivery.hosts": Rule(inside=CORE, third_party=("uwsgidecorators",)),
+    # What is built in uses what a third party's plugin uses: the front door of the core; and never each other.
+    "segops.transports": Rule(doors=SHARED, third_party=("msgspec",)),
+    "segops.transports.http": Rule(doors=("segops", *SHARED), third_party=("msgspec", "urllib3")),
     "segops.transports.http.socks": Rule(inside=("segops.transports.http",), third_party=("socks",)),
-    "segops.local": Rule(doors=CORE, third_party=("msgspec", "re2")),  # re2: the extra `dev`
-    "segops.local.segments.exports": Rule(inside=("segops.local",), third_party=("msgspec", "pyarrow")),
-    "segops.local.resources.deliveries": Rule(  # webhooks go over the network
-        doors=CORE, inside=("segops.local",), third_party=("msgspec", "urllib3")
-    ),
     "segops.plugins": Rule(),
-    "segops.plugins.ai_referrer": Rule(doors=CORE, third_party=("msgspec",)),
-    "segops.plugins.admin": Rule(doors=CORE, third_party=("msgspec",)),
-    "segops.spool": Rule(doors=CORE, third_party=("msgspec",)),
-    "segops.plugins.spool": Rule(
-        doors=(*PUBLIC, "segops.environment", "segops.spool", "segops.terminal"), third_party=("msgspec",)
+    "segops.plugins.ai_referrer": Rule(doors=SHARED, third_party=("msgspec",)),
+    "segops.plugins.admin": Rule(doors=SHARED, third_party=("msgspec",)),
+    "segops.plugins.otel": Rule(doors=SHARED, third_party=("opentelemetry",)),
+    "segops.emulator": Rule(doors=SHARED, third_party=("msgspec", "re2")),  # re2: the extra `dev`
+    "segops.emulator.segments.exports": Rule(inside=("segops.emulator",), third_party=("msgspec", "pyarrow")),
+    "segops.emulator.resources.deliveries": Rule(  # webhooks go over the network
+        doors=SHARED, inside=("segops.emulator",), third_party=("msgspec", "urllib3")
     ),
-    "segops.plugins.otel": Rule(doors=CORE, third_party=("opentelemetry",)),
+    "segops.spool": Rule(doors=(*SHARED, "segops.delivery"), third_party=("msgspec",)),
+    "segops.spool.plugin": Rule(doors=SHARED, inside=("segops.spool",)),
+    "segops.spool.command": Rule(
+        doors=(*PUBLIC, "segops.environment", "segops.spool", "segops.cli.terminal"), third_party=("msgspec",)
+    ),
     "segops.signing": Rule(doors=CORE),
     "segops.webhooks": Rule(doors=CORE, third_party=("msgspec",)),
-    # Applications: public names only.
-    "segops.plugins.demo": Rule(doors=(*PUBLIC, "segops.terminal"), third_party=("msgspec",)),
-    "segops.plugins.dev": Rule(
-        doors=PUBLIC,
-        inside=(
-            "segops.environment",
-            "segops.event_files",
-            "segops.plugins.demo",
-            "segops.terminal",
-        ),  # the same purchases, sent in the same way
+    "segops.testing": Rule(doors=PUBLIC, third_party=("msgspec", "pytest")),
+    # Programs.
+    "segops.demo": Rule(doors=(*PUBLIC, "segops.cli.terminal"), third_party=("msgspec",)),
+    "segops.devserver": Rule(
+        doors=(*PUBLIC, "segops.cli.event_files", "segops.cli.terminal"),
+        inside=("segops.environment", "segops.demo"),  # the same purchases, sent in the same way
         third_party=("h11", "msgspec", "starlette", "uvicorn"),  # the extra `dev`; h11 comes with uvicorn
     ),
-    "segops.testing": Rule(doors=PUBLIC, third_party=("msgspec", "pytest")),
-    "segops.cli": Rule(doors=(*PUBLIC, "segops.assembly", "segops.terminal"), inside=("segops.commands",)),
-    "segops.commands": Rule(
-        doors=(
-            *PUBLIC,
-            "segops.assembly",
-            "segops.environment",
-            "segops.event_files",
-            "segops.terminal",
-            "segops.transports.http",
-        ),
+    "segops.cli": Rule(
+        doors=(*PUBLIC, "segops.delivery", "segops.transports.http"),
+        inside=COMPOSITION,
         third_party=("msgspec", "rich"),  # the extra `cli`
     ),
-    "segops.listing": Rule(doors=(*PUBLIC, "segops.assembly", "segops.terminal"), third_party=("msgspec",)),
-    "segops.__main__": Rule(doors=PUBLIC, inside=("segops.cli",)),
 }
 
 READERS_OF_THE_ENVIRONMENT = {
@@ -149,7 +140,7 @@ NOT_LOADED_BY_IMPORT = {
     "ipaddress",
     "logging",
     "segops.admin",
-    "segops.local.service",
+    "segops.emulator.service",
     "segops.plugins.admin",
     "segops.plugins.ai_referrer",
     "segops.spool",
@@ -215,7 +206,7 @@ def is_public(origin: str, name: str) -> bool:
 def test_every_module_has_a_rule() -> None:
     assert [module for module in SOURCES if rule_of(module) is None] == []
     assert rule_of("segops.no_such_part") is None
-    assert rule_of("segops.core.log") == "segops.core.log"
+    assert rule_of("segops.delivery.log") == "segops.delivery.log"
     assert rule_of("segops.core.logs") == "segops.core"
     assert len(SOURCES) > 40
 
@@ -233,22 +224,22 @@ def test_a_module_imports_only_what_its_part_may(module: str) -> None:
         ("segops.core.events", "from segops.client import SegOpsClient"),
         ("segops.core.events", "from segops import Event"),
         ("segops.core.events", "from . import errors"),
-        ("segops.core.events", "def f():\n    from segops.local import LocalSegOps"),
+        ("segops.core.events", "def f():\n    from segops.emulator import LocalSegOps"),
         ("segops.client", "from segops.transports.memory import MemoryTransport"),
         ("segops.environment", "from segops.core import Event"),
         ("segops.transports.memory", "from segops.core.http import Request"),
         ("segops.transports.memory", "from segops.core import http"),
         ("segops.transports.memory", "import segops.core"),
-        ("segops.transports.memory", "from segops.local import LocalSegOps"),
+        ("segops.transports.memory", "from segops.emulator import LocalSegOps"),
         ("segops.transports.memory", "import urllib3"),
-        ("segops.local.server", "from segops.transports.memory import MemoryTransport"),
-        ("segops.plugins.ai_referrer", "from segops.plugins.demo import run"),
-        ("segops.plugins.demo", "from segops.local.service import LocalSegOps"),
+        ("segops.emulator.server", "from segops.transports.memory import MemoryTransport"),
+        ("segops.plugins.ai_referrer", "from segops.demo import run"),
+        ("segops.demo", "from segops.emulator.service import LocalSegOps"),
         ("segops.signing", "from segops.webhooks import verify_webhook"),
         ("segops", "from segops.signing import _key"),
         ("segops.testing", "from segops import client"),
-        ("segops.cli", "from segops.core.plugins import Plugins"),
-        ("segops.cli", "import requests"),
+        ("segops.cli.program", "from segops.delivery.ledger import Ledger"),
+        ("segops.cli.program", "import requests"),
     ],
 )
 def test_a_forbidden_import_is_seen(module: str, line: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from segops.core import BATCH_PATH, Request, Response, SegOpsTimeoutError, Transport
-from segops.local import LocalSegOps, LocalServer, LocalTransport
+from segops.emulator import LocalSegOps, LocalServer, LocalTransport
 from segops.testing import FakeClock, TransportConformance
 from segops.transports.http import HttpTransport
 from segops.transports.memory import MemoryTransport

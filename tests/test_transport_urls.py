@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from segops import SegOpsClient, SegOpsConfigError
-from segops.assembly import load_plugins
+from segops.composition.built_in import load_plugins
 from segops.transports.http import HttpTransport
 from segops.transports.ndjson import FileTransport
 from tests.rig.programs import unconfigured
@@ -172,7 +172,7 @@ def test_a_name_that_only_begins_with_a_tilde_is_a_name(tmp_path: Path) -> None:
 GONE = """
 import os, sys
 from segops import SegOpsClient, SegOpsConfigError
-from segops.local import LocalSegOps
+from segops.emulator import LocalSegOps
 os.rmdir(os.getcwd())
 for make in (
     lambda: SegOpsClient("file:e.ndjson"),

@@ -13,7 +13,7 @@ PROGRAM = """
 import segops
 from segops import Event, SegOpsClient, UserContext, detect_ai_referrer, hookimpl
 from segops.core import Enricher, Request, Response, Transport
-from segops.local import LocalSegOps, LocalServer
+from segops.emulator import LocalSegOps, LocalServer
 from typing_extensions import assert_type
 
 

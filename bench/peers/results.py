@@ -179,7 +179,7 @@ def options_list(peers: Iterable[Peer]) -> str:
 def machine(root: Path) -> str:
     """Tell when, where and with which commit it was measured."""
     models = [line for line in CPUS.read_text().splitlines() if line.startswith("model name")] if CPUS.exists() else []
-    compiled = "with" if find_spec("segops.core._intake") else "without"
+    compiled = "with" if find_spec("segops.delivery._speedups") else "without"
     facts = {
         "Date": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
         "Ours": f"commit {commit(root)}, {compiled} its compiled part",

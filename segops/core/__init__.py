@@ -1,7 +1,6 @@
 """The front door for plugin authors: everything that a plugin may build on."""
 
 from segops.core.batch import Batch, Claim
-from segops.core.concurrency import Bell, ForkLock, monotonic, start_thread
 from segops.core.encoding import encode_json
 from segops.core.errors import (
     DROP_REASONS,
@@ -42,27 +41,20 @@ from segops.core.http import (
     Transport,
     TransportFactory,
 )
-from segops.core.intake import IS_COMPILED
 from segops.core.options import Limits, check_number
-from segops.core.paths import LocalUrl, absolute_path, expand_home, parse_local_url
-from segops.core.retry import Backoff, Clock, RetryPolicy, retry_after
-from segops.core.spooling import Accounts, OpenSpool, Spool
-from segops.core.text import BOM, decode_text, escape, escape_json, find_foreign_encoding, format_json
+from segops.core.retry import Backoff, Clock, RetryPolicy, monotonic, retry_after
+from segops.core.spool import OpenSpool, Spool, SpoolListener
 
 __all__ = [
     "BATCH_PATH",
-    "BOM",
     "CONTEXT_IDENTIFIED",
     "DROP_REASONS",
-    "IS_COMPILED",
     "PAGE_VIEWED",
     "SESSION_PATH",
     "SINGLE_PATH",
     "Accept",
-    "Accounts",
     "Backoff",
     "Batch",
-    "Bell",
     "Claim",
     "Clock",
     "Command",
@@ -71,9 +63,7 @@ __all__ = [
     "Enrich",
     "Enricher",
     "Event",
-    "ForkLock",
     "Limits",
-    "LocalUrl",
     "Observer",
     "OpenSpool",
     "PageView",
@@ -102,24 +92,16 @@ __all__ = [
     "SegOpsTransportError",
     "SegOpsWebhookError",
     "Spool",
+    "SpoolListener",
     "Transport",
     "TransportFactory",
     "UserContext",
-    "absolute_path",
     "api_error",
     "check_number",
-    "decode_text",
     "encode_json",
-    "escape",
-    "escape_json",
-    "expand_home",
-    "find_foreign_encoding",
-    "format_json",
     "hookimpl",
     "monotonic",
     "needs_modules",
-    "parse_local_url",
     "read_event",
     "retry_after",
-    "start_thread",
 ]

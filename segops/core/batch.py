@@ -1,42 +1,22 @@
-"""Events that travel in one request, and what the answer to it means."""
+"""Events that travel in one request."""
 
 from __future__ import annotations
 
-import sys
 import uuid
-from collections.abc import Mapping, Sequence
-from enum import Enum
+from collections.abc import Sequence
 
 import msgspec
 
-from segops.core.buffer import owner_size
-from segops.core.errors import SegOpsError
+from segops.core.encoding import join, joined_size, split
 from segops.core.events import UserContext
-from segops.core.http import SINGLE_PATH, Request, Response
-from segops.core.intake import join, joined_size, split
+from segops.core.http import SINGLE_PATH, Request
 
 Claim = tuple[str | None, str | None, str | None]
 """Who somebody says that they are (user id, anonymous id), and the digest of the signature that is to prove it."""
 
 
-class Verdict(Enum):
-    """What to do after an answer."""
-
-    DELIVERED = "delivered"
-    SPLIT = "split"
-    RETRY = "retry"
-    HOLD = "hold"
-
-
-def verdict(status: int) -> Verdict:
-    """Tell what an answer to a batch means, by its status."""
-    if 200 <= status < 300:  # noqa: PLR2004 - the class of success
-        return Verdict.DELIVERED
-    if status in (400, 413, 422):
-        return Verdict.SPLIT
-    if status in (408, 425, 429) or (500 <= status < 600 and status not in (501, 505)):  # noqa: PLR2004 - server errors
-        return Verdict.RETRY
-    return Verdict.HOLD
+TEXT_BYTES = 56
+"""What a text takes besides its characters."""
 
 
 class Batch(msgspec.Struct, eq=False):
@@ -120,40 +100,7 @@ def claim_of(owner: UserContext) -> Claim:
     return owner.user_id, owner.anonymous_id, digest
 
 
-class _Answer(msgspec.Struct):
-    skipped: int = 0
-
-
-def is_response(answer: object) -> bool:
-    """Tell whether a transport, which may be a stranger's, returned a response all of whose fields can be read."""
-    return (
-        isinstance(answer, Response)
-        and isinstance(answer.status, int)
-        and isinstance(answer.body, bytes)
-        and isinstance(answer.headers, Mapping)
-        and all(isinstance(value, str) for value in answer.headers.values())
-    )
-
-
-def is_unsafe(error: SegOpsError) -> bool:
-    """Tell whether the server could not prove who it is: another attempt will not cure that, a human must."""
-    ssl = sys.modules.get("ssl")  # without it no certificate was looked at
-    return ssl is not None and isinstance(error.__cause__, ssl.SSLCertVerificationError)
-
-
-def without_credential(response: Response, request: Request) -> Response:
-    """Take the credential of `request` out of the answer's body and headers: servers quote it, and errors hold both."""
-    credential = request.headers.get("Authorization", "").rpartition(" ")[2]
-    if not credential:
-        return response
-    body = response.body.replace(credential.encode(), b"***")
-    headers = {name: value.replace(credential, "***") for name, value in response.headers.items()}
-    return msgspec.structs.replace(response, body=body, headers=headers)
-
-
-def skipped(response: Response) -> int:
-    """Read how many events the server did not take; an unreadable body of a success says nothing against it."""
-    try:
-        return max(0, msgspec.json.decode(response.body, type=_Answer).skipped)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return 0
+def owner_size(owner: UserContext) -> int:
+    """Return the bytes that the text of an owner takes in memory, at most."""
+    texts = (owner.user_id, owner.anonymous_id, owner.user_id_sig)
+    return sum(TEXT_BYTES + (len(text) if text.isascii() else 4 * len(text)) for text in texts if text)

@@ -6,8 +6,10 @@ values, one documented form for each type: docs/encoding.md shows the table.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -34,6 +36,8 @@ _DERIVED = (date, time, timedelta, UUID)
 _BYTES = (bytes, bytearray, memoryview)
 _MANY = (list, tuple, set, frozenset)
 _PATH_STEP = 40
+
+_OPENING, _SEPARATOR, _CLOSING = b'{"events":[', b",\n", b"]}"
 
 encode_plain = msgspec.json.Encoder(decimal_format="number").encode
 """Encode an event whose payload `is_plain`.
@@ -306,3 +310,34 @@ def _field_names(kind: type) -> list[str] | None:
         return [field.name for field in fields(kind)]
     attributes = getattr(kind, "__attrs_attrs__", None)
     return None if attributes is None else [attribute.name for attribute in attributes]
+
+
+def join(events: Sequence[bytes]) -> bytes:
+    """Return the body of a request that carries encoded events. None of them holds a line break: JSON escapes it."""
+    first, *others = events
+    if not others:
+        return b"".join((_OPENING, first, _CLOSING))
+    # One join: to put the envelope around the joined events would copy all of them once more.
+    others[-1] += _CLOSING
+    return _SEPARATOR.join([_OPENING + first, *others])
+
+
+def split(body: bytes) -> list[bytes]:
+    """Return the events that were joined."""
+    return body[len(_OPENING) : -len(_CLOSING)].split(_SEPARATOR)
+
+
+def joined_size(body: bytes, count: int) -> int:
+    """Return the bytes that the joined events take by themselves."""
+    return len(body) - len(_OPENING) - len(_CLOSING) - len(_SEPARATOR) * (count - 1)
+
+
+def fits(events: Sequence[bytes], max_bytes: int) -> bool:
+    """Tell whether the body of a request with these events is no longer than `max_bytes`."""
+    return len(_OPENING) + sum(map(len, events)) + len(_SEPARATOR) * len(events) <= max_bytes
+
+
+def fitting(events: Sequence[bytes], max_bytes: int) -> int:
+    """Return how many of the events, from the first on, fit into the body of a request; one does in any case."""
+    sizes = itertools.accumulate((len(event) + len(_SEPARATOR) for event in events), initial=len(_OPENING))
+    return max(1, bisect.bisect_right(list(sizes), max_bytes) - 1)

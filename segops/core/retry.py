@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
+from enum import Enum
+from functools import partial
 
 import msgspec
 
-from segops.core.concurrency import monotonic
-
 _SECONDS = re.compile(r"(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?[ \t]*")
 _MAX_DIGITS = 12
+monotonic: Callable[[], float] = (
+    partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else partial(time.monotonic)
+)
+"""Return seconds that never go back. They pass although a test has frozen `time.monotonic`: a wait must end."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -142,3 +147,23 @@ def http_date(value: str) -> float | None:
         return None if parsed is None else float(mktime_tz(parsed))
     except (ValueError, OverflowError, TypeError, IndexError):
         return None
+
+
+class Verdict(Enum):
+    """What to do after an answer."""
+
+    DELIVERED = "delivered"
+    SPLIT = "split"
+    RETRY = "retry"
+    HOLD = "hold"
+
+
+def verdict(status: int) -> Verdict:
+    """Tell what an answer to a batch means, by its status."""
+    if 200 <= status < 300:  # noqa: PLR2004 - the class of success
+        return Verdict.DELIVERED
+    if status in (400, 413, 422):
+        return Verdict.SPLIT
+    if status in (408, 425, 429) or (500 <= status < 600 and status not in (501, 505)):  # noqa: PLR2004 - server errors
+        return Verdict.RETRY
+    return Verdict.HOLD

@@ -9,10 +9,11 @@ import os
 from functools import partial
 from pathlib import Path
 
-from segops.core import Limits, OpenSpool, absolute_path
+from segops.core import Limits, OpenSpool
 from segops.spool.contents import Waiting, export_spool, inspect_spool, purge_spool
 from segops.spool.files import check_path
 from segops.spool.spool import DiskSpool
+from segops.utils import absolute_path
 
 __all__ = ["Waiting", "export_spool", "inspect_spool", "plan_spool", "purge_spool"]
 

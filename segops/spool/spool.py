@@ -9,21 +9,12 @@ from collections.abc import Callable, Collection, Generator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from segops.core import (
-    Accounts,
-    Batch,
-    Claim,
-    Clock,
-    ForkLock,
-    Limits,
-    SegOpsError,
-    SegOpsSpoolError,
-    monotonic,
-)
+from segops.core import Batch, Claim, Clock, Limits, SegOpsError, SegOpsSpoolError, SpoolListener, monotonic
 from segops.spool.database import BUSY_SECONDS, Haste, is_damage
 from segops.spool.files import Lock
 from segops.spool.record import ADOPTED, owner_text
 from segops.spool.store import Adopted, Store
+from segops.utils import ForkLock
 
 _T = TypeVar("_T")
 
@@ -62,7 +53,7 @@ class DiskSpool:
     """
 
     def __init__(
-        self, path: Path, accounts: Accounts, clock: Clock, *, limits: Limits, always: bool, owned: bool
+        self, path: Path, accounts: SpoolListener, clock: Clock, *, limits: Limits, always: bool, owned: bool
     ) -> None:
         self.always = always
         self._path = path

@@ -10,17 +10,8 @@ from typing import Any
 
 import msgspec
 
-from segops.core import (
-    BATCH_PATH,
-    SESSION_PATH,
-    SINGLE_PATH,
-    Bell,
-    ForkLock,
-    Request,
-    Response,
-    Transport,
-    parse_local_url,
-)
+from segops.core import BATCH_PATH, SESSION_PATH, SINGLE_PATH, Request, Response, Transport
+from segops.utils import Bell, ForkLock, parse_local_url
 
 Answer = Response | int | Exception | Callable[[Request], Response]
 """What to answer: a response, a status, an exception to raise, or a function that makes the response."""

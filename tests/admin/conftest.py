@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from segops import SegOpsAdmin
-from segops.local import LocalSegOps, LocalServer, LocalTransport
+from segops.emulator import LocalSegOps, LocalServer, LocalTransport
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pytest
 
 from segops import AsyncSegOpsAdmin, RetryPolicy, SegOpsConfigError, SegOpsNotFoundError
-from segops.local import LocalSegOps, LocalServer
+from segops.emulator import LocalSegOps, LocalServer
 from segops.plugins.admin import (
     RESOURCES,
     AsyncItems,

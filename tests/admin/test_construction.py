@@ -10,7 +10,7 @@ import pytest
 
 import segops
 from segops import SegOpsAdmin, SegOpsConfigError, hookimpl
-from segops.local import LocalSegOps, LocalServer
+from segops.emulator import LocalSegOps, LocalServer
 from segops.plugins.admin import Call, Id, Receipt, Resource, endpoint
 from segops.transports.memory import MemoryTransport
 from tests.admin.admin_rig import KEY, ok, scripted

@@ -27,7 +27,7 @@ from segops import (
     SegOpsTransportError,
 )
 from segops.core import Request, Response
-from segops.local import LocalSegOps, LocalTransport
+from segops.emulator import LocalSegOps, LocalTransport
 from segops.plugins.admin import ExportJob, UpsertReport
 from segops.plugins.admin.sinks import Memory
 from tests.admin.admin_rig import KEY, ok, scripted, targets

@@ -13,10 +13,10 @@ import pytest
 
 from segops import SegOpsAdmin, SegOpsNotFoundError
 from segops.admin import SegOpsAdmin as Admin
-from segops.derived import REFERENCE, STUB, main, make_reference, make_stub
-from segops.local import LocalSegOps, LocalServer
-from segops.local.routes import ROUTES
+from segops.emulator import LocalSegOps, LocalServer
+from segops.emulator.routes import ROUTES
 from segops.plugins.admin import RESOURCES, Crud, Method, documented_fields, methods_of
+from tools.admin_reference import REFERENCE, STUB, main, make_reference, make_stub
 
 ROOT = Path(__file__).parents[2]
 METHODS = {f"{method.namespace}.{method.name}": method for method in methods_of(RESOURCES)}
@@ -260,8 +260,8 @@ def test_the_documented_methods_are_there() -> None:
 
 
 def test_what_is_made_from_the_methods_is_up_to_date(tmp_path: Path) -> None:
-    assert (ROOT / STUB).read_text("utf-8") == make_stub(), "run: python -m segops.derived"
-    assert (ROOT / REFERENCE).read_text("utf-8") == make_reference(), "run: python -m segops.derived"
+    assert (ROOT / STUB).read_text("utf-8") == make_stub(), "run: python -m tools.admin_reference"
+    assert (ROOT / REFERENCE).read_text("utf-8") == make_reference(), "run: python -m tools.admin_reference"
     (tmp_path / "docs").mkdir()
     (tmp_path / "segops").mkdir()
     main(tmp_path)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from segops import SegOpsAdmin, SegOpsClient
-from segops.local import LocalSegOps, LocalServer
+from segops.emulator import LocalSegOps, LocalServer
 
 DEFINITION = {"logic": "AND", "conditions": [{"type": "monetary", "operator": "gte", "value": 200}]}
 PRODUCTS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from segops.local import LocalSegOps, LocalServer
+from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.cli_rig import SEGOPS, Run, Strangers, make_environment
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from segops import SegOpsAdmin
-from segops.local import LocalSegOps, LocalServer
+from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.cli_rig import SEGOPS, Run
 from tests.rig.fault_server import Call, Fault, FaultServer, answer, cut, hang_up, hold, raw
 from tests.rig.programs import unmeasured

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from segops.commands.namespaces import namespace_commands
-from segops.commands.tree import grow
-from segops.local import LocalSegOps, LocalServer
+from segops.cli.namespaces import namespace_commands
+from segops.cli.tree import grow
+from segops.emulator import LocalSegOps, LocalServer
 from segops.plugins.admin import RESOURCES, methods_of
 from tests.cli.cli_rig import SEGOPS, Run, Strangers, make_environment
 from tests.cli.command_rig import CASES, NOT_FOUND, fill_in, fill_segops

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from segops.local import LocalSegOps
+from segops.emulator import LocalSegOps
 from tests.cli.cli_rig import SEGOPS, Run, Strangers
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "data" / "cdnow_sample.txt"

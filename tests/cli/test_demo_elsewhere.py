@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from segops.local import LocalSegOps, LocalServer
+from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.cli_rig import SEGOPS, Run
 from tests.rig.programs import unmeasured
 

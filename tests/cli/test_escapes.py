@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from segops import SegOpsClient, SegOpsTransportError
-from segops.local import LocalSegOps, LocalServer
+from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.cli_rig import Run
 from tests.cli.terminal import on_terminal
 from tests.rig.fault_server import Call, FaultServer, answer, raw

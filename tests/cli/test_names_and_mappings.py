@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segops.local import LocalSegOps
+from segops.emulator import LocalSegOps
 from tests.cli.cli_rig import Run
 
 SHOP = "Handle,Title,Variant SKU\nblue,Blue,\nred,Red,\n"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from segops import SegOpsAdmin
-from segops.local import LocalSegOps, LocalServer
+from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.cli_rig import Run, Strangers
 from tests.cli.terminal import on_terminal
 from tests.rig.fault_server import FaultServer, answer

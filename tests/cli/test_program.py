@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import segops
-from segops.cli import main
-from segops.commands.namespaces import namespace_commands
+from segops.cli.namespaces import namespace_commands
+from segops.cli.program import main
 from segops.plugins.admin import RESOURCES
 from tests.cli.cli_rig import SEGOPS, Run, Strangers
 from tests.rig.programs import unmeasured
@@ -159,20 +159,18 @@ def test_main_writes_to_whatever_stands_in_for_stdout() -> None:
 
 
 def test_the_program_starts_without_what_only_some_commands_need(environment: Mapping[str, str]) -> None:
-    code = "import sys; from segops.cli import main; main(['help']); print(*sys.modules, file=sys.stderr)"
+    code = "import sys; from segops.cli.program import main; main(['help']); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run([SEGOPS[0], "-c", code], env=environment, capture_output=True, text=True, check=True)
     # coverage, when it measures this process, loads some of these itself
-    assert not {"urllib3", "structlog", "segops.local.service", "segops.plugins.demo.data"} & set(done.stderr.split())
+    assert not {"urllib3", "structlog", "segops.emulator.service", "segops.demo.data"} & set(done.stderr.split())
 
 
 def test_the_version_costs_next_to_nothing(environment: Mapping[str, str]) -> None:
-    code = "import sys; from segops.cli import main; main(['--version']); print(*sys.modules, file=sys.stderr)"
+    code = "import sys; from segops.cli.program import main; main(['--version']); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run(
         [SEGOPS[0], "-c", code], env=unmeasured(environment), capture_output=True, text=True, check=True
     )
-    assert not {"urllib3", "ssl", "segops.admin", "segops.commands.namespaces", "urllib.request"} & set(
-        done.stderr.split()
-    )
+    assert not {"urllib3", "ssl", "segops.admin", "segops.cli.namespaces", "urllib.request"} & set(done.stderr.split())
 
 
 def test_only_the_chosen_verb_is_defined() -> None:
@@ -189,5 +187,5 @@ def test_a_client_does_not_pay_for_the_program(environment: Mapping[str, str]) -
         [SEGOPS[0], "-c", code], env=unmeasured(environment), capture_output=True, text=True, check=True
     )
     loaded = set(done.stdout.split())
-    assert "segops.plugins.demo" in loaded
-    assert not {"argparse", "logging", "sqlite3", "segops.plugins.demo.command"} & loaded
+    assert "segops.demo" in loaded
+    assert not {"argparse", "logging", "sqlite3", "segops.demo.command"} & loaded

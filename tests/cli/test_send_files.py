@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from segops import SegOpsClient
-from segops.local import LocalSegOps, LocalServer
+from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.cli_rig import SEGOPS, Run, Strangers
 
 BOM = b"\xef\xbb\xbf"

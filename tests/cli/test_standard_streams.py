@@ -11,7 +11,7 @@ from shlex import join
 import pytest
 
 from segops import SegOpsAdmin, SegOpsClient
-from segops.local import LocalSegOps, LocalServer
+from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.cli_rig import SEGOPS, Strangers
 from tests.rig.ports import refused_port
 

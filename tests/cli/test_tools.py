@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from segops import SegOpsAdmin
-from segops.core import IS_COMPILED
-from segops.local import LocalSegOps, LocalServer
+from segops.delivery import IS_COMPILED
+from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.cli_rig import SEGOPS, Run, Strangers
 from tests.cli.terminal import on_terminal
 from tests.rig.fault_server import FaultServer, answer, hold

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from segops.cli import main
-from segops.commands.tree import Node, find_commands, grow
-from segops.local import LocalSegOps, LocalServer
+from segops.cli.program import main
+from segops.cli.tree import Node, find_commands, grow
+from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.command_rig import CASES, NOT_FOUND, fill_in, fill_segops
 
 UNKNOWN = "nonsense_of_nobody"

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from segops import sign_user_id
-from segops.local import LocalSegOps, LocalServer, StoredEvent
+from segops.emulator import LocalSegOps, LocalServer, StoredEvent
 from tests.compat.programs import Program, run
 
 

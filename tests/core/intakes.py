@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from segops.core.encoding import encode_plain
-from segops.core.intake import Intake, PureIntake
+from segops.delivery.intake import Intake, PureIntake
 
 KINDS: dict[str, type[PureIntake]] = {"pure": PureIntake}
 if Intake is not PureIntake:

@@ -12,7 +12,7 @@ import pytest
 
 from segops import Limits, SegOpsClient, SegOpsEventError, sign_user_id
 from segops.core import SESSION_PATH, Request, Response
-from segops.local import LocalSegOps, LocalServer
+from segops.emulator import LocalSegOps, LocalServer
 from segops.transports.memory import MemoryTransport
 from tests.core.harness import PUBLIC, SECRET, Answer, MakeRig, Rig, build, reply
 from tests.core.test_session import session

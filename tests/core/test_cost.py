@@ -22,7 +22,7 @@ import pytest
 
 from segops import Event
 from segops.core import Clock
-from segops.core.intake import IS_COMPILED
+from segops.delivery.intake import IS_COMPILED
 from tests.core.harness import MakeRig
 
 ROOT = Path(__file__).parents[2]

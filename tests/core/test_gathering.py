@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from segops import Limits
 from segops.core import SESSION_PATH, UserContext
-from segops.core.buffer import OWNER_BYTES, ROUND_EVENTS, OwnedIntake, identity, owner_size
-from segops.core.intake import OwnedEvent, split
+from segops.core.batch import owner_size
+from segops.core.encoding import split
+from segops.delivery.buffer import OWNER_BYTES, ROUND_EVENTS, OwnedIntake, identity
+from segops.delivery.intake import OwnedEvent
 from tests.core.harness import PUBLIC, MakeRig, Rig, events
 from tests.core.intakes import PLENTY, make
 from tests.core.test_session import session

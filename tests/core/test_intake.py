@@ -13,10 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import segops.core
+import segops.delivery
 from segops.core.encoding import encode_event
 from segops.core.events import Event
-from segops.core.intake import IS_COMPILED
+from segops.delivery.intake import IS_COMPILED
 from tests.core.intakes import FIELDS, KINDS, both_kinds, each_kind, offer, time_of
 
 BOUND = 32
@@ -87,7 +87,7 @@ def test_the_one_in_use_is_the_one_that_was_asked_for() -> None:
     if os.environ.get("SEGOPS_TEST_INTAKE") == "pure":
         assert not IS_COMPILED
     else:
-        compiled = list(Path(segops.core.__file__).parent.glob("_intake.*.so"))
+        compiled = list(Path(segops.delivery.__file__).parent.glob("_speedups.*.so"))
         assert bool(compiled) == IS_COMPILED
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from segops.core.buffer import NEVER
 from segops.core.encoding import encode_plain
-from segops.core.intake import PureIntake
+from segops.delivery.buffer import NEVER
+from segops.delivery.intake import PureIntake
 from tests.core.intakes import FIELDS, PLENTY, each_kind, make, nothing, offer, take
 
 ATTRIBUTES = [name for name in PureIntake.__slots__ if not name.startswith("_")]

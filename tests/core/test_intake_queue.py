@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from segops.core.intake import PureIntake, join, joined_size, split
+from segops.core.encoding import join, joined_size, split
+from segops.delivery.intake import PureIntake
 from tests.core.intakes import FIELDS, KINDS, PLENTY, both_kinds, each_kind, make, offer
 
 LARGEST = 3000

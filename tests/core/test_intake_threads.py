@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from segops import Limits
-from segops.core.buffer import NEVER, Buffer
-from segops.core.intake import joined_size
+from segops.core.encoding import joined_size
+from segops.delivery.buffer import NEVER, Buffer
 from tests.core.harness import MakeRig
 from tests.core.intakes import FIELDS
 from tests.core.tracking import FIELDS as TRACKED

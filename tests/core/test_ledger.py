@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from segops.core import Request, Response, SegOpsTransportError
-from segops.core.ledger import Tally
 from segops.core.options import Limits
+from segops.delivery.ledger import Tally
 from tests.core.harness import Answer, Rig, build, names, users
 
 REASONS = {400: "rejected", 422: "rejected", 413: "too_large"}

@@ -23,7 +23,7 @@ from segops.core import (
 )
 from segops.core.options import ApiKey
 from segops.core.retry import Clock
-from segops.core.session import Sessions
+from segops.delivery.auth import Sessions
 from segops.testing import FakeClock
 from tests.core.harness import PUBLIC, Answer, Answerer, MakeRig, Rig, events, idempotency_key, reply, users
 

@@ -17,9 +17,10 @@ import pytest
 
 from segops import SegOpsClient, SegOpsEventError
 from segops.core import Request, Response, Transport
-from segops.core.buffer import Buffer
-from segops.core.intake import PureIntake, joined_size
+from segops.core.encoding import joined_size
 from segops.core.options import Limits
+from segops.delivery.buffer import Buffer
+from segops.delivery.intake import PureIntake
 from segops.transports.memory import MemoryTransport
 from tests.rig.fault_server import FaultServer, stall
 

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from segops import SegOpsWebhookError, parse_webhook
 from segops.core import Request, Response, SegOpsApiError, SegOpsError, SegOpsTransportError, UserContext
-from segops.core.batch import skipped, without_credential
 from segops.core.errors import api_error
 from segops.core.options import check_key
 from segops.core.retry import Clock, retry_after
-from segops.core.session import Sessions
+from segops.delivery.auth import Sessions
+from segops.delivery.responses import skipped, without_credential
 from segops.testing import FakeClock
 from segops.transports.http import HttpTransport
 from tests.rig.fault_server import FaultServer, cut, raw

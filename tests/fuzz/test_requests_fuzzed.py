@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from segops.core import BATCH_PATH, SESSION_PATH, SINGLE_PATH, Request
-from segops.local import LocalSegOps, LocalServer
+from segops.emulator import LocalSegOps, LocalServer
 
 PATHS = [SINGLE_PATH, BATCH_PATH, SESSION_PATH, "/api/segments/", "/api/users/", "/api/webhooks/", "/"]
 

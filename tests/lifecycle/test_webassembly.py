@@ -42,7 +42,7 @@ for worker in ("inline", "thread"):
         for number in range(1050):
             client.track(user_id=f"u-{number}", event_type="x", payload={"n": number})
     print(worker, client.stats().delivered, client.stats().dropped, *errors)
-print([name for name in ("structlog", "urllib3", "segops.core._intake") if name in sys.modules])
+print([name for name in ("structlog", "urllib3", "segops.delivery._speedups") if name in sys.modules])
 """
 
 

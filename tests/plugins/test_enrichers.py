@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from segops import Event, SegOpsClient, SegOpsPluginError, Stats
-from segops.core.enrichment import MAX_ADDED, MAX_STRIKES, SLOW
+from segops.delivery.enrichment import MAX_ADDED, MAX_STRIKES, SLOW
 from segops.transports.memory import MemoryTransport
 from tests.plugins.plugin_rig import Enriching
 

@@ -34,8 +34,8 @@ for error in errors:
 """
 
 LIST = """
-from segops.assembly import BUILT_IN_PLUGINS
-from segops.core.plugins import Plugins
+from segops.composition.built_in import BUILT_IN_PLUGINS
+from segops.composition.plugins import Plugins
 for plugin in Plugins(BUILT_IN_PLUGINS, report=print).loaded:
     if plugin.name not in BUILT_IN_PLUGINS:
         print(plugin.name, plugin.origin)
@@ -207,7 +207,7 @@ def test_broken_metadata_of_another_package_is_reported_and_left_out(
 
 EVERYTHING = """
 from segops import SegOpsAdmin, SegOpsClient
-from segops.cli import main
+from segops.cli.program import main
 SegOpsClient("memory:").shutdown()
 SegOpsAdmin(base_url="local:").close()
 main(["--version"])

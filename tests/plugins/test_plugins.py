@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from segops import Event, Observer, SegOpsClient, SegOpsConfigError, SegOpsPluginError, hookimpl
+from segops.composition.plugins import Plugins, name_of
 from segops.core import Command, Enricher, Request, Response, Transport
-from segops.core.plugins import Plugins, name_of
 from segops.transports.memory import MemoryTransport
 from tests.plugins.plugin_rig import Enriching, marking
 

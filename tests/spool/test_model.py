@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from segops import Limits
-from segops.core import BATCH_PATH, Accounts, Batch, DropReason, Spool
+from segops.core import BATCH_PATH, Batch, DropReason, Spool, SpoolListener
 from segops.spool import plan_spool
 from segops.testing import FakeClock
 from tests.core.harness import names
@@ -19,7 +19,7 @@ from tests.core.harness import names
 AGE = 1000.0
 
 
-class Books(Accounts):
+class Books(SpoolListener):
     """Counts what the spool says of itself."""
 
     def __init__(self) -> None:

@@ -17,8 +17,9 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from segops.core import SegOpsArgumentError, expand_home
+from segops.core import SegOpsArgumentError
 from segops.plugins.admin.messages import printable
+from segops.utils import expand_home
 
 Upload = str | os.PathLike[str] | bytes | BinaryIO
 """A file by its name, its content, or an open binary stream."""

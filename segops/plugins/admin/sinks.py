@@ -9,9 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from segops.core import Response, SegOpsArgumentError, SegOpsResponseError, expand_home
+from segops.core import Response, SegOpsArgumentError, SegOpsResponseError
 from segops.plugins.admin.calling import check_given_up
 from segops.plugins.admin.messages import printable
+from segops.utils import expand_home
 
 Progress = Callable[[int, int | None], object]
 """Is told how many bytes there are so far, and how many there will be if the server says so."""

@@ -10,7 +10,8 @@ import os
 import ssl
 from pathlib import Path
 
-from segops.core import SegOpsConfigError, absolute_path
+from segops.core import SegOpsConfigError
+from segops.utils import absolute_path
 
 
 def make_context(ca_file: str | os.PathLike[str] | None = None) -> ssl.SSLContext:

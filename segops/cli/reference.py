@@ -1,0 +1,61 @@
+"""Writes the list of commands in the documentation: `python -m segops.cli.reference [FOLDER]`.
+
+A test fails when it is not up to date.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from segops.cli.namespaces import namespace_commands
+from segops.cli.tree import Node, grow
+from segops.composition.built_in import BUILT_IN_PLUGINS
+from segops.core import Command
+from segops.plugins.admin import RESOURCES
+
+PAGE = "docs/cli.md"
+BEGIN = "<!-- commands: made by python -m segops.cli.reference -->\n"
+_SHARED = re.compile(r" \[(options|-h|(-o|--fields|--api-url|--api-key-file|--request-timeout|--max-retries) [^\]]*)\]")
+
+END = "<!-- end of commands -->\n"
+
+
+def make_reference() -> str:
+    """Return the list of all built-in commands, as Markdown."""
+    built_in: dict[str, Command] = {}
+    for load in BUILT_IN_PLUGINS.values():
+        register = getattr(load(), "segops_register_commands", list)
+        built_in |= {command.name: command for command in register()}
+    return "\n".join(_section(node) for node in grow(namespace_commands(RESOURCES) | built_in))
+
+
+def put_in(page: str) -> str:
+    """Return a page with the list between its marks made anew."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{make_reference()}\n{END}{after}"
+
+
+def _section(node: Node) -> str:
+    nodes: Sequence[Node] = node.children or [node]
+    rows = [f"| `{_short(each)}` | {_escape(each.help)} |" for each in nodes]
+    return "\n".join(
+        [f"### {node.name}", "", _escape(node.help), "", "| Command | What it does |", "|---|---|", *rows, ""]
+    )
+
+
+def _short(node: Node) -> str:
+    """Return the usage without what all have."""
+    return _escape(_SHARED.sub("", node.usage))
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    page = Path(sys.argv[1] if len(sys.argv) > 1 else ".") / PAGE
+    page.write_text(put_in(page.read_text("utf-8")), "utf-8")

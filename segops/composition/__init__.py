@@ -1,0 +1,1 @@
+"""Finds and loads plugins, and makes transports and spools of URLs."""

@@ -1,0 +1,217 @@
+"""The session handshake of public keys: one token per claim, minted when first needed, by one thread at a time.
+
+A claim is who somebody says that they are, with the signature that is to prove it. A token serves only the claim that
+it was minted for, so that no event rides under a session that another claim's signature opened.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import TypeVar
+
+import msgspec
+
+from segops.core.batch import Batch, Claim, claim_of
+from segops.core.errors import SegOpsApiError, SegOpsTransportError, api_error
+from segops.core.events import UserContext
+from segops.core.http import SESSION_PATH, Request, Response
+from segops.core.options import ApiKey
+from segops.core.retry import Clock, http_date
+from segops.delivery.buffer import Identity, identity
+
+REFRESH_BEFORE = 60.0
+"""Seconds before its expiry at which a token is renewed. Source: wire-protocol.md, section 3.4."""
+
+MAX_TOKENS = 1000
+
+MAX_TOKENS_OF_USER = 4
+"""Enough for a user who is signed anew now and then, or in several windows at once."""
+
+MAX_TOKEN_LENGTH = 8192
+"""Longer ones are refused: servers take no longer header."""
+
+SIGNED_FOR = 300.0
+"""Seconds for which SegOps takes a signature. Source: wire-protocol.md, section 3."""
+
+_MOST_MINTS = 3
+
+Send = Callable[[Request, float], Response]
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+class _Answer(msgspec.Struct):
+    token: str
+    expires_at: datetime
+
+
+class _Token(msgspec.Struct, frozen=True):
+    text: str
+    usable_until: float
+    usable_until_wall: float
+
+    def __repr__(self) -> str:
+        return "Token(…)"
+
+
+class _Signature(msgspec.Struct):
+    """A signature that the spool does not store.
+
+    Attributes:
+        user: Who was signed.
+        may_be_replaced: Whether a later one of the same user may stand in once this one is too old: not if it was too
+            old when it came, nor if the server refused it.
+    """
+
+    user: UserContext
+    may_be_replaced: bool
+
+    def __repr__(self) -> str:
+        return "Signature(…)"
+
+
+class Sessions:
+    """Session tokens by claim.
+
+    A token is usable while both clocks say so: the monotonic one survives a jump of the wall clock, the wall clock
+    a suspended machine.
+
+    `reset` takes no lock, so that it never waits for a handshake: it replaces the dictionary of tokens.
+
+    Attributes:
+        has_minted: Whether the server has taken the key before, so that a refusal concerns the claim.
+    """
+
+    def __init__(self, key: ApiKey, send: Send, clock: Clock) -> None:
+        self._key = key
+        self._send = send
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tokens: OrderedDict[Claim, _Token] = OrderedDict()
+        self._signed: OrderedDict[Claim, _Signature] = OrderedDict()
+        self._proven: OrderedDict[Identity, UserContext] = OrderedDict()
+        self._failures = 0
+        self._failure: tuple[int, Claim, Exception] | None = None
+        self.has_minted = False
+
+    def token(self, user: UserContext, timeout: float) -> str:
+        """Return a token of this claim, minting one if needed; concurrent callers share one mint and its error.
+
+        Args:
+            user: Whom the token is for, with the signature.
+            timeout: Seconds that the mint may take.
+
+        Raises:
+            SegOpsApiError: The server refused.
+            SegOpsTransportError: The server did not answer, or not with a token.
+        """
+        claim = claim_of(user)
+        failures = self._failures
+        with self._lock:
+            token = self._tokens.get(claim)
+            if token is not None and self._is_usable(token):
+                return token.text
+            if self._failure is not None and self._failure[0] > failures and self._failure[1] == claim:
+                raise self._failure[2]
+            return self._mint(claim, user, timeout)
+
+    def remember(self, batch: Batch) -> None:
+        """Keep the signature of a batch until it comes back from the spool, which stores none."""
+        if batch.owner is not None and batch.claim[2] is not None and batch.claim not in self._signed:
+            _keep(self._signed, batch.claim, _Signature(batch.owner, not self._is_too_old(batch.owner)))
+
+    def owner(self, batch: Batch) -> UserContext | None:
+        """Return whose session a batch must travel under, with the signature that the spool did not store.
+
+        That is its own signature. If that went with the process that stored the batch, or got too old while the batch
+        waited, it is the latest one of the same user that the server took.
+        """
+        owner = batch.owner
+        if owner is None or batch.claim[2] is None or owner.user_id_sig:
+            return owner
+        own = self._signed.get(batch.claim)
+        if own is None:
+            return self._proven.get(identity(owner), owner) if batch.start < 0 else owner
+        if own.may_be_replaced and self._is_too_old(own.user):
+            return self._proven.get(identity(owner), own.user)
+        return own.user
+
+    def forget(self, user: UserContext, text: str) -> None:
+        """Drop a token that the server did not take, unless it was replaced meanwhile."""
+        with self._lock:
+            token = self._tokens.get(claim_of(user))
+            if token is not None and token.text == text:
+                self._tokens.pop(claim_of(user), None)
+
+    def reset(self) -> None:
+        """Drop all tokens, and the one that a handshake under way brings."""
+        self._tokens = OrderedDict()
+
+    def _is_too_old(self, user: UserContext) -> bool:
+        return abs(self._clock.time() - (user.user_id_ts or 0)) > SIGNED_FOR
+
+    def _is_usable(self, token: _Token) -> bool:
+        return self._clock.monotonic() < token.usable_until and self._clock.time() < token.usable_until_wall
+
+    def _mint(self, claim: Claim, user: UserContext, timeout: float) -> str:
+        deadline = self._clock.monotonic() + timeout
+        for _ in range(_MOST_MINTS):
+            tokens = self._tokens
+            try:
+                token = self._ask(user, deadline - self._clock.monotonic())
+            except Exception as error:
+                self._note_failure(claim, error)
+                raise
+            self.has_minted = True
+            if claim[2] is not None:
+                _keep(self._proven, identity(user), user)
+            _keep(tokens, claim, token)
+            for old in [each for each in tokens if each[:2] == claim[:2]][:-MAX_TOKENS_OF_USER]:
+                del tokens[old]
+            if tokens is self._tokens:
+                return token.text
+        raise SegOpsTransportError(f"the session was reset during each of {_MOST_MINTS} handshakes")
+
+    def _note_failure(self, claim: Claim, error: Exception) -> None:
+        self._failures += 1  # at the end, so that whoever came during the mint knows the failure for a new one
+        self._failure = (self._failures, claim, error)
+        own = self._signed.get(claim)
+        if own is not None and isinstance(error, SegOpsApiError) and error.status in (400, 401, 403, 422):
+            own.may_be_replaced = own.may_be_replaced and self._is_too_old(own.user)
+
+    def _ask(self, user: UserContext, timeout: float) -> _Token:
+        headers = {"Authorization": self._key.authorization, "Content-Type": "application/json"}
+        request = Request("POST", SESSION_PATH, headers, msgspec.json.encode(user))
+        response = self._send(request, timeout)
+        if not 200 <= response.status < 300:  # noqa: PLR2004 - the class of success
+            raise api_error(f"POST {SESSION_PATH}", response.status, response.body, response.headers, quote=False)
+        try:
+            answer = msgspec.json.decode(response.body, type=_Answer)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise SegOpsTransportError(f"POST {SESSION_PATH} was answered with something that is no session") from None
+        text = answer.token
+        if not (0 < len(text) <= MAX_TOKEN_LENGTH and text.isascii() and text.isprintable()):
+            raise SegOpsTransportError(
+                f"POST {SESSION_PATH} was answered with a session token that cannot stand in a header"
+            )
+        lifetime = self._lifetime(answer.expires_at, response) - REFRESH_BEFORE
+        return _Token(text, self._clock.monotonic() + lifetime, self._clock.time() + lifetime)
+
+    def _lifetime(self, expires_at: datetime, response: Response) -> float:
+        """Measure it by the server's own clock where the answer tells it: ours may be wrong by a day."""
+        if expires_at.tzinfo is None:
+            expires_at = expires_at.replace(tzinfo=timezone.utc)
+        now = http_date(response.headers.get("date", ""))
+        return expires_at.timestamp() - (self._clock.time() if now is None else now)
+
+
+def _keep(kept: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
+    """Put the newest in, and the oldest out of too many."""
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > MAX_TOKENS:
+        kept.popitem(last=False)

@@ -1,0 +1,276 @@
+"""The count of what became of every event.
+
+`accepted = delivered + dropped + pending` holds at every instant because nothing else can: an event is counted where
+it is (waiting, taken, delivered or dropped), and `accepted` is the sum. Tracking costs no counter and no lock.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections import deque
+from collections.abc import Mapping
+
+import msgspec
+
+from segops.core.batch import Batch
+from segops.core.errors import DROP_REASONS, DropReason
+from segops.core.retry import Clock
+from segops.delivery.buffer import Buffer
+from segops.delivery.intake import Taken
+
+
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a transport took to answer.
+
+    Attributes:
+        requests: How many requests were answered, with whatever status.
+        last: Seconds that the latest answer took.
+        mean: Seconds on average.
+        max: Seconds of the slowest.
+    """
+
+    requests: int = 0
+    last: float = 0.0
+    mean: float = 0.0
+    max: float = 0.0
+
+
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
+    """The ledger at one instant.
+
+    Attributes:
+        accepted: Events given to the client, good or bad: always `delivered` + all of `dropped` + `pending`.
+        delivered: Events that the server took.
+        dropped: Events given up, by reason; reasons that did not occur are absent.
+        pending: Events waiting or on their way, in memory or in the spool.
+        pending_bytes: Bytes of memory that those take.
+        queued: How many of those pending have not been put into a batch yet.
+        spooled: How many of those pending are in the spool.
+        adopted: How many of those accepted were taken over from processes that had left them in the spool.
+        oldest: Seconds that the oldest pending event has waited in this process, at most; None if none is pending. It
+            is exact to `flush_interval`.
+        coerced: Values inside events that lost something when they were encoded, such as NaN.
+        retries: Requests that were sent again.
+        last_error: The latest error in words, None if there was none.
+        latency: How long answers took, by the URL of the transport or else the name of its class.
+    """
+
+    accepted: int
+    delivered: int
+    dropped: dict[DropReason, int]
+    pending: int
+    pending_bytes: int
+    queued: int
+    spooled: int
+    adopted: int
+    oldest: float | None
+    coerced: int
+    retries: int
+    last_error: str | None
+    latency: dict[str, Latency]
+
+
+class Tally:
+    """A counter that any thread, signal handler or destructor may raise and read without a lock."""
+
+    __slots__ = ("_looks", "add", "ticks")
+
+    def __init__(self) -> None:
+        self.ticks = itertools.count()
+        """Each step counts one more."""
+        self.add = self.ticks.__next__
+        """Count one more."""
+        # Each look uses up a tick, which is taken off again. All of it is one call: nothing can come in between.
+        self._looks = map(operator.sub, self.ticks, itertools.count())
+
+    def value(self) -> int:
+        """Return the count."""
+        count: int = next(self._looks)
+        return count
+
+
+class _Books(msgspec.Struct, frozen=True):
+    """The counts that only delivery changes, replaced as a whole: a reader sees all of a change or nothing of it."""
+
+    delivered: int = 0
+    dropped: Mapping[DropReason, int] = msgspec.field(default_factory=lambda: dict.fromkeys(DROP_REASONS, 0))
+    settled: int = 0
+    adopted: int = 0
+    spooled: int = 0
+
+
+class Ages:
+    """Knows how long the oldest pending event has waited, without a clock being read for each event.
+
+    Marks are set whenever delivery has worked, which it does at least every `flush_interval`: an event came after each
+    mark that it lies behind. So what this tells is never too little.
+    """
+
+    _MOST = 512
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._marks: deque[tuple[int, float]] = deque([(0, clock.monotonic())])
+
+    def mark(self, settled_to: int, end: int) -> None:
+        """Note that all events before one position are settled, and that none has come behind another yet."""
+        marks = self._marks
+        if marks[-1][0] == end and len(marks) > 1:
+            marks.pop()
+        marks.append((end, self._clock.monotonic()))
+        while len(marks) > 1 and marks[1][0] <= settled_to:
+            marks.popleft()
+        if len(marks) > self._MOST:
+            self._marks = deque(list(marks)[::2])
+
+    def oldest(self) -> float:
+        """Return the seconds that the oldest pending event has waited at most, if there is one."""
+        return self._clock.monotonic() - self._marks[0][1]
+
+
+class Ledger:
+    """Counts events and values by their fate.
+
+    Delivery changes it, on one thread at a time. Anybody may read it, at any moment: no lock is taken.
+
+    Attributes:
+        ages: How long events have waited.
+        latencies: How long the answers of transports took.
+        coerced: Values that lost something when they were encoded.
+        unexplained: Each step of it counts an event as `invalid`, also where the stack has no room for `refuse`.
+        retries: Requests that were sent again.
+        last_error: The latest error in words.
+    """
+
+    def __init__(self, buffer: Buffer, clock: Clock) -> None:
+        self._buffer = buffer
+        self._refused = {reason: Tally() for reason in DROP_REASONS}
+        self.unexplained = self._refused["invalid"].ticks
+        self._books = _Books()
+        self.ages = Ages(clock)
+        self.latencies: dict[str, Latency] = {}
+        self.coerced = Tally()
+        self.retries = 0
+        self.last_error: str | None = None
+
+    def refuse(self, reason: DropReason) -> None:
+        """Count an event that never entered the buffer; takes no lock."""
+        self._refused[reason].add()
+
+    def take(self) -> tuple[int, Taken | None]:
+        """Take a batch off the buffer; return it and a position before which none of its events stands."""
+        return self.taken_to(), self._buffer.intake.take()
+
+    def taken_to(self) -> int:
+        """Return the position before which all events were taken."""
+        return self._buffer.intake.taken - self._buffer.out_of_turn
+
+    def settle(self, batch: Batch, *, delivered: int, reason: DropReason = "rejected") -> None:
+        """Count so many events of a batch as delivered and, the rest of them, as dropped for `reason`."""
+        self._enter(
+            delivered=delivered,
+            dropped=batch.count - delivered,
+            reason=reason,
+            spooled=0 if batch.row is None else -batch.count,
+        )
+        if batch.row is None:
+            self._buffer.release(batch.count, batch.size)
+
+    def spool(self, batch: Batch) -> None:
+        """Note that taken events wait on disk, and need no room in memory."""
+        self._enter(spooled=batch.count)
+        self._buffer.release(batch.count, batch.size)
+
+    def unspool(self, batch: Batch) -> None:
+        """Note that spooled events wait in memory again."""
+        self._enter(spooled=-batch.count)
+        self._buffer.release(-batch.count, -batch.size)
+
+    def adopt(self, count: int) -> None:
+        """Count events on disk that another process had accepted."""
+        self._enter(adopted=count, spooled=count)
+
+    def lose(self, count: int, reason: DropReason) -> None:
+        """Count spooled events as dropped."""
+        self._enter(dropped=count, reason=reason, spooled=-count)
+
+    def _enter(
+        self,
+        *,
+        delivered: int = 0,
+        dropped: int = 0,
+        reason: DropReason = "rejected",
+        adopted: int = 0,
+        spooled: int = 0,
+    ) -> None:
+        books = self._books
+        self._books = _Books(
+            delivered=books.delivered + delivered,
+            dropped={**books.dropped, reason: books.dropped[reason] + dropped},
+            settled=books.settled + delivered + dropped,
+            adopted=books.adopted + adopted,
+            spooled=books.spooled + spooled,
+        )
+
+    def answered(self, transport: str, seconds: float) -> None:
+        """Note how long a transport took to answer."""
+        before = self.latencies.get(transport, Latency())
+        requests = before.requests + 1
+        mean = before.mean + (seconds - before.mean) / requests
+        self.latencies[transport] = Latency(requests=requests, last=seconds, mean=mean, max=max(before.max, seconds))
+
+    def is_half_full(self) -> bool:
+        """Tell whether more than half of the memory for events is taken."""
+        return self._buffer.is_half_full()
+
+    def end(self) -> int:
+        """Return the position after the newest event in the buffer."""
+        _, taken, waiting = self._read()
+        return taken + waiting
+
+    def dropped(self) -> dict[DropReason, int]:
+        """Return the drops by reason, without the reasons that did not occur."""
+        return self._all_dropped(self._books)
+
+    def losses(self) -> int:
+        """Return how many events were dropped in all."""
+        return sum(self.dropped().values())
+
+    def stats(self) -> Stats:
+        """Return the ledger at this instant."""
+        books, taken, queued = self._read()
+        pending = taken + books.adopted - books.settled + queued
+        dropped = self._all_dropped(books)
+        return Stats(
+            accepted=books.delivered + sum(dropped.values()) + pending,
+            delivered=books.delivered,
+            dropped=dropped,
+            pending=pending,
+            pending_bytes=self._buffer.pending_bytes,
+            queued=queued,
+            spooled=books.spooled,
+            adopted=books.adopted,
+            oldest=self.ages.oldest() if pending else None,
+            latency=dict(self.latencies),
+            coerced=self.coerced.value(),
+            retries=self.retries,
+            last_error=self.last_error,
+        )
+
+    def _read(self) -> tuple[_Books, int, int]:
+        """Return the books and how many events are taken and waiting, all as of one instant."""
+        intake = self._buffer.intake
+        while True:
+            books, taken = self._books, intake.taken
+            waiting = intake.waiting
+            if books is self._books and taken == intake.taken:  # delivery changed neither meanwhile
+                return books, taken, waiting
+
+    def _all_dropped(self, books: _Books) -> dict[DropReason, int]:
+        counts: dict[DropReason, int] = {}
+        for reason in DROP_REASONS:
+            count = books.dropped[reason] + self._refused[reason].value()
+            if count:
+                counts[reason] = count
+        return counts

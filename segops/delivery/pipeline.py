@@ -1,0 +1,104 @@
+"""What stands behind a client: buffer, ledger, reporter, delivery and worker, put together for one process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from segops.core.hookspecs import Observer
+from segops.core.http import Transport
+from segops.core.options import ApiKey, Limits, Timing
+from segops.core.retry import Clock, RetryPolicy, reads_machine
+from segops.core.spool import OpenSpool
+from segops.delivery.buffer import Buffer
+from segops.delivery.dispatcher import Delivery
+from segops.delivery.ledger import Ledger
+from segops.delivery.notifications import OnError, Reporter
+from segops.delivery.spool_accounts import SpoolAccounts
+from segops.delivery.worker import InlineWorker, ThreadWorker, Worker
+
+WorkerKind = Literal["thread", "inline"]
+
+_SHARE_OF_CLOSING = 0.75
+"""Of the time for closing, what another thread that closes the client already is waited for."""
+
+
+class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pipeline is made of; kept to make a fresh one after a fork."""
+
+    transport: Transport
+    key: ApiKey | None
+    wanted: frozenset[str] | None
+    timing: Timing
+    limits: Limits
+    retry: RetryPolicy
+    clock: Clock
+    worker: WorkerKind
+    on_error: OnError | None
+    observers: Sequence[Observer]
+    open_spool: OpenSpool | None
+
+
+class Pipeline:
+    """The way of an event from the buffer to the ledger. Nothing flows back.
+
+    Attributes:
+        has_owners: Whether each event must be sent under the session of its own user.
+        buffer: Where encoded events wait.
+        ledger: Where they are counted.
+        reporter: Where the host hears of them.
+        delivery: What sends them.
+        worker: What runs delivery.
+        closing: Held by the thread that closes it; a signal handler on top of that may do so itself.
+        is_closed: Whether that is done.
+        known_losses: Dropped events of which a `flush` has told.
+    """
+
+    def __init__(self, plan: Blueprint) -> None:
+        self.closing = threading.RLock()
+        self.is_closed = False
+        self.known_losses = 0
+        self.has_owners = plan.key is not None and plan.key.is_public
+        wanted = plan.wanted if reads_machine(plan.clock) else None  # the short way reads the clock of the machine
+        self.buffer = Buffer(plan.limits, batch=plan.timing.batch, wanted=wanted, owned=self.has_owners)
+        self.ledger = Ledger(self.buffer, plan.clock)
+        self.reporter = Reporter(self.ledger, self.buffer, plan.on_error, plan.observers, plan.clock)
+        accounts = SpoolAccounts(self.ledger, self.reporter)
+        self.delivery = Delivery(
+            ledger=self.ledger,
+            transport=plan.transport,
+            key=plan.key,
+            reporter=self.reporter,
+            timing=plan.timing,
+            limits=plan.limits,
+            retry=plan.retry,
+            clock=plan.clock,
+            spool=plan.open_spool(accounts, plan.clock) if plan.open_spool else None,
+        )
+        kind = InlineWorker if plan.worker == "inline" else ThreadWorker
+        self.worker: Worker = kind(
+            delivery=self.delivery,
+            reporter=self.reporter,
+            ledger=self.ledger,
+            buffer=self.buffer,
+            timing=plan.timing,
+            clock=plan.clock,
+        )
+        self.buffer.intake.wake = self.worker.wake
+        if self.delivery.has_backlog():
+            self.worker.wake()
+
+    def start_closing(self, timeout: float) -> bool:
+        """Take `closing` and say whether that worked; another thread may be at it for longer than `timeout` seconds.
+
+        If so, what waits is left to the spool, for the process may end before the other one gets to that.
+        """
+        if self.reporter.is_telling():  # whoever closes the client waits for this very report
+            return self.closing.acquire(blocking=False)
+        if self.closing.acquire(timeout=min(_SHARE_OF_CLOSING * timeout, threading.TIMEOUT_MAX)):
+            return True
+        self.delivery.leave((1.0 - _SHARE_OF_CLOSING) * timeout)
+        return False

@@ -1,0 +1,265 @@
+"""Who calls delivery, and when: a thread of its own, or the caller."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import Protocol
+
+from segops.core.errors import SegOpsError
+from segops.core.options import Timing
+from segops.core.retry import Clock, monotonic
+from segops.delivery.buffer import NEVER, Buffer
+from segops.delivery.dispatcher import Delivery
+from segops.delivery.ledger import Ledger
+from segops.delivery.notifications import Reporter
+from segops.delivery.process import close_after_forking_thread
+from segops.utils.concurrency import Bell, SoloLock, start_thread
+
+_RESTART_AFTER = 0.5
+"""Seconds. Source: fault-matrix.md, row 35: within one second."""
+
+_MOST_FOR_TELLING = 0.25
+"""Seconds, and no more than a tenth, of the time for closing that are kept for telling the host of what is given up."""
+_FRAMES = 100
+"""Calls that delivery, or the start of a thread, may be deep."""
+
+_GIVEN_UP = "the client was closed before the server took them"
+
+
+class Worker(Protocol):
+    """Runs delivery."""
+
+    def wake(self) -> None:
+        """Have a look: enough events wait, or there is something to tell. Takes no lock; may be called anywhere."""
+
+    def flush(self, timeout: float) -> bool:
+        """Send all that waits and have the host hear of it; return whether it was settled within `timeout` seconds."""
+        ...
+
+    def close(self, timeout: float) -> None:
+        """Send what can be sent within `timeout` seconds and give up the rest."""
+
+
+def check_stack(frames: int = _FRAMES) -> None:
+    """Raise RecursionError if so deep a call would, which in the middle of a request would lose a batch."""
+    if frames:
+        check_stack(frames - 1)
+
+
+class InlineWorker:
+    """Delivers on the thread that tracks, at `batch_size`, and on the one that flushes: for where no thread can be."""
+
+    def __init__(
+        self, *, delivery: Delivery, reporter: Reporter, ledger: Ledger, buffer: Buffer, timing: Timing, clock: Clock
+    ) -> None:
+        self._delivery = delivery
+        self._reporter = reporter
+        self._ledger = ledger
+        self._clock = clock
+        buffer.arm(timing.threshold)
+
+    def wake(self) -> None:
+        """Send what is due, unless a request is under way already."""
+        check_stack()
+        self._delivery.work(wait=False)
+        self._reporter.tell()
+
+    def flush(self, timeout: float) -> bool:
+        """Send all that waits, sleeping through pauses."""
+        check_stack()
+        position = self._ledger.end()
+        self._delivery.flush_to(position)
+        self._run(self._clock.monotonic() + timeout)
+        return self._delivery.outcome(position) is True
+
+    def close(self, timeout: float) -> None:
+        """Send what can be sent in time and give up the rest."""
+        deadline = self._clock.monotonic() + timeout
+        self._delivery.close(deadline)
+        self._run(deadline)
+        self._delivery.give_up(_GIVEN_UP)
+        self._reporter.tell()
+
+    def _run(self, deadline: float) -> None:
+        position = self._ledger.end()
+        end = monotonic() + deadline - self._clock.monotonic()  # should the clock stand still
+        while True:
+            resume = self._delivery.work(deadline)
+            self._reporter.tell()
+            if self._delivery.outcome(position) is not None or resume is None or resume > deadline or monotonic() > end:
+                return
+            self._clock.sleep(max(0.0, resume - self._clock.monotonic()))
+
+
+class ThreadWorker:
+    """Delivers on a daemon thread that is started by the first event."""
+
+    def __init__(
+        self, *, delivery: Delivery, reporter: Reporter, ledger: Ledger, buffer: Buffer, timing: Timing, clock: Clock
+    ) -> None:
+        self._delivery = delivery
+        self._reporter = reporter
+        self._ledger = ledger
+        self._buffer = buffer
+        self._timing = timing
+        self._clock = clock
+        self._thread: threading.Thread | None = None
+        self._running: threading.Thread | None = None  # until it has told of all, and ends
+        self._ended = Bell()
+        self._starting = SoloLock()
+        self._signal = threading.Lock()
+        self._signal.acquire()
+        self._deadline = float("inf")
+        self._inline = InlineWorker(
+            delivery=delivery, reporter=reporter, ledger=ledger, buffer=buffer, timing=timing, clock=clock
+        )
+        self._has_told = False
+        buffer.arm(1)
+
+    def wake(self) -> None:
+        """Wake the thread, or start it; if none can be started, do its work here, and try again next time."""
+        self._buffer.arm(NEVER)
+        try:
+            if self._thread is None:
+                check_stack()
+            if self._thread is not None:
+                self._raise_signal()
+            elif self._delivery.is_over():  # nothing is left but to tell: no thread is started for that
+                self._reporter.tell()
+            elif not self._start():
+                self._buffer.arm(self._timing.threshold)
+                self._inline.wake()
+        except BaseException:  # no stack, no memory, Ctrl-C: the next event wakes
+            self._buffer.arm(1)
+            raise
+
+    def flush(self, timeout: float) -> bool:
+        """Have the thread send all that waits, and wait for it."""
+        position = self._ledger.end()
+        self._delivery.flush_to(position)
+        self.wake()
+        if self._thread is None:
+            return self._inline.flush(timeout)
+        if self._is_worker():  # a transport of the host's: what it waits for, it holds up
+            return False
+        end = monotonic() + timeout
+        self._delivery.progress.wait_for(lambda: self._delivery.outcome(position) is not None, timeout)
+        settled = self._delivery.outcome(position) is True
+        self._await_telling(end - monotonic())
+        return settled
+
+    def close(self, timeout: float) -> None:
+        """Have the thread send what it can in time, and wait for it. A request that hangs settles itself later."""
+        end = monotonic() + timeout
+        self._deadline = self._clock.monotonic() + timeout
+        self._delivery.close(self._deadline)
+        if self._thread is None and self._delivery.is_over():
+            self._reporter.tell()  # of broken plugins, and of what enrichers dropped
+            return
+        self.wake()
+        if self._starting.acquire(timeout):  # another thread may be about to start it: it cannot be joined yet
+            self._starting.release()
+        thread = self._thread
+        if thread is None or thread.ident is None:  # there is none, or this runs on top of its start
+            self._inline.close(timeout)
+        elif not self._is_worker():
+            patience = self._delivery.stop_at - self._clock.monotonic() - min(_MOST_FOR_TELLING, 0.1 * timeout)
+            # Not join(): Python takes the thread for ended if a signal handler raises meanwhile.
+            if not self._ended.wait_for(lambda: self._running is not thread, patience):
+                self._delivery.give_up(_GIVEN_UP)
+                self._await_telling(end - monotonic())
+
+    def _is_worker(self) -> bool:
+        thread = self._thread
+        return thread is not None and thread.ident == threading.get_ident()
+
+    def _await_telling(self, timeout: float) -> None:
+        """Wait until the host has heard of all that was noted so far."""
+        awaited = self._reporter.begun + 1
+        if self._reporter.is_telling() or timeout <= 0:
+            return
+        if self._deadline < float("inf"):  # the thread may be in a request that hangs
+            with contextlib.suppress(RuntimeError):
+                start_thread(threading.Thread(target=self._reporter.tell, name="segops-closing", daemon=True))
+        self._raise_signal()
+        self._reporter.told.wait_for(lambda: self._reporter.ended >= awaited, timeout)
+
+    def _start(self) -> bool:
+        """Start the thread and say whether there is one, or will be: another caller may be at it."""
+        if not self._starting.acquire(0):
+            return True
+        try:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="segops", daemon=True)
+                self._running = self._thread = thread
+                start_thread(thread)
+                close_after_forking_thread()
+        except RuntimeError as error:  # there are none here, or no more of them, or the interpreter is exiting
+            self._thread = None
+            if not self._has_told:
+                self._has_told = True
+                what = f"no thread could be started ({error}): events are sent by the caller meanwhile"
+                self._reporter.error(SegOpsError(what))
+            return False
+        finally:
+            self._starting.release()
+        return True
+
+    def _raise_signal(self) -> None:
+        try:
+            self._signal.release()
+        except RecursionError:
+            raise
+        except RuntimeError:  # raised already
+            return
+
+    def _run(self) -> None:
+        try:
+            while not self._works():
+                time.sleep(_RESTART_AFTER)
+        finally:
+            self._thread = None  # first, so that whoever comes from here on starts another thread
+            self._buffer.arm(1)
+            if self._deadline < float("inf"):
+                self._delivery.give_up(_GIVEN_UP)
+            with contextlib.suppress(
+                BaseException
+            ):  # the host's code may call for an exit: this thread's is due anyway
+                self._reporter.tell()
+            if self._running is threading.current_thread():
+                self._running = None
+            self._ended.ring()
+
+    def _works(self) -> bool:
+        """Work until there is nothing more to do, or, with False, something failed that must not."""
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - a bug of ours, no memory, or the host's code called for an exit
+            self._reporter.error(SegOpsError(f"the worker failed and starts again: {type(error).__name__} was raised"))
+            return self._delivery.is_over()
+        return True
+
+    def _work(self) -> None:
+        interval = self._timing.flush_interval or float("inf")  # at 0 each event wakes the worker
+        tick = self._clock.monotonic() + interval
+        while True:
+            resume = self._delivery.work()
+            self._reporter.tell()
+            now = self._clock.monotonic()
+            if self._delivery.is_over() or now >= self._deadline or (resume is not None and resume > self._deadline):
+                return
+            if now >= tick:
+                self._delivery.flush_to(self._ledger.end())
+                tick = now + interval
+                continue
+            self._sleep(min(tick, tick if resume is None else resume, self._deadline) - now)
+
+    def _sleep(self, seconds: float) -> None:
+        paused = self._clock.monotonic() < self._delivery.paused_until
+        length = self._delivery.spill_at if paused else self._timing.threshold
+        self._buffer.arm(length)
+        if self._buffer.waiting >= length:
+            return
+        self._signal.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX)))

@@ -1,0 +1,38 @@
+"""`segops dev`: the local SegOps over HTTP, with a live page, and what goes with it on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segops.core import Command, hookimpl, needs_modules
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["segops_register_commands"]
+
+
+@hookimpl
+def segops_register_commands() -> list[Command]:
+    """Register `segops dev`."""
+    return [
+        Command(
+            name="dev",
+            help="Run SegOps on this machine, with a live page of what arrives.",
+            configure=_configure,
+            run=_run,
+        )
+    ]
+
+
+def _configure(parser: argparse.ArgumentParser) -> None:
+    from segops.devserver.arguments import add_arguments  # noqa: PLC0415 - loads argparse, which clients must not
+
+    add_arguments(parser)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    with needs_modules("`segops dev`", extra="dev"):
+        from segops.devserver.command import run  # noqa: PLC0415 - loads a server and SQLite, which clients must not
+
+    return run(arguments)

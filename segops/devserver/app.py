@@ -1,0 +1,294 @@
+"""The ASGI application: the API, the page, and what the page reads.
+
+The API looks at keys. The page and everything below /_dev/ need none; they answer only to this machine.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from segops import SegOpsConfigError
+from segops.core import Request
+from segops.devserver.discovery import INFO_PATH, Info
+from segops.devserver.feed import Feed
+from segops.devserver.page import load_page
+from segops.emulator import MAX_BODY, Filter, LocalSegOps
+
+_log = logging.getLogger("segops.dev")
+
+_MOST_ROWS = 500
+_MOST_REQUESTS = 500
+_DISCARDED = 4 * MAX_BODY
+_MOST_DIGITS = 100
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:@/\s]+))(?::[0-9]{1,5})?")
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+Endpoint = Callable[[HttpRequest], Awaitable[HttpResponse]]
+
+
+def make_app(
+    local: LocalSegOps,
+    info: Info,
+    *,
+    is_stopping: Callable[[], bool],
+    reset: Callable[[tuple[str, int]], None],
+) -> Starlette:
+    """Return the application.
+
+    Args:
+        local: What answers the API.
+        info: What it says of itself.
+        is_stopping: Whether streams are to end.
+        reset: Resets the connection of a client, by its address.
+    """
+    views = _Views(local, info, is_stopping)
+    filters = frozenset({"type", "user", "text"})
+    routes: dict[str, tuple[Endpoint, frozenset[str]]] = {
+        INFO_PATH: (views.show_info, frozenset()),
+        "/_dev/overview": (views.overview, frozenset()),
+        "/_dev/events": (views.events, filters | {"limit", "before"}),
+        "/_dev/events/{id}": (views.event, frozenset()),
+        "/_dev/skipped": (views.skipped, frozenset({"limit"})),
+        "/_dev/stream": (views.stream, filters | {"after"}),
+        "/_dev/requests": (views.requests, frozenset({"after"})),
+        "/_dev/referrals": (views.referrals, frozenset()),
+        "/_dev/segments/{id}/history": (views.history, frozenset()),
+    }
+    guarded = [Route(path, _for_this_machine(view, known), methods=["GET"]) for path, (view, known) in routes.items()]
+    page = Route("/", _for_this_machine(views.page, None), methods=["GET"])
+    faults = Route("/_dev/faults", _for_this_machine(views.faults, frozenset()), methods=["GET", "POST", "DELETE"])
+    app = Starlette(routes=[page, *guarded, faults])
+    app.router.redirect_slashes = False
+    app.router.default = _Api(local, reset)  # not a Mount, which a path without a leading slash would miss
+    return app
+
+
+class _Api:
+    """Hands requests to the local SegOps."""
+
+    def __init__(self, local: LocalSegOps, reset: Callable[[tuple[str, int]], None]) -> None:
+        self._local = local
+        self._reset = reset
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await _read_body(HttpRequest(scope, receive))
+            response = await self._answer(scope, body)
+        except ClientDisconnect:
+            return
+        except ConnectionResetError:  # a scripted fault
+            self._reset(scope["client"])
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return
+        await response(scope, receive, send)
+
+    async def _answer(self, scope: Scope, body: bytes) -> HttpResponse:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        query = scope["query_string"]
+        target = scope["raw_path"] + (b"?" + query if query else b"")
+        request = Request(scope["method"], target.decode("latin-1"), headers, body)
+        try:
+            answer = await run_in_threadpool(self._local.handle, request)
+        except ConnectionResetError:
+            raise
+        except Exception:  # noqa: BLE001 - the edge: a fault of ours must not take the server down
+            _log.exception("the local SegOps failed to answer a request")
+            return _json({"detail": "Internal server error."}, 500)
+        return HttpResponse(answer.body, answer.status, dict(answer.headers))
+
+
+async def _read_body(request: HttpRequest) -> bytes:
+    """Return the body; of one that is too large only so much that its size is refused.
+
+    What the client is still sending then is read and forgotten: closing at once would reset the connection under the
+    answer.
+    """
+    kept, seen = bytearray(), 0
+    async for chunk in request.stream():
+        seen += len(chunk)
+        if len(kept) <= MAX_BODY:
+            kept += chunk
+        if seen > _DISCARDED:
+            break
+    return bytes(kept)
+
+
+class _Views:
+    """What the page reads."""
+
+    def __init__(self, local: LocalSegOps, info: Info, is_stopping: Callable[[], bool]) -> None:
+        self._local = local
+        self._look = local.inspection
+        self._info = info
+        self._is_stopping = is_stopping
+
+    async def page(self, _request: HttpRequest) -> HttpResponse:
+        html, headers = load_page()
+        return HttpResponse(html, headers=dict(headers), media_type="text/html")
+
+    async def show_info(self, _request: HttpRequest) -> HttpResponse:
+        return _json(self._info)
+
+    async def overview(self, _request: HttpRequest) -> HttpResponse:
+        summary, types = await run_in_threadpool(lambda: (self._local.summary(), self._look.event_types()))
+        head = await run_in_threadpool(self._look.position)
+        return _json({**msgspec.structs.asdict(summary), "by_type": types, "position": head})
+
+    async def events(self, request: HttpRequest) -> HttpResponse:
+        """Answer with a page of events, newest first, before `before`, and where the stream goes on."""
+        limit = min(_whole(request, "limit") or 100, _MOST_ROWS)
+        token, head = await run_in_threadpool(lambda: (self._look.token(), self._look.position()))
+        # What arrives from now on is left to the stream, which starts at this position.
+        before = min(_whole(request, "before") or head.event + 1, head.event + 1)
+        events = await run_in_threadpool(self._look.events_before, before, limit, _filter(request))
+        return _json({"events": events, "position": f"{head}.{token}"})
+
+    async def event(self, request: HttpRequest) -> HttpResponse:
+        found = await run_in_threadpool(self._look.event, _id(request))
+        if found is None:
+            raise HTTPException(404, "Not found.")
+        return _json(found)
+
+    async def skipped(self, request: HttpRequest) -> HttpResponse:
+        limit = min(_whole(request, "limit") or 100, _MOST_ROWS)
+        return _json(await run_in_threadpool(self._look.skipped, limit))
+
+    async def stream(self, request: HttpRequest) -> HttpResponse:
+        after = request.headers.get("last-event-id") or request.query_params.get("after", "")
+        wanted = _filter(request)
+        feed = Feed(self._look, after, wanted, with_skipped=wanted == Filter())
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(feed.lines(self._is_stopping), media_type="text/event-stream", headers=headers)
+
+    async def requests(self, request: HttpRequest) -> HttpResponse:
+        """Answer with the requests after `after`, oldest first; the last 500 at most."""
+        after = _whole(request, "after")
+        records = self._local.requests()
+        newest = records[-1].id if records else 0
+        new = records[max(len(records) - (newest - after), 0) :] if after < newest else []
+        return _json(new[-_MOST_REQUESTS:])
+
+    async def referrals(self, _request: HttpRequest) -> HttpResponse:
+        return _json(await run_in_threadpool(self._look.referrals))
+
+    async def history(self, request: HttpRequest) -> HttpResponse:
+        return _json(await run_in_threadpool(self._look.segment_history, _id(request)))
+
+    async def faults(self, request: HttpRequest) -> HttpResponse:
+        """List, add (`{"faults": ["POST /x 503 x3"]}`) or clear scripted faults."""
+        script = self._local.faults
+        if request.method == "DELETE":
+            script.clear()
+        if request.method == "POST":
+            body = await _read_body(request)
+            if len(body) > MAX_BODY:
+                raise HTTPException(413, f"The request body is larger than {MAX_BODY} bytes.")
+            try:
+                script.add(*_wanted.decode(body).faults)
+            except (msgspec.DecodeError, ValueError, RecursionError, SegOpsConfigError) as error:
+                return _json({"faults": [str(error)]}, 400)
+        return _json({"faults": script.pending()}, 201 if request.method == "POST" else 200)
+
+
+class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    faults: list[str]
+
+
+_wanted = msgspec.json.Decoder(_Wanted)
+
+
+def _for_this_machine(endpoint: Endpoint, known: frozenset[str] | None) -> Endpoint:
+    """Return the endpoint, closed to other machines, to other sites, and to names that only pretend to be ours.
+
+    Args:
+        endpoint: What answers.
+        known: The parameters that its query may have; None for any.
+    """
+    return partial(_guard, endpoint, known)
+
+
+async def _guard(endpoint: Endpoint, known: frozenset[str] | None, request: HttpRequest) -> HttpResponse:
+    try:
+        _check_visitor(request)
+        if known is not None:
+            _check_parameters(request, known)
+        return await endpoint(request)
+    except HTTPException as refusal:
+        return _json({"detail": refusal.detail}, refusal.status_code)
+
+
+def _check_parameters(request: HttpRequest, known: frozenset[str]) -> None:
+    if unknown := request.query_params.keys() - known:
+        names = ", ".join(sorted(known)) or "none"
+        raise HTTPException(400, f"Unknown parameter {min(unknown)[:80]!r}: known are {names}.")
+
+
+def _check_visitor(request: HttpRequest) -> None:
+    """Refuse other machines, other sites, and names that only pretend to be ours.
+
+    Raises:
+        HTTPException: 400 for a Host header that cannot be read, otherwise 403.
+    """
+    here = request.scope["server"][0]
+    if request.client is None or not (request.client.host == here or _is_loopback(request.client.host)):
+        raise HTTPException(403, "Only this machine may look at it: use the API with a key.")
+    host = request.headers.get("host", "")
+    found = _HOST.fullmatch(host)
+    if found is None:
+        raise HTTPException(400, "The Host header is no host: use localhost or 127.0.0.1.")
+    # A name that somebody else's DNS gave this address would let their page read ours.
+    if (found[1] or found[2]).lower() not in (*_LOCAL_NAMES, here):
+        raise HTTPException(403, "Unknown host: use localhost or 127.0.0.1.")
+    origin = request.headers.get("origin")
+    if origin is not None and origin != f"http://{host}":
+        raise HTTPException(403, "Other sites may not use it.")
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.removeprefix("::ffff:")).is_loopback
+
+
+def _filter(request: HttpRequest) -> Filter:
+    query = request.query_params
+    return Filter(query.get("type", ""), query.get("user", ""), query.get("text", ""))
+
+
+def _id(request: HttpRequest) -> int:
+    """Return the number in the path.
+
+    Raises:
+        HTTPException: 404; it is none. 400; nothing can have one that long.
+    """
+    text: str = request.path_params["id"]
+    if not (text.isascii() and text.isdecimal()):
+        raise HTTPException(404, "Not found.")
+    if len(text) > _MOST_DIGITS:
+        raise HTTPException(400, f"The id has {len(text)} digits: use the number of an event or a segment.")
+    return min(int(text), 1 << 62)
+
+
+def _whole(request: HttpRequest, name: str) -> int:
+    text = request.query_params.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else 0  # noqa: PLR2004 - fits in 64 bits
+
+
+def _json(value: Any, status: int = 200) -> HttpResponse:
+    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    return HttpResponse(msgspec.json.encode(value), status, headers, "application/json")

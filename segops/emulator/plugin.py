@@ -1,0 +1,20 @@
+"""The plugin that registers the `local:` scheme; loads nothing else until such a URL is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from segops.core import Transport, TransportFactory, hookimpl, needs_modules
+
+
+def _open(url: str) -> Transport:
+    with needs_modules("the local SegOps"):
+        from segops.emulator.transport import LocalTransport  # noqa: PLC0415 - loads sqlite3, which clients must not
+
+    return LocalTransport.from_url(url)
+
+
+@hookimpl
+def segops_register_transports() -> Mapping[str, TransportFactory]:
+    """Register `local:`."""
+    return {"local": _open}

@@ -1,0 +1,51 @@
+"""The list of all endpoints.
+
+Source: the table of endpoints itself.
+"""
+
+from __future__ import annotations
+
+import html
+
+from segops.emulator.answers import Answer
+from segops.emulator.call import Call
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Local SegOps: endpoints</title>
+</head>
+<body>
+<h1>Local SegOps: endpoints</h1>
+<table>
+<thead><tr><th>Method</th><th>Path</th><th>For</th><th>What it does</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+</body>
+</html>
+"""
+
+
+def list_endpoints(call: Call) -> Answer:
+    """List all endpoints, as JSON, or as HTML for a browser."""
+    from segops.emulator.routes import ROUTES  # noqa: PLC0415 - this endpoint is in that table itself
+
+    rows = [
+        {
+            "method": route.method,
+            "path": route.path,
+            "callers": sorted(route.admits),
+            "does": (route.endpoint.__doc__ or "").partition("\n")[0],
+        }
+        for route in ROUTES
+    ]
+    if "text/html" not in call.headers.get("accept", ""):
+        return Answer(200, {"endpoints": rows})
+    cells = [[row["method"], row["path"], ", ".join(row["callers"]), row["does"]] for row in rows]
+    lines = ["<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in cells]
+    page = _PAGE.format(rows="\n".join(lines))
+    return Answer(200, page.encode(), {"content-type": "text/html; charset=utf-8"})

@@ -1,0 +1,194 @@
+"""The local SegOps over HTTP/1.1, by the standard library's server."""
+
+from __future__ import annotations
+
+import http.server
+import logging
+import socket
+import socketserver
+import struct
+import sys
+import threading
+from contextlib import suppress
+from http import HTTPStatus
+from http.client import responses
+from typing import Any, cast
+
+from segops.core import Request, Response, SegOpsConfigError
+from segops.emulator.answers import MAX_BODY, Refusal, refuse, too_large
+from segops.emulator.service import LocalSegOps
+
+_log = logging.getLogger("segops.emulator")
+
+_POLL_SECONDS = 0.02
+_IDLE_SECONDS = 60.0
+_CLOSE_SECONDS = 2.0
+_CHUNK = 65_536
+_LENGTH_DIGITS = 19
+
+
+class LocalServer:
+    """Serves a local SegOps over HTTP on a thread of its own, and each connection on another.
+
+    Args:
+        local: What is served.
+        host: The address to listen on; by default reachable from this machine only.
+        port: The port; 0 for a free one.
+
+    Attributes:
+        url: Where it listens, such as "http://127.0.0.1:8000".
+
+    Raises:
+        SegOpsConfigError: The port is in use or the address is not of this machine.
+    """
+
+    def __init__(self, local: LocalSegOps, host: str = "127.0.0.1", port: int = 0) -> None:
+        try:
+            self._server = _Server((host, port), local)
+        except (OSError, OverflowError) as error:
+            raise SegOpsConfigError(f"cannot listen on {host}:{port} ({error}): choose another port") from error
+        self.url = f"http://{host}:{self._server.server_port}"
+        self._thread: threading.Thread | None = None
+
+    def __repr__(self) -> str:
+        return f"LocalServer({self.url!r})"
+
+    def __enter__(self) -> LocalServer:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> LocalServer:
+        """Start to answer, if it has not started yet; return itself."""
+        if self._thread is None:
+            self._thread = threading.Thread(
+                target=self._server.serve_forever, args=(_POLL_SECONDS,), name="segops-local", daemon=True
+            )
+            self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Stop: close all connections and wait, at most 2 s, for requests that are being answered."""
+        if self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._thread = None
+        self._server.server_close()
+        self._server.close_connections()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], local: LocalSegOps) -> None:
+        self.local = local
+        self._connections: set[socket.socket] = set()
+        self._changed = threading.Condition()
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind without the base class's look-up of the host's name, which may ask a DNS server."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment] # typeshed allows bytes
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Note the connection, on the accepting thread: none can slip by `close_connections`."""
+        with self._changed:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close the connection and forget it."""
+        super().shutdown_request(request)
+        with self._changed:
+            self._connections.discard(request)
+            self._changed.notify_all()
+
+    def close_connections(self) -> None:
+        """Wake every handler that waits for its client, and wait until all have ended."""
+        with self._changed:
+            for connection in self._connections:
+                with suppress(OSError):  # the client was faster
+                    connection.shutdown(socket.SHUT_RD)
+            self._changed.wait_for(lambda: not self._connections, _CLOSE_SECONDS)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - signature of the base class
+        """Log what went wrong with a connection, unless only the client went away."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            _log.exception("the local SegOps failed to serve a connection")
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.1"  # so that an unreadable request line is answered with a status, too
+    disable_nagle_algorithm = True
+    timeout = _IDLE_SECONDS
+
+    def _serve(self) -> None:
+        try:
+            response = self._respond(self._read_body())
+        except Refusal as refusal:
+            self.close_connection = True
+            response = refusal.answer.response()
+        self._write(response)
+
+    do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = _serve  # noqa: N815 - names of the base
+
+    def _respond(self, body: bytes) -> Response:
+        path = self.requestline.split()[1]  # self.path has lost one of two leading slashes
+        try:
+            return cast("_Server", self.server).local.handle(Request(self.command, path, dict(self.headers), body))
+        except ConnectionResetError:  # a scripted fault; the server then drops the connection
+            _reset(self.connection)
+            raise
+        except Exception:  # noqa: BLE001 - the edge: a fault of ours must not take the server down
+            _log.exception("the local SegOps failed to answer a request")
+            return refuse(500, "Internal server error.").answer.response()
+
+    def _read_body(self) -> bytes:
+        if "transfer-encoding" in self.headers:
+            raise refuse(411, "Transfer-Encoding is not supported: send Content-Length.")
+        lengths = set(self.headers.get_all("content-length", ["0"]))
+        text = lengths.pop()
+        if lengths or not (text.isascii() and text.isdecimal() and len(text) <= _LENGTH_DIGITS):
+            raise refuse(400, "Content-Length is not one number.")
+        length = int(text)
+        if length > MAX_BODY:
+            self._discard(min(length, 4 * MAX_BODY))
+            raise too_large()
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise refuse(400, "The request ended before its Content-Length.")
+        return body
+
+    def _discard(self, length: int) -> None:
+        """Read what the client is still sending: closing at once would reset the connection under the answer."""
+        while length > 0 and (chunk := self.rfile.read(min(length, _CHUNK))):
+            length -= len(chunk)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
+        """Answer what the base class refuses, such as an unknown method, with JSON."""
+        self.close_connection = True
+        self._write(refuse(code, f"{message or HTTPStatus(code).phrase}.").answer.response())
+
+    def _write(self, response: Response) -> None:
+        # One write: a head sent on its own would make the client wait for the rest.
+        lines = [
+            f"HTTP/1.1 {response.status} {responses.get(response.status, 'Unknown')}",
+            f"date: {self.date_time_string()}",
+            *([f"content-length: {len(response.body)}"] if response.status != HTTPStatus.NO_CONTENT else []),
+            *(f"{name}: {value}" for name, value in response.headers.items()),
+            *(["connection: close"] if self.close_connection else []),
+        ]
+        body = b"" if self.command == "HEAD" else response.body
+        self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - name of the base class
+        """Keep quiet: the journal holds what was asked."""
+
+
+def _reset(connection: socket.socket) -> None:
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()

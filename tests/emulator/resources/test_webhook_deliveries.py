@@ -1,0 +1,176 @@
+"""Webhooks: registered, signed, delivered to a real server, and their deliveries kept."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from segops.webhooks import parse_webhook, verify_webhook
+from tests.emulator.api_client import Api
+from tests.emulator.local_service import event
+
+P = "/webhooks/"
+
+
+class Receiver(ThreadingHTTPServer):
+    """Keeps what it is sent, and answers with `status` once `gate` is open."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.received: list[tuple[bytes, str | None]] = []
+        self.status = 200
+        self.gate = threading.Event()
+        self.gate.set()
+        self.url = f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.received.append((body, self.headers["x-segops-signature"]))
+        self.server.gate.wait(60)
+        self.send_response(self.server.status)
+        self.send_header("location", self.server.url)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.gate.set()
+            server.shutdown()
+            thread.join()
+
+
+def settle(api: Api) -> None:
+    assert api.segops._background.wait(60)
+
+
+def test_a_recompute_is_signed_and_delivered_to_all_active_hooks(both: Api) -> None:
+    both.track(event(1), event(2))
+    with receiver() as server:
+        both("POST", P, {"url": server.url, "secret": "whsec_test"})
+        both("POST", P, {"url": server.url, "secret": None, "description": "unsigned"})
+        both("POST", P, {"url": server.url, "is_active": False})
+        segment = both.segment("Café")
+        settle(both)
+        assert len(server.received) == 2
+        signed = next((body, header) for body, header in server.received if header)
+        unsigned = next(body for body, header in server.received if not header)
+    assert verify_webhook(signed[0], signed[1], "whsec_test")
+    assert not verify_webhook(signed[0], signed[1], "other")
+    parsed = parse_webhook(*signed, "whsec_test")
+    assert (parsed.event, parsed.tenant_slug, parsed.segment_id) == ("segment.recomputed", "local", segment)
+    assert (parsed.segment_name, parsed.member_count) == ("Café", 2)
+    assert json.loads(unsigned)["computed_at"] == "2026-01-01T00:00:00Z"
+    (delivery,) = both("GET", f"{P}1/deliveries/")["results"]
+    assert (delivery["status_code"], delivery["error"], delivery["segment_id"]) == (200, None, segment)
+    assert delivery["payload"].encode() == signed[0]
+    assert both("GET", f"{P}3/deliveries/")["count"] == 0
+
+
+def test_one_attempt_no_redirect_and_the_failure_is_kept(api: Api) -> None:
+    with receiver() as server:
+        server.status = 302
+        api("POST", P, {"url": server.url})
+        segment = api.segment()
+        settle(api)
+        server.status = 500
+        api.compute(segment)
+        settle(api)
+        assert len(server.received) == 2
+    api.compute(segment)
+    settle(api)
+    codes = [(each["status_code"], each["error"]) for each in api("GET", f"{P}1/deliveries/")["results"]]
+    assert codes[1:] == [(500, "answered with 500"), (302, "answered with 302")]
+    assert codes[0][0] is None
+    assert codes[0][1]
+
+
+def test_hooks_are_told_in_parallel_and_the_request_does_not_wait(api: Api) -> None:
+    with receiver() as slow, receiver() as fast:
+        slow.gate.clear()
+        api("POST", P, {"url": slow.url})
+        api("POST", P, {"url": fast.url})
+        api.segment()
+        while not (slow.received and fast.received):
+            time.sleep(0.005)
+        assert not api.segops._background.wait(0)
+        slow.gate.set()
+        settle(api)
+    assert api("GET", f"{P}1/deliveries/")["count"] == 1
+
+
+def test_a_hook_deleted_meanwhile_keeps_nothing(api: Api) -> None:
+    with receiver() as slow:
+        slow.gate.clear()
+        api("POST", P, {"url": slow.url})
+        api.segment()
+        api("DELETE", f"{P}1/")
+        slow.gate.set()
+        settle(api)
+    assert api.segops._database.query("SELECT count(*) FROM webhook_deliveries") == [(0,)]
+
+
+def test_close_waits_for_deliveries(api: Api) -> None:
+    with receiver() as server:
+        api("POST", P, {"url": server.url})
+        api.segment()
+        api.segops.close()
+        assert len(server.received) == 1
+        assert api("GET", f"{P}1/deliveries/")["count"] == 1
+
+
+def test_a_hook_lives_and_dies_and_keeps_its_secret(both: Api) -> None:
+    made = both("POST", P, {"url": "https://shop.example.org/hook", "secret": "s3"})
+    assert (made["secret"], made["is_active"], made["description"]) == ("***", True, "")
+    assert both("PATCH", f"{P}1/", {"secret": "***", "description": "x"})["secret"] == "***"
+    assert both.segops._database.query("SELECT secret FROM webhooks") == [("s3",)]
+    assert both("PUT", f"{P}1/", {"url": "http://localhost:1/"})["secret"] == ""
+    assert both.status("DELETE", f"{P}1/") == (204, None)
+    assert both.status("GET", f"{P}1/deliveries/")[0] == 404
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://shop.example.org/",
+        "ftp://127.0.0.1/",
+        "https://",
+        "https://a b/",
+        "https://[::1/",
+        "https://a:99999/",
+        "https://a:0/",
+        "http://127.0.0.1.example.org/",
+        "https://ü.example/",
+        "javascript:alert(1)",
+        "",
+    ],
+)
+def test_a_bad_url_is_refused(api: Api, url: str) -> None:
+    status, errors = api.status("POST", P, {"url": url})
+    assert (status, set(errors)) == (400, {"url"})
+
+
+def test_a_loopback_url_may_be_http(api: Api) -> None:
+    for url in ("http://127.0.0.1:5/", "http://[::1]:5/", "http://localhost/"):
+        assert api("POST", P, {"url": url})["url"] == url
