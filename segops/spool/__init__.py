@@ -1,29 +1,25 @@
 """The disk spool: batches that wait in an SQLite file until the server takes them.
 
-Loaded only by clients that are given a spool: it needs sqlite3.
+Names are loaded on first use: importing this package does not load SQLite.
 """
 
 from __future__ import annotations
 
-import os
-from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from segops.core import Limits, OpenSpool
-from segops.spool.contents import Waiting, export_spool, inspect_spool, purge_spool
-from segops.spool.files import check_path
-from segops.spool.spool import DiskSpool
-from segops.utils import absolute_path
+if TYPE_CHECKING:
+    from segops.spool.contents import Waiting, export_spool, inspect_spool, purge_spool
+    from segops.spool.opening import plan_spool
 
 __all__ = ["Waiting", "export_spool", "inspect_spool", "plan_spool", "purge_spool"]
 
 
-def plan_spool(path: str | os.PathLike[str], *, limits: Limits, always: bool, owned: bool) -> OpenSpool:
-    """Return what opens the spool of a client, in each process that it lives in.
+if not TYPE_CHECKING:  # type checkers would take every misspelt name for one that is loaded
 
-    Raises:
-        SegOpsConfigError: `path` is no path, or the file or its directory is open to others or a symbolic link.
-    """
-    absolute = Path(absolute_path("spool", path))
-    check_path(absolute)
-    return partial(DiskSpool, absolute, limits=limits, always=always, owned=owned)
+    def __getattr__(name: str) -> Any:
+        """Load the module of a public name on first use."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from segops.spool import contents, opening  # noqa: PLC0415 - both load SQLite
+
+        return getattr(opening if name == "plan_spool" else contents, name)

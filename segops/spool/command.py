@@ -13,7 +13,7 @@ import msgspec
 from segops import SegOpsClient, SegOpsConfigError, SegOpsError, Stats
 from segops.cli.terminal import is_terminal, report, write
 from segops.environment import read_environment
-from segops.spool import export_spool, inspect_spool, purge_spool
+from segops.spool.contents import export_spool, inspect_spool, purge_spool
 from segops.utils import absolute_path, escape, escape_json, format_json
 
 _CLOSING = 2.0

@@ -40,7 +40,7 @@ MUTANTS = [
     ),
     Mutant(
         "one kind of drop is not counted",
-        "core/tracker.py",
+        "delivery/tracker.py",
         "self._pipeline.ledger.refuse(dropped.reason)\n",
         'dropped.reason == "too_large" or self._pipeline.ledger.refuse(dropped.reason)\n',
         ("core/test_input.py",),
@@ -58,7 +58,7 @@ MUTANTS = [
     ),
     Mutant(
         "no lock around the mint of a session",
-        "core/session.py",
+        "delivery/auth.py",
         "        with self._lock:\n            token = self._tokens.get(who)",
         "        if True:\n            token = self._tokens.get(who)",
         ("core/test_session.py",),
@@ -72,7 +72,7 @@ MUTANTS = [
     ),
     Mutant(
         "a forked child keeps what the parent was about to send",
-        "core/lifecycle.py",
+        "delivery/process.py",
         "        living.after_fork()\n",
         "        living.after_fork\n",
         ("core/test_exit.py",),
@@ -86,14 +86,14 @@ MUTANTS = [
     ),
     Mutant(
         "a worker that failed is not started again",
-        "core/worker.py",
+        "delivery/worker.py",
         "while not self._works():",
         "if not self._works():",
         ("lifecycle/test_processes.py",),
     ),
     Mutant(
         "the memory of settled events is never given back",
-        "core/buffer.py",
+        "delivery/buffer.py",
         "        self.intake.pending_bytes -= size + events * self.intake.overhead\n",
         "        self.intake.pending_bytes -= 0\n",
         ("core/test_worker.py", "core/test_ledger.py"),
