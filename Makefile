@@ -5,10 +5,10 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # Tests of exits, signals and other people's servers: they need the machine for themselves. The others mostly wait.
-ALONE  := tests/lifecycle tests/network tests/soak tests/core/test_exit.py
+ALONE  := tests/lifecycle tests/network tests/soak tests/delivery/test_exit.py
 
 # Tests that are run once more without what is compiled.
-PURE   := tests/core --ignore=tests/core/test_exit.py
+PURE   := tests/core tests/delivery --ignore=tests/delivery/test_exit.py
 
 # Four processes, as most tests wait more than they work. What fails while they share the machine runs once more, by
 # itself: a failure then is one. Both are printed.

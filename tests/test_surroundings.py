@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugins.plugin_rig import Environment
+from tests.rig.plugins import Environment
 from tests.rig.programs import unconfigured
 
 TWICE = """

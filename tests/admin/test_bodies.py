@@ -20,7 +20,7 @@ import pytest
 from segops import SegOpsAdmin, SegOpsArgumentError
 from segops.core import SegOpsEncodingError
 from tests.admin.admin_rig import ok, scripted
-from tests.core.tracking import Outcome
+from tests.rig.tracking import Outcome
 
 UTC = timezone.utc
 

@@ -15,8 +15,8 @@ from segops import Context, Event, SegOpsClient, SegOpsEventError, UserContext
 from segops.core import Clock, PageView
 from segops.testing import FakeClock
 from segops.transports.memory import MemoryTransport
-from tests.core.harness import PUBLIC, MakeRig, Rig
-from tests.core.test_session import Auth
+from tests.delivery.test_session import Auth
+from tests.rig.harness import PUBLIC, MakeRig, Rig
 
 TIME = "2026-04-25T14:32:00Z"
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from segops import SegOpsClient, SegOpsEncodingError
-from tests.core.tracking import Outcome, sent
+from tests.rig.tracking import Outcome, sent
 
 UTC = dt.timezone.utc
 PLUS_TWO = dt.timezone(dt.timedelta(hours=2))

@@ -10,7 +10,7 @@ import msgspec
 import pydantic
 import pytest
 
-from tests.core.tracking import Outcome, sent
+from tests.rig.tracking import Outcome, sent
 
 WHEN = datetime(2027, 1, 5, tzinfo=timezone.utc)
 

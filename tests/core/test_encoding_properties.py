@@ -15,7 +15,7 @@ from segops import SegOpsClient
 from segops.core.encoding import encode_event, encode_plain, is_plain
 from segops.core.events import Event
 from segops.transports.memory import MemoryTransport
-from tests.core.tracking import FIELDS
+from tests.rig.tracking import FIELDS
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)

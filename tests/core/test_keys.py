@@ -15,7 +15,7 @@ from segops import SegOpsClient
 from segops.core import SESSION_PATH, Request, Response, SegOpsConfigError, SegOpsEventError, UserContext
 from segops.core.options import Limits
 from segops.transports.memory import MemoryTransport
-from tests.core.harness import PUBLIC, SECRET, Answer, MakeRig, reply
+from tests.rig.harness import PUBLIC, SECRET, Answer, MakeRig, reply
 
 TOKEN = "token.planted.secret_2"
 SIGNATURE = "5ec4e7" * 10

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from segops.core import SegOpsTransportError
 from segops.core.retry import Backoff, Clock, RetryPolicy, http_date, retry_after
 from segops.testing import FakeClock
-from tests.core.harness import MakeRig, reply, script
+from tests.rig.harness import MakeRig, reply, script
 
 NOW = 1_800_000_000.0
 IN_A_MINUTE = [

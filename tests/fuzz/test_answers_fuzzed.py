@@ -1,7 +1,7 @@
 """What servers and their impostors send: sessions, answers to batches, errors, webhooks, dates, and HTTP itself.
 
-Retry-After is fuzzed in core/test_retry.py, too; referrers in test_ai_referrer.py. Inputs that once failed, or that
-come close to it, stay as explicit examples.
+core/test_retry.py fuzzes Retry-After, too, and plugins/ai_referrer/test_hosts.py fuzzes referrers. Inputs that once
+failed, or nearly did, stay as explicit examples.
 """
 
 from __future__ import annotations

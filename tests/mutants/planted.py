@@ -43,7 +43,7 @@ MUTANTS = [
         "delivery/tracker.py",
         "self._pipeline.ledger.refuse(dropped.reason)\n",
         'dropped.reason == "too_large" or self._pipeline.ledger.refuse(dropped.reason)\n',
-        ("core/test_input.py",),
+        ("delivery/test_input.py",),
     ),
     Mutant(
         "redirects are followed, with the key",
@@ -54,35 +54,35 @@ MUTANTS = [
         '            there = Request(request.method, f"/{path}", request.headers, request.body)\n'
         '            return HttpTransport(f"http://{host}").send(there, timeout=timeout)\n'
         "        return response\n\n    def close(self)",
-        ("network/test_answer_rows.py", "test_http_limits.py"),
+        ("network/test_answer_rows.py", "transports/http/test_limits.py"),
     ),
     Mutant(
         "no lock around the mint of a session",
         "delivery/auth.py",
-        "        with self._lock:\n            token = self._tokens.get(who)",
-        "        if True:\n            token = self._tokens.get(who)",
-        ("core/test_session.py",),
+        "        with self._lock:\n            token = self._tokens.get(claim)",
+        "        if True:\n            token = self._tokens.get(claim)",
+        ("delivery/test_session.py",),
     ),
     Mutant(
         "each attempt has an idempotency key of its own",
         "core/batch.py",
         '"Idempotency-Key": self.key}',
         '"Idempotency-Key": str(uuid.uuid4())}',
-        ("core/test_answers.py", "network/test_network_rows.py"),
+        ("delivery/test_answers.py", "network/test_network_rows.py"),
     ),
     Mutant(
         "a forked child keeps what the parent was about to send",
         "delivery/process.py",
         "        living.after_fork()\n",
         "        living.after_fork\n",
-        ("core/test_exit.py",),
+        ("delivery/test_exit.py",),
     ),
     Mutant(
         "retries have no budget",
         "core/retry.py",
         "        if self._tokens >= 1.0:",
         "        if True:",
-        ("core/test_retry.py", "core/test_answers.py"),
+        ("core/test_retry.py", "delivery/test_answers.py"),
     ),
     Mutant(
         "a worker that failed is not started again",
@@ -96,6 +96,6 @@ MUTANTS = [
         "delivery/buffer.py",
         "        self.intake.pending_bytes -= size + events * self.intake.overhead\n",
         "        self.intake.pending_bytes -= 0\n",
-        ("core/test_worker.py", "core/test_ledger.py"),
+        ("delivery/test_worker.py", "delivery/test_ledger.py"),
     ),
 ]

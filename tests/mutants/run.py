@@ -1,10 +1,12 @@
-"""Plants each bug of `planted.py` in a copy of the project and has the tests look for it: `make mutants`.
+"""Plant each bug of `planted.py` in a copy of the project, and run the tests that must find it: `make mutants`.
 
-A bug that no test notices is printed as ALIVE and makes the run fail. Before that, the same tests must pass without it.
+First, every bug must fit the code as it is, and the tests must pass without one. A bug that no test finds is printed as
+ALIVE, and the run fails.
 """
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
@@ -26,6 +28,32 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def check_fit() -> None:
+    """Check that each bug can be planted and changes the code, and that the tests that must find it exist.
+
+    Raises:
+        SystemExit: The code or the tests have changed since `planted.py` was written.
+    """
+    problems = [f"{mutant.name}: {problem}" for mutant in MUTANTS for problem in find_problems(mutant)]
+    if problems:
+        sys.exit("update tests/mutants/planted.py:\n" + "\n".join(problems))
+
+
+def find_problems(mutant: Mutant) -> list[str]:
+    """Return what keeps a bug from being planted or found."""
+    path = ROOT / "segops" / mutant.file
+    missing = [f"tests/{name} does not exist" for name in mutant.tests if not (ROOT / "tests" / name).exists()]
+    if not path.exists():
+        return [f"segops/{mutant.file} does not exist", *missing]
+    sound = path.read_text()
+    if (count := sound.count(mutant.before)) != 1:
+        return [f"segops/{mutant.file} contains {mutant.before!r} {count} times instead of once", *missing]
+    broken = sound.replace(mutant.before, mutant.after)
+    if ast.dump(ast.parse(broken)) == ast.dump(ast.parse(sound)):
+        return ["it does not change the code", *missing]
+    return missing
+
+
 def copy(to: Path) -> None:
     """Copy what the tests need."""
     for name in NEEDED:
@@ -35,15 +63,9 @@ def copy(to: Path) -> None:
 
 
 def plant(mutant: Mutant, project: Path) -> str:
-    """Put the bug into its file and return what the file held.
-
-    Raises:
-        SystemExit: The code that it is for has changed.
-    """
+    """Put the bug into its file, and return the file as it was."""
     path = project / "segops" / mutant.file
     sound = path.read_text()
-    if sound.count(mutant.before) != 1:
-        sys.exit(f"{mutant.file} has {sound.count(mutant.before)} times, not once: {mutant.before!r}; see planted.py")
     path.write_text(sound.replace(mutant.before, mutant.after))
     return sound
 
@@ -66,6 +88,7 @@ def test(project: Path, tests: list[str]) -> tuple[int, str]:
 
 def main() -> int:
     """Return how many bugs are alive."""
+    check_fit()
     alive = 0
     with tempfile.TemporaryDirectory(prefix="segops-mutants-") as folder:
         project = Path(folder)

@@ -1,12 +1,14 @@
-"""Fixtures of the HTTP tests."""
+"""Fixtures that several packages of tests use."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
 from segops.transports.http import HttpTransport
+from tests.rig.harness import Answerer, MakeRig, Rig, build
 from tests.rig.tls import TLS
 
 
@@ -28,3 +30,17 @@ def closing() -> Iterator[Callable[[HttpTransport], HttpTransport]]:
     yield keep
     for transport in made:
         transport.close()
+
+
+@pytest.fixture
+def make() -> Iterator[MakeRig]:
+    """Make rigs, and close their clients without another attempt at the end."""
+    made: list[Rig] = []
+
+    def factory(answerer: Answerer = lambda _: 202, **options: Any) -> Rig:
+        made.append(build(answerer, **options))
+        return made[-1]
+
+    yield factory
+    for rig in made:
+        rig.client.shutdown(0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.harness import Answerer, MakeRig, Rig, build
+from tests.rig.harness import Answerer, MakeRig, Rig, build
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.harness import MakeRig, names
 from tests.rig.fault_server import FaultServer, answer
+from tests.rig.harness import MakeRig, names
 from tests.rig.programs import unconfigured
 from tests.spool.spool_rig import ROOT, closed_port, held, rows, stored
 

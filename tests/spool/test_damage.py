@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from segops import SegOpsSpoolError
-from tests.core.harness import MakeRig, Rig
+from tests.rig.harness import MakeRig, Rig
 from tests.spool.spool_rig import rows
 
 BATCHES = 12
@@ -20,7 +20,7 @@ FILLER = {"filler": "f" * 300}
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a spool of a process that is gone, with batches of one, two and three events."""
-    from tests.core.harness import build  # noqa: PLC0415 - the path is set by conftest
+    from tests.rig.harness import build  # noqa: PLC0415 - the path is set by conftest
 
     path = tmp_path_factory.mktemp("sound") / "spool.db"
     rig = build(lambda _: 503, spool=path)

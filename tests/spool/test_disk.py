@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from segops import Limits, SegOpsConfigError, SegOpsSpoolError, UserContext
-from tests.core.harness import PUBLIC, SECRET, MakeRig, Rig, names
+from tests.rig.harness import PUBLIC, SECRET, MakeRig, Rig, names
 from tests.spool.spool_rig import ROOT, closed_port, held, rows, run
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may do this")

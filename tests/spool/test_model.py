@@ -14,7 +14,7 @@ from segops import Limits
 from segops.core import BATCH_PATH, Batch, DropReason, Spool, SpoolListener
 from segops.spool import plan_spool
 from segops.testing import FakeClock
-from tests.core.harness import names
+from tests.rig.harness import names
 
 AGE = 1000.0
 

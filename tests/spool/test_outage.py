@@ -13,8 +13,8 @@ import pytest
 
 from segops import Limits, SegOpsClient, SegOpsConfigError, SegOpsEventError
 from segops.core import SegOpsTransportError
-from tests.core.harness import MakeRig, idempotency_key, names, script, users
 from tests.rig.fault_server import FaultServer, hang_up, hold
+from tests.rig.harness import MakeRig, idempotency_key, names, script, users
 from tests.spool.spool_rig import LIMIT, closed_port, held, rows, run, start, stored
 
 

@@ -16,8 +16,8 @@ import pytest
 from segops import UserContext
 from segops.core import SESSION_PATH, Request
 from segops.spool.database import connect, transaction
-from tests.core.harness import PUBLIC, SECRET, Answer, MakeRig, reply
 from tests.rig.fault_server import FaultServer, answer
+from tests.rig.harness import PUBLIC, SECRET, Answer, MakeRig, reply
 from tests.rig.programs import unmeasured
 from tests.spool.spool_rig import LIMIT, closed_port, held, rows, run, start, stored
 

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from segops.core import SESSION_PATH, Request
-from tests.core.harness import PUBLIC, Answer, MakeRig, Rig, events
-from tests.core.test_session import session
+from tests.delivery.test_session import session
+from tests.rig.harness import PUBLIC, Answer, MakeRig, Rig, events
 
 FIVE_MINUTES = 300
 

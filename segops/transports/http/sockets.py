@@ -133,7 +133,7 @@ Dial = Callable[[str, int], TimedSocket]
 class _DeadlineConnection(HTTPConnection):
     """Connects with sockets that keep the deadline of the exchange.
 
-    urllib3 has no public way to bring a socket of one's own; tests/test_http_limits.py notices if this one changes.
+    urllib3 has no public way to bring your own socket; tests/transports/http/test_limits.py notices if this changes.
 
     Attributes:
         dial: Connects, in place of the function of this module.

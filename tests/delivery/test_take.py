@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from segops import Event, Limits, SegOpsEventError
-from tests.core.harness import MakeRig, Rig, events
-from tests.core.tracking import FIELDS
-from tests.plugins.plugin_rig import Enriching
+from tests.rig.harness import MakeRig, Rig, events
+from tests.rig.plugins import Enriching
+from tests.rig.tracking import FIELDS
 
 LARGE = {"text": "x" * 2000}
 KEPT: dict[str, Any] = {"user_id": "u-1", "event_type": "kept"}

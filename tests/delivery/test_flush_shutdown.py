@@ -17,8 +17,8 @@ from segops import SegOpsClient, Stats
 from segops.core import Request, Response, SegOpsConfigError, SegOpsTransportError, Transport
 from segops.core.options import Limits
 from segops.transports.memory import MemoryTransport
-from tests.core.harness import MakeRig, names, script
 from tests.rig.fault_server import Call, FaultServer, answer, hold, raw, stall
+from tests.rig.harness import MakeRig, names, script
 
 KEY = "sk_test_flush"
 

@@ -16,9 +16,9 @@ from segops.core.batch import owner_size
 from segops.core.encoding import split
 from segops.delivery.buffer import OWNER_BYTES, ROUND_EVENTS, OwnedIntake, identity
 from segops.delivery.intake import OwnedEvent
-from tests.core.harness import PUBLIC, MakeRig, Rig, events
-from tests.core.intakes import PLENTY, make
-from tests.core.test_session import session
+from tests.delivery.intakes import PLENTY, make
+from tests.delivery.test_session import session
+from tests.rig.harness import PUBLIC, MakeRig, Rig, events
 
 USERS = ("a", "é", None)
 OWNERS = [UserContext(user, device, sig) for user in USERS for device in (None, "d") for sig in (None, "1", "2")]

@@ -10,7 +10,7 @@ from segops import Event, Observer, SegOpsClient, SegOpsConfigError, SegOpsPlugi
 from segops.composition.plugins import Plugins, name_of
 from segops.core import Command, Enricher, Request, Response, Transport
 from segops.transports.memory import MemoryTransport
-from tests.plugins.plugin_rig import Enriching, marking
+from tests.rig.plugins import Enriching, marking
 
 
 def plugins_of(*given: object, selection: str = "none") -> Plugins:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from segops.core.encoding import join, joined_size, split
 from segops.delivery.intake import PureIntake
-from tests.core.intakes import FIELDS, KINDS, PLENTY, both_kinds, each_kind, make, offer
+from tests.delivery.intakes import FIELDS, KINDS, PLENTY, both_kinds, each_kind, make, offer
 
 LARGEST = 3000
 sizes = st.integers(2, 40) | st.sampled_from([900, 1000, 1009, 1010, 1011, 1012, 1013, 2000, LARGEST])

@@ -12,7 +12,7 @@ import pytest
 from segops.core.encoding import encode_plain
 from segops.delivery.buffer import NEVER
 from segops.delivery.intake import PureIntake
-from tests.core.intakes import FIELDS, PLENTY, each_kind, make, nothing, offer, take
+from tests.delivery.intakes import FIELDS, PLENTY, each_kind, make, nothing, offer, take
 
 ATTRIBUTES = [name for name in PureIntake.__slots__ if not name.startswith("_")]
 

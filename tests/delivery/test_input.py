@@ -15,7 +15,7 @@ import pytest
 
 from segops import Event, Limits, SegOpsClient, SegOpsEncodingError, SegOpsEventError
 from segops.transports.memory import MemoryTransport
-from tests.core.tracking import FIELDS, Outcome
+from tests.rig.tracking import FIELDS, Outcome
 
 UTC = timezone.utc
 ODD = timezone(timedelta(hours=5, minutes=30, seconds=29))

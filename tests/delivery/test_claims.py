@@ -14,8 +14,8 @@ from segops import Limits, SegOpsClient, SegOpsEventError, sign_user_id
 from segops.core import SESSION_PATH, Request, Response
 from segops.emulator import LocalSegOps, LocalServer
 from segops.transports.memory import MemoryTransport
-from tests.core.harness import PUBLIC, SECRET, Answer, MakeRig, Rig, build, reply
-from tests.core.test_session import session
+from tests.delivery.test_session import session
+from tests.rig.harness import PUBLIC, SECRET, Answer, MakeRig, Rig, build, reply
 
 GOOD, FORGED, UNSIGNED, TAMPERED, STALE = "good", "forged", "unsigned", "tampered", "stale"
 NEVER = 1_000_000

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugins.plugin_rig import Environment
+from tests.rig.plugins import Environment
 
 MARK = """
 from segops import hookimpl

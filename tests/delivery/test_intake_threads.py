@@ -14,9 +14,9 @@ import pytest
 from segops import Limits
 from segops.core.encoding import joined_size
 from segops.delivery.buffer import NEVER, Buffer
-from tests.core.harness import MakeRig
-from tests.core.intakes import FIELDS
-from tests.core.tracking import FIELDS as TRACKED
+from tests.delivery.intakes import FIELDS
+from tests.rig.harness import MakeRig
+from tests.rig.tracking import FIELDS as TRACKED
 
 THREADS = 8
 EACH = 20_000

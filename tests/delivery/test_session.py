@@ -25,7 +25,7 @@ from segops.core.options import ApiKey
 from segops.core.retry import Clock
 from segops.delivery.auth import Sessions
 from segops.testing import FakeClock
-from tests.core.harness import PUBLIC, Answer, Answerer, MakeRig, Rig, events, idempotency_key, reply, users
+from tests.rig.harness import PUBLIC, Answer, Answerer, MakeRig, Rig, events, idempotency_key, reply, users
 
 DAY = 86_400.0
 

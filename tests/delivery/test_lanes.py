@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from segops.core import SESSION_PATH, Request, Response
-from tests.core.harness import PUBLIC, Answer, Rig, build
-from tests.core.test_session import Auth, Current
+from tests.delivery.test_session import Auth, Current
+from tests.rig.harness import PUBLIC, Answer, Rig, build
 
 USERS = ["ann", "bob", "mallory"]
 ANSWERS = [202, 202, 202, 401, 403, 400, 413, 404, 429, 500, 503]

@@ -10,7 +10,7 @@ import pytest
 from segops import Event, SegOpsClient, SegOpsPluginError, Stats
 from segops.delivery.enrichment import MAX_ADDED, MAX_STRIKES, SLOW
 from segops.transports.memory import MemoryTransport
-from tests.plugins.plugin_rig import Enriching
+from tests.rig.plugins import Enriching
 
 
 class Run:

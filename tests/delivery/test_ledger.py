@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from segops.core import Request, Response, SegOpsTransportError
 from segops.core.options import Limits
 from segops.delivery.ledger import Tally
-from tests.core.harness import Answer, Rig, build, names, users
+from tests.rig.harness import Answer, Rig, build, names, users
 
 REASONS = {400: "rejected", 422: "rejected", 413: "too_large"}
 MAX_EVENTS = 40

@@ -17,7 +17,7 @@ import segops.delivery
 from segops.core.encoding import encode_event
 from segops.core.events import Event
 from segops.delivery.intake import IS_COMPILED
-from tests.core.intakes import FIELDS, KINDS, both_kinds, each_kind, offer, time_of
+from tests.delivery.intakes import FIELDS, KINDS, both_kinds, each_kind, offer, time_of
 
 BOUND = 32
 """Dicts and lists within each other that the compiled one takes."""

@@ -23,7 +23,7 @@ import pytest
 from segops import Event
 from segops.core import Clock
 from segops.delivery.intake import IS_COMPILED
-from tests.core.harness import MakeRig
+from tests.rig.harness import MakeRig
 
 ROOT = Path(__file__).parents[2]
 PAYLOAD = {"order_id": "ord-4567", "total": 1141.75, "quantity": 3, "currency": "USD", "is_first": False}

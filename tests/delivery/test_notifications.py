@@ -6,7 +6,7 @@ from typing import Any
 from segops import Observer, RetryPolicy, SegOpsClient, hookimpl
 from segops.core import DropReason
 from segops.transports.memory import MemoryTransport
-from tests.plugins.plugin_rig import Enriching
+from tests.rig.plugins import Enriching
 
 
 class Watching(Observer):

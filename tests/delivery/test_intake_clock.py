@@ -18,8 +18,8 @@ import freezegun
 import pytest
 import time_machine
 
-from tests.core.intakes import FIELDS, both_kinds, each_kind, make, take, time_of
-from tests.core.tracking import Outcome
+from tests.delivery.intakes import FIELDS, both_kinds, each_kind, make, take, time_of
+from tests.rig.tracking import Outcome
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
 FROZEN = datetime(2012, 1, 14, 3, 21, 34, 500_000, tzinfo=timezone.utc)
@@ -75,7 +75,7 @@ ON_A_SET_CLOCK = """
 import ctypes, os, sys
 from datetime import datetime, timezone
 from segops.core.encoding import encode_plain
-from tests.core.intakes import FIELDS, KINDS, make, take, time_of
+from tests.delivery.intakes import FIELDS, KINDS, make, take, time_of
 set_clock = ctypes.CDLL(os.environ["LD_PRELOAD"]).set_clock
 set_clock.argtypes = [ctypes.c_long, ctypes.c_long]
 intakes = [make(kind) for kind in KINDS.values()]
@@ -145,7 +145,7 @@ import sys
 import time_machine
 from datetime import datetime, timezone
 with time_machine.travel(datetime(2012, 1, 14, 3, 21, 34, tzinfo=timezone.utc)):
-    from tests.core.tracking import Outcome
+    from tests.rig.tracking import Outcome
     sys.stdout.write(Outcome(payload={"a": 1}).event["occurred_at"][:17])
 today = datetime.now(timezone.utc)
 assert Outcome(payload={"a": 1}).event["occurred_at"][:4] >= str(today.year)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.intakes import FIELDS, each_kind, make, take
+from tests.delivery.intakes import FIELDS, each_kind, make, take
 
 ROUNDS = 100_000
 FEW = 50

@@ -1,0 +1,5 @@
+"""The fixtures of the command line's tests."""
+
+from tests.cli.conftest import ask, environment, local, run, server, strangers
+
+__all__ = ["ask", "environment", "local", "run", "server", "strangers"]
