@@ -58,7 +58,7 @@ class Response(msgspec.Struct, frozen=True):
         return f"Response({self.status}, {len(self.body)} bytes)"
 
 
-Accept = Callable[[Response], "Callable[[bytes], object] | None"]
+BodySink = Callable[[Response], "Callable[[bytes], object] | None"]
 """Decides where the body of a streamed answer goes.
 
 It is given the answer without its body as soon as the headers are there, and returns the function that takes the body
@@ -95,19 +95,19 @@ class Transport(abc.ABC):
             SegOpsTransportError: No answer came.
         """
 
-    def stream(self, request: Request, accept: Accept, *, timeout: float, idle: float | None = None) -> Response:
+    def stream(self, request: Request, sink: BodySink, *, timeout: float, idle: float | None = None) -> Response:
         """Send one request and hand the body of the answer on in pieces, for answers of any size.
 
         A function is handed in, rather than an open answer handed out: the connection cannot be left open or read on
         another thread, and a transport stays one call deep. The price is that the pieces cannot be pulled one by one.
-        What `accept` and its function raise ends the exchange and is raised here.
+        What `sink` and its function raise ends the exchange and is raised here.
 
         A transport need not override this: as it is, it sends with `send` and hands on the body in one piece, so that
         answers can be no larger than `send` reads.
 
         Args:
             request: What to send.
-            accept: Decides where the body goes, by the status and the headers of the answer.
+            sink: Decides where the body goes, by the status and the headers of the answer.
             timeout: Seconds that the whole exchange may take.
             idle: Seconds that may pass without a byte. Default: as long as `timeout`.
 
@@ -120,7 +120,7 @@ class Transport(abc.ABC):
         """
         response = self.send(request, timeout=timeout if idle is None else min(timeout, idle))
         head = Response(response.status, response.headers)
-        write = accept(head)
+        write = sink(head)
         if write is None:
             return response
         if response.truncated:

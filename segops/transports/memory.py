@@ -1,4 +1,4 @@
-"""Keep requests in memory, and answer them as a test wants."""
+"""Keep requests in memory, and return the responses that a test scripts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import msgspec
 from segops.core import BATCH_PATH, SESSION_PATH, SINGLE_PATH, Request, Response, Transport
 from segops.utils import Bell, ForkLock, parse_local_url
 
-Answer = Response | int | Exception | Callable[[Request], Response]
-"""What to answer: a response, a status, an exception to raise, or a function that makes the response."""
+ScriptedResponse = Response | int | Exception | Callable[[Request], Response | int]
+"""A response, a status, an exception to raise, or a function that makes a response or a status from the request."""
 
 _JSON = {"content-type": "application/json"}
 _SUCCESS = 2
@@ -26,26 +26,34 @@ class _Batch(msgspec.Struct):
 
 
 class MemoryTransport(Transport):
-    """Remembers what was sent, for tests; for any number of threads.
+    """Record what was sent, for tests; safe to use from any number of threads.
 
     Args:
-        *answers: What to answer, in this order; after that 202, or 400 if events cannot be read.
-        offline: False to be taken for a real server: a client with a public key then asks for a session, which is
-            answered with a token unless an answer is scripted.
-        clock: Returns unix seconds; a session lasts 15 minutes from there.
+        *responses: The first responses, in this order.
+        default: Every response after those. Default: 202, or 400 if the events cannot be decoded.
+        offline: False to act as a real server: a client with a public key then requests a session, and gets a token
+            unless a response is scripted.
+        clock: Returns Unix seconds; a session expires 15 minutes later.
 
     Attributes:
         requests: Every request, in order.
-        events: The events of the ingestion requests that were answered with 2xx, in order, as decoded JSON.
+        events: The events of the ingestion requests that got a 2xx response, in order, as decoded JSON.
     """
 
     url = "memory:"
 
-    def __init__(self, *answers: Answer, offline: bool = True, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        *responses: ScriptedResponse,
+        default: ScriptedResponse | None = None,
+        offline: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.offline = offline
         self.requests: list[Request] = []
         self.events: list[dict[str, Any]] = []
-        self._answers = deque(answers)
+        self._responses = deque(responses)
+        self._default = default
         self._clock = clock
         self._lock = ForkLock()
         self._changed = Bell()
@@ -55,62 +63,52 @@ class MemoryTransport(Transport):
         """Make the transport for "memory:".
 
         Raises:
-            SegOpsConfigError: More follows the scheme.
+            SegOpsConfigError: Something follows the scheme.
         """
         parse_local_url(url, example="memory:, or pass a MemoryTransport as transport to share one")
         return cls()
 
     def __repr__(self) -> str:
-        """Show how much was sent, but none of it."""
+        """Show how much was sent, but no data."""
         return f"MemoryTransport({len(self.requests)} requests, {len(self.events)} events)"
 
-    def send(self, request: Request, *, timeout: float) -> Response:  # noqa: ARG002 - it takes no time
-        """Remember the request and give the next answer."""
+    def send(self, request: Request, *, timeout: float) -> Response:  # noqa: ARG002 - it returns at once
+        """Record the request, and return the next response."""
         with self._lock:
             self.requests.append(request)
-            answer = self._answers.popleft() if self._answers else None
-        response = self._respond(request, answer)
+            scripted = self._responses.popleft() if self._responses else self._default
+        response = self._respond(request, scripted)
         if response.status // 100 == _SUCCESS:
             with self._lock:
                 self.events += _events(request) or []
             self._changed.ring()
         return response
 
-    def answer(self, *answers: Answer) -> None:
-        """Add answers after those that are still to be given."""
+    def respond_with(self, *responses: ScriptedResponse) -> None:
+        """Add responses after those that are still scripted."""
         with self._lock:
-            self._answers += answers
+            self._responses += responses
 
     def clear(self) -> None:
-        """Forget what was sent, and the answers that are still to be given."""
+        """Discard what was recorded, and the responses that are still scripted."""
         with self._lock:
             self.requests.clear()
             self.events.clear()
-            self._answers.clear()
+            self._responses.clear()
 
     def wait_for(self, n_events: int, timeout: float = 5.0) -> bool:
-        """Wait until `n_events` events have arrived in all; return False if they did not within `timeout` seconds."""
+        """Wait until `n_events` events have arrived in total; return False if they have not after `timeout` seconds."""
         return self._changed.wait_for(lambda: len(self.events) >= n_events, timeout)
 
-    def _respond(self, request: Request, answer: Answer | None) -> Response:
-        if isinstance(answer, Exception):
-            raise answer
-        if isinstance(answer, Response):
-            return answer
-        if isinstance(answer, int):
-            return Response(answer, _JSON, b"{}")
-        if answer is not None:
-            return answer(request)
-        if request.path == SESSION_PATH:
-            return self._session(request)
-        events = _events(request)
-        if events is None:
-            return Response(400, _JSON, b'{"detail":"The body is not the JSON of events."}')
-        taken = {"queued": len(events), "skipped": 0} if request.path == BATCH_PATH else {"queued": True}
-        return Response(202, _JSON, msgspec.json.encode(taken))
+    def _respond(self, request: Request, scripted: ScriptedResponse | None) -> Response:
+        if scripted is None:
+            return self._session(request) if request.path == SESSION_PATH else _ingest(request)
+        if isinstance(scripted, Exception):
+            raise scripted
+        response = scripted(request) if callable(scripted) else scripted
+        return Response(response, _JSON, b"{}") if isinstance(response, int) else response
 
     def _session(self, request: Request) -> Response:
-        """Answer the handshake as wire-protocol.md, section 3.2 has it."""
         user: dict[str, Any] = msgspec.json.decode(request.body or b"{}")
         uid = user.get("user_id") or f"anon_{user.get('anonymous_id', 'anonymous')}"
         expires_at = datetime.fromtimestamp(int(self._clock()) + _TOKEN_SECONDS, timezone.utc)
@@ -118,8 +116,16 @@ class MemoryTransport(Transport):
         return Response(200, _JSON, msgspec.json.encode(session))
 
 
+def _ingest(request: Request) -> Response:
+    events = _events(request)
+    if events is None:
+        return Response(400, _JSON, b'{"detail":"The body is not the JSON of events."}')
+    body = {"queued": len(events), "skipped": 0} if request.path == BATCH_PATH else {"queued": True}
+    return Response(202, _JSON, msgspec.json.encode(body))
+
+
 def _events(request: Request) -> list[dict[str, Any]] | None:
-    """Return the events of a request, none if it is for something else; None if its body cannot be read."""
+    """Return the events of a request, [] if it is for something else, or None if its body cannot be decoded."""
     try:
         if request.path == SINGLE_PATH:
             return [msgspec.json.decode(request.body, type=dict[str, Any])]

@@ -31,7 +31,7 @@ from segops.emulator import LocalSegOps, LocalTransport
 from segops.plugins.admin import ExportJob, UpsertReport
 from segops.plugins.admin.sinks import Memory
 from tests.admin.admin_rig import KEY, ok, scripted, targets
-from tests.rig.fault_server import FaultServer, answer, cut, drip, raw, redirect, reset
+from tests.rig.fault_server import FaultServer, cut, drip, raw, redirect, reset, respond
 from tests.rig.programs import unmeasured
 
 QUICK = RetryPolicy(base=0.001, cap=0.002)
@@ -159,7 +159,7 @@ def big(megabytes: int) -> bytes:
 def test_a_large_file_is_streamed_with_progress(tmp_path: Path) -> None:
     content = big(5)
     told: list[tuple[int, int | None]] = []
-    with FaultServer(answer(200, content, CSV)) as server, SegOpsAdmin(KEY, base_url=server.url) as admin:
+    with FaultServer(respond(200, content, CSV)) as server, SegOpsAdmin(KEY, base_url=server.url) as admin:
         size = admin.segments.download_export(7, tmp_path / "x", progress=lambda *so_far: told.append(so_far))
     assert size == len(content)
     assert (tmp_path / "x").read_bytes() == content
@@ -172,7 +172,7 @@ def test_a_large_file_is_streamed_with_progress(tmp_path: Path) -> None:
 def test_a_broken_download_begins_anew(tmp_path: Path) -> None:
     content = big(1)
     with (
-        FaultServer(cut(700_000, raw(200, content, CSV)), reset(), answer(503), answer(200, content, CSV)) as server,
+        FaultServer(cut(700_000, raw(200, content, CSV)), reset(), respond(503), respond(200, content, CSV)) as server,
         SegOpsAdmin(KEY, base_url=server.url, retry=QUICK) as admin,
     ):
         admin.segments.download_export(7, str(tmp_path / "x"))
@@ -195,7 +195,7 @@ def test_a_broken_download_leaves_nothing_under_the_name(tmp_path: Path) -> None
 def test_what_an_open_stream_was_given_is_not_given_again() -> None:
     stream = io.BytesIO()
     with (
-        FaultServer(answer(500), cut(700_000, raw(200, big(1), CSV)), answer(200, b"again")) as server,
+        FaultServer(respond(500), cut(700_000, raw(200, big(1), CSV)), respond(200, b"again")) as server,
         SegOpsAdmin(KEY, base_url=server.url, retry=QUICK) as admin,
         pytest.raises(SegOpsTransportError) as caught,
     ):
@@ -216,7 +216,7 @@ def test_a_silent_download_is_given_up(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_an_error_and_no_file(tmp_path: Path) -> None:
     with (
-        FaultServer(answer(404, b'{"detail":"Not found."}')) as server,
+        FaultServer(respond(404, b'{"detail":"Not found."}')) as server,
         SegOpsAdmin(KEY, base_url=server.url) as admin,
         pytest.raises(SegOpsNotFoundError) as caught,
     ):
@@ -232,7 +232,7 @@ def test_a_full_disk_is_no_network_error() -> None:
             raise OSError(28, f"No space left for {len(data)} bytes")
 
     with (
-        FaultServer(answer(200, b"x", CSV)) as server,
+        FaultServer(respond(200, b"x", CSV)) as server,
         SegOpsAdmin(KEY, base_url=server.url) as admin,
         pytest.raises(OSError, match="No space left"),
     ):
@@ -272,7 +272,7 @@ def test_an_answer_without_end_is_not_kept_in_memory() -> None:
 
 @pytest.mark.parametrize("redirects", [1, 0])
 def test_a_file_on_another_server_is_fetched_without_the_key(redirects: int, tmp_path: Path) -> None:
-    with FaultServer(answer(200, b"members", CSV)) as storage, FaultServer() as server:
+    with FaultServer(respond(200, b"members", CSV)) as storage, FaultServer() as server:
         url = f"{storage.url}/bucket/x.csv?X-Signature=a%2Fb"
         server.add(redirect(url, 302))
         job = ExportJob({"id": 5, "status": "complete", **({} if redirects else {"download_url": url})})
@@ -287,7 +287,7 @@ def test_a_file_on_another_server_is_fetched_without_the_key(redirects: int, tmp
 
 
 def test_a_url_of_the_same_server_has_the_key(tmp_path: Path) -> None:
-    with FaultServer(answer(200, b"x", CSV)) as server, SegOpsAdmin(KEY, base_url=f"{server.url}/prefix/api") as admin:
+    with FaultServer(respond(200, b"x", CSV)) as server, SegOpsAdmin(KEY, base_url=f"{server.url}/prefix/api") as admin:
         url = f"{server.url}/prefix/api/segments/exports/5/download/?a=1"
         admin.segments.download_export(ExportJob({"id": 5, "download_url": url}), tmp_path / "x")
     (received,) = server.journal

@@ -9,7 +9,7 @@ import pytest
 from segops import SegOpsAdmin, SegOpsNotFoundError, SegOpsResponseError
 from segops.core import Request, Response
 from tests.admin.admin_rig import ok, query, scripted, targets
-from tests.rig.fault_server import FaultServer, answer
+from tests.rig.fault_server import FaultServer, respond
 
 
 def items(first: int, last: int) -> list[dict[str, int]]:
@@ -84,7 +84,7 @@ def test_a_link_to_another_origin_is_never_requested(link: str) -> None:
     """Row 63."""
     pages = [{"count": 2, "next": link, "results": items(1, 1)}, {"count": 2, "next": None, "results": items(2, 2)}]
     with (
-        FaultServer(*(answer(200, ok(page).body) for page in pages)) as server,
+        FaultServer(*(respond(200, ok(page).body) for page in pages)) as server,
         SegOpsAdmin("sk_1", base_url=server.url) as admin,
     ):
         assert ids(admin.segments.iterate()) == [1, 2]

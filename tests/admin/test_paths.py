@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from segops import SegOpsAdmin, SegOpsArgumentError
 from segops.plugins.admin.paths import encode_segment, fill
 from tests.admin.admin_rig import scripted
-from tests.rig.fault_server import FaultServer, answer
+from tests.rig.fault_server import FaultServer, respond
 
 ODD = [
     "a/b",
@@ -38,7 +38,7 @@ ODD = [
 @pytest.mark.parametrize("user_id", ODD)
 def test_an_odd_id_is_one_segment(user_id: str) -> None:
     """Row 64."""
-    with FaultServer(answer(200, b'{"user_id": "x"}')) as server, SegOpsAdmin("sk_1", base_url=server.url) as admin:
+    with FaultServer(respond(200, b'{"user_id": "x"}')) as server, SegOpsAdmin("sk_1", base_url=server.url) as admin:
         admin.users.get(user_id)
     prefix, _, encoded = server.journal[0].target.rstrip("/").rpartition("/")
     assert prefix == "/api/explorer/users"

@@ -22,7 +22,7 @@ from segops import (
 from segops.core import Response, SegOpsEncodingError, SegOpsPayloadTooLargeError, SegOpsRedirectError
 from segops.plugins.admin.sinks import Memory
 from tests.admin.admin_rig import ok, scripted
-from tests.rig.fault_server import FaultServer, answer, cut, drip, endless_body, hang_up, hold, raw, reset
+from tests.rig.fault_server import FaultServer, cut, drip, endless_body, hang_up, hold, raw, reset, respond
 
 QUICK = RetryPolicy(base=0.001, cap=0.002)
 
@@ -144,11 +144,11 @@ def test_the_raw_answer_on_request() -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [reset(), hang_up(), cut(40, raw(200, b'{"id": 1}')), cut(80, raw(200, b'{"id": 1}')), answer(429), answer(500)],
+    [reset(), hang_up(), cut(40, raw(200, b'{"id": 1}')), cut(80, raw(200, b'{"id": 1}')), respond(429), respond(500)],
 )
 def test_a_broken_exchange_is_retried_over_the_network(fault: Any) -> None:
     with (
-        FaultServer(fault, answer(200, b'{"id": 1}')) as server,
+        FaultServer(fault, respond(200, b'{"id": 1}')) as server,
         SegOpsAdmin("sk_1", base_url=server.url, retry=QUICK) as admin,
     ):
         assert admin.segments.create(name="x").id == 1
@@ -183,7 +183,7 @@ HTML = b"<!doctype html><title>Bad gateway</title>"
 def test_a_success_that_holds_no_object_is_an_error_with_its_body(body: bytes) -> None:
     """Row 20."""
     with (
-        FaultServer(answer(200, body)) as server,
+        FaultServer(respond(200, body)) as server,
         SegOpsAdmin("sk_1", base_url=server.url) as admin,
         pytest.raises(SegOpsResponseError, match="Is the base URL that of a SegOps API") as caught,
     ):
@@ -197,7 +197,7 @@ def test_a_success_that_holds_no_object_is_an_error_with_its_body(body: bytes) -
 def test_an_html_error_page_is_an_error_of_its_status() -> None:
     headers = {"Content-Type": "text/html"}
     with (
-        FaultServer(answer(404, HTML, headers)) as server,
+        FaultServer(respond(404, HTML, headers)) as server,
         SegOpsAdmin("sk_1", base_url=server.url) as admin,
         pytest.raises(segops.SegOpsNotFoundError) as caught,
     ):
@@ -215,7 +215,7 @@ def test_an_action_may_be_answered_with_nothing_or_anything() -> None:
 def test_an_answer_beyond_what_the_transport_keeps_is_read_whole() -> None:
     rows = [{"id": number, "data": "x" * 1000} for number in range(3000)]
     with (
-        FaultServer(answer(200, ok({"count": 3000, "next": None, "results": rows}).body)) as server,
+        FaultServer(respond(200, ok({"count": 3000, "next": None, "results": rows}).body)) as server,
         SegOpsAdmin("sk_1", base_url=server.url) as admin,
     ):
         assert len(admin.products.list().results) == 3000

@@ -14,7 +14,7 @@ import pytest
 from segops import SegOpsAdmin
 from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.cli_rig import SEGOPS, Run
-from tests.rig.fault_server import Call, Fault, FaultServer, answer, cut, hang_up, hold, raw
+from tests.rig.fault_server import Call, Fault, FaultServer, cut, hang_up, hold, raw, respond
 from tests.rig.programs import unmeasured
 
 BINARY = b"\x89PNG\r\n\x1a\n\x00\x00\xff"
@@ -172,16 +172,16 @@ PAGE = {"Content-Type": "text/html"}
 @pytest.mark.parametrize(
     ("fault", "code", "message"),
     [
-        (answer(200, HTML, PAGE), 1, "Is the base URL that of a SegOps API?"),
-        (answer(200, b""), 1, "Is the base URL that of a SegOps API?"),
-        (answer(200, b'{"count": 1, "resu'), 1, "Is the base URL that of a SegOps API?"),
-        (answer(502, HTML, PAGE), 1, "the fault is the server's"),
-        (answer(302, b"", {"Location": "https://example.org/"}), 1, "check the URL"),
-        (answer(400, b'{"detail": "bad"}'), 1, "bad"),
-        (answer(401, b"{}"), 4, "check the API key"),
-        (answer(403, b"{}"), 4, "use another one"),
-        (answer(404, HTML, PAGE), 3, "check the URL"),
-        (answer(429, b"{}", {"Retry-After": "1"}), 6, "wait a minute"),
+        (respond(200, HTML, PAGE), 1, "Is the base URL that of a SegOps API?"),
+        (respond(200, b""), 1, "Is the base URL that of a SegOps API?"),
+        (respond(200, b'{"count": 1, "resu'), 1, "Is the base URL that of a SegOps API?"),
+        (respond(502, HTML, PAGE), 1, "the fault is the server's"),
+        (respond(302, b"", {"Location": "https://example.org/"}), 1, "check the URL"),
+        (respond(400, b'{"detail": "bad"}'), 1, "bad"),
+        (respond(401, b"{}"), 4, "check the API key"),
+        (respond(403, b"{}"), 4, "use another one"),
+        (respond(404, HTML, PAGE), 3, "check the URL"),
+        (respond(429, b"{}", {"Retry-After": "1"}), 6, "wait a minute"),
         (hang_up(), 5, "check the URL, and that the server runs"),
         (cut(len(raw(200)) - 4, raw(200)), 5, "check the URL, and that the server runs"),
         (hold(), 7, "allow more time"),
@@ -197,7 +197,7 @@ def test_servers_that_answer_badly(run: Run, fault: Fault, code: int, message: s
 
 
 def test_work_that_takes_too_long(run: Run) -> None:
-    pending = answer(200, b'{"export_id": 4, "id": 4, "status": "pending"}')
+    pending = respond(200, b'{"export_id": 4, "id": 4, "status": "pending"}')
     with FaultServer(*[pending] * 20) as server:
         words = ["segments", "export", "1", "--wait", "--timeout=0.1", "--api-url", server.url]
         done = run(*words, SEGOPS_API_KEY="sk_1")
@@ -206,8 +206,8 @@ def test_work_that_takes_too_long(run: Run) -> None:
 
 
 def test_a_bad_second_page_leaves_no_half_document(run: Run) -> None:
-    first = answer(200, b'{"count": 2, "next": "/api/segments/?page=2", "results": [{"id": 1}]}')
-    with FaultServer(first, answer(500, b"{}")) as server:
+    first = respond(200, b'{"count": 2, "next": "/api/segments/?page=2", "results": [{"id": 1}]}')
+    with FaultServer(first, respond(500, b"{}")) as server:
         words = ["segments", "list", "--all", "--max-retries=0", "--api-url", server.url]
         done = run(*words, SEGOPS_API_KEY="sk_1")
     assert (done.returncode, done.stdout) == (1, "")
@@ -224,7 +224,7 @@ def half(call: Call) -> None:
 def test_an_interrupted_download_leaves_no_file(
     environment: Mapping[str, str], tmp_path: Path, words: list[str]
 ) -> None:
-    job = answer(200, b'{"export_id": 4, "status": "complete"}')
+    job = respond(200, b'{"export_id": 4, "status": "complete"}')
     folder = tmp_path / "downloads"
     folder.mkdir()
     with FaultServer(*([job] if "export" in words else []), half) as server:

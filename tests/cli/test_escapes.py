@@ -16,7 +16,7 @@ from segops import SegOpsClient, SegOpsTransportError
 from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.cli_rig import Run
 from tests.cli.terminal import on_terminal
-from tests.rig.fault_server import Call, FaultServer, answer, raw
+from tests.rig.fault_server import Call, FaultServer, raw, respond
 
 EVIL = "n\x1b]0;pwned\x07\x1b[2J\x9b31m\u202egpj\u2028\u2066\u061c\u200b\ufeff\U000e0041\x00\x7f\r\n=1"
 HARMLESS = "Ünï 日本語 👩\u200d💻 a\u00a0b"
@@ -130,7 +130,7 @@ def test_a_spool_on_a_terminal(seen: dict[str, str], tmp_path: Path) -> None:
 def test_a_csv_in_a_file_is_data_and_safe_on_request(run: Run) -> None:
     names = ["=HYPERLINK(1)", "+1-2", "-5", "-1.5", "@SUM(A1)", "\t=1", " =1", "=1", "plain", "a=b", EVIL, None, -7]
     page = {"count": 1, "next": None, "previous": None, "results": [{"=id": 1, "name": name} for name in names]}
-    with FaultServer(*[answer(200, json.dumps(page).encode())] * 2) as server:
+    with FaultServer(*[respond(200, json.dumps(page).encode())] * 2) as server:
         more = {"SEGOPS_API_URL": server.url, "SEGOPS_API_KEY": "sk_1", "PYTHONUTF8": "1"}
         data = run("segments", "list", "-o", "csv", **more).stdout
         safe = run("segments", "list", "-o", "csv", "--safe-csv", **more).stdout

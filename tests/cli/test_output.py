@@ -13,7 +13,7 @@ from segops import SegOpsAdmin
 from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.cli_rig import Run, Strangers
 from tests.cli.terminal import on_terminal
-from tests.rig.fault_server import FaultServer, answer
+from tests.rig.fault_server import FaultServer, respond
 
 ESCAPE = "\x1b["
 
@@ -78,7 +78,7 @@ def test_a_page_keeps_its_count_with_fields(ask: Run, admin: SegOpsAdmin) -> Non
 
 
 def test_filters_reach_the_server_as_they_are_written(run: Run) -> None:
-    with FaultServer(answer(200, b'{"count": 0, "results": []}')) as server:
+    with FaultServer(respond(200, b'{"count": 0, "results": []}')) as server:
         words = ["--brand-name", "x y", "--price=1", "--flag", "--q=a", "--tag=1", "--tag=2"]
         done = run("products", "list", *words, SEGOPS_API_URL=server.url, SEGOPS_API_KEY="sk_1")
     assert done.returncode == 0

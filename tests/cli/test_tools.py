@@ -18,7 +18,7 @@ from segops.delivery import IS_COMPILED
 from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.cli_rig import SEGOPS, Run, Strangers
 from tests.cli.terminal import on_terminal
-from tests.rig.fault_server import FaultServer, answer, hold
+from tests.rig.fault_server import FaultServer, hold, respond
 from tests.rig.programs import unmeasured
 from tests.rig.tls import TLS
 
@@ -120,7 +120,7 @@ def test_any_endpoint_can_be_called(ask: Run, tmp_path: Path) -> None:
 
 
 def test_an_answer_that_is_no_json_is_printed_as_it_came(run: Run) -> None:
-    with FaultServer(answer(200, b"a,b\n", {"Content-Type": "text/csv"})) as server:
+    with FaultServer(respond(200, b"a,b\n", {"Content-Type": "text/csv"})) as server:
         done = run("api", "GET", "/file/", SEGOPS_API_URL=server.url, SEGOPS_API_KEY="sk_1")
     assert (done.returncode, done.stdout) == (0, "a,b\n")
 
@@ -287,7 +287,7 @@ NOW = {"Date": "Tue, 05 Jan 2027 09:30:00 GMT"}
 def test_odd_servers(  # noqa: PLR0917 - an argument a column
     ask: Run, status: int, body: bytes, headers: dict[str, str], code: int, expected: dict[str, str]
 ) -> None:
-    with FaultServer(*[answer(status, body, headers)] * 2) as server:
+    with FaultServer(*[respond(status, body, headers)] * 2) as server:
         found = findings(ask, code, SEGOPS_API_URL=server.url)
     assert {name: found[name][0] for name in expected} == expected
 
@@ -308,7 +308,7 @@ def test_tls_is_looked_at(ask: Run, tls: TLS) -> None:
         (tls.server(expired=True), True, "failed"),
         (tls.server(), False, "failed"),
     ):
-        with FaultServer(*[answer(200, b"{}")] * 3, tls=context) as server:
+        with FaultServer(*[respond(200, b"{}")] * 3, tls=context) as server:
             more = {"SSL_CERT_FILE": str(tls.ca_file)} if trusted else {}
             done = ask("doctor", SEGOPS_API_URL=server.url, **more)
         found = {each["check"]: each for each in json.loads(done.stdout)}

@@ -15,7 +15,7 @@ from segops import SegOpsClient
 from segops.core import SESSION_PATH, Request, Response, SegOpsConfigError, SegOpsEventError, UserContext
 from segops.core.options import Limits
 from segops.transports.memory import MemoryTransport
-from tests.rig.harness import PUBLIC, SECRET, Answer, MakeRig, reply
+from tests.rig.harness import PUBLIC, SECRET, MakeRig, Reply, reply
 
 TOKEN = "token.planted.secret_2"
 SIGNATURE = "5ec4e7" * 10
@@ -208,7 +208,7 @@ def test_secrets_show_nowhere(
     """Row 67."""
     caplog.set_level(logging.DEBUG)
 
-    def answer(request: Request) -> Answer:
+    def answer(request: Request) -> Reply:
         if request.path == SESSION_PATH and where == "events":
             body = b'{"token": "%b", "expires_at": "2099-01-01T00:00:00Z"}' % TOKEN.encode()
             return reply(200, body)

@@ -21,11 +21,11 @@ from segops.core import (
 )
 from segops.core.options import Limits
 from segops.core.retry import RetryPolicy
-from tests.rig.harness import Answer, MakeRig, events, idempotency_key, names, reply, script, users
+from tests.rig.harness import MakeRig, Reply, events, idempotency_key, names, reply, script, users
 
 HOLD_STATUSES = [100, 300, 301, 302, 303, 304, 307, 308, 401, 402, 403, 404, 405, 409, 410, 418, 431, 451, 501, 505]
 HOLD_STATUSES += [600, 601, 699, 700, 999]  # of no class that HTTP knows: another attempt may never be over
-RETRY_ANSWERS: list[Answer] = [
+RETRY_ANSWERS: list[Reply] = [
     *[408, 425, 429, 500, 502, 503, 504, 507, 520, 599],
     SegOpsTransportError("refused"),
     SegOpsTimeoutError("too slow"),
@@ -99,7 +99,7 @@ def test_a_hold_pauses_and_says_so_once(make: MakeRig, status: int) -> None:
     assert [type(error).__mro__[1] for error in rig.errors] in ([SegOpsApiError], [SegOpsApiError.__mro__[1]])
     stats = rig.client.stats()
     assert (stats.pending, stats.dropped) == (2, {})
-    rig.server.answerer = script()
+    rig.server.responder = script()
     rig.clock.advance(30.0)
     assert rig.client.flush()
     assert rig.server.stored == ["a", "b"]
@@ -128,7 +128,7 @@ def test_a_second_hold_after_a_recovery_is_told_again(make: MakeRig) -> None:
 
 
 @pytest.mark.parametrize("answer", RETRY_ANSWERS, ids=str)
-def test_a_passing_failure_is_repeated_byte_for_byte(make: MakeRig, answer: Answer) -> None:
+def test_a_passing_failure_is_repeated_byte_for_byte(make: MakeRig, answer: Reply) -> None:
     """Row 6."""
     rig = make(script(answer, answer, answer))
     rig.track("a", "b")
@@ -236,7 +236,7 @@ def test_a_split_in_the_middle_of_an_outage_keeps_order_and_keys(make: MakeRig) 
 
 def test_requests_hold_at_most_500_events(make: MakeRig) -> None:
     rig = make(batch_size=20, flush_interval=60)
-    rig.server.answerer = script(reply(429, retry_after="60"))
+    rig.server.responder = script(reply(429, retry_after="60"))
     rig.track(*names(1234))
     assert rig.client.flush()
     assert [len(events(each)) for each in rig.server.requests] == [20, 20, 500, 500, 214], "batch_size caps nothing"
@@ -297,7 +297,7 @@ def test_batches_go_to_the_batch_endpoint(make: MakeRig) -> None:
 
 
 @pytest.mark.parametrize("answer", [404, 401, 503, SegOpsTransportError("refused")], ids=str)
-def test_a_hold_expires_into_counted_drops(make: MakeRig, answer: Answer) -> None:
+def test_a_hold_expires_into_counted_drops(make: MakeRig, answer: Reply) -> None:
     """Row 11."""
     rig = make(lambda _: answer)
     rig.track("a", "b")
@@ -321,7 +321,7 @@ def test_events_that_were_held_keep_their_order(make: MakeRig) -> None:
         rig.track(name)
         rig.client.flush(0.0)
         rig.clock.advance(1.0)
-    rig.server.answerer = script()
+    rig.server.responder = script()
     rig.clock.advance(30.0)
     assert rig.client.flush()
     assert rig.server.stored == names(30)

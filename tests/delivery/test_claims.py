@@ -15,7 +15,7 @@ from segops.core import SESSION_PATH, Request, Response
 from segops.emulator import LocalSegOps, LocalServer
 from segops.transports.memory import MemoryTransport
 from tests.delivery.test_session import session
-from tests.rig.harness import PUBLIC, SECRET, Answer, MakeRig, Rig, build, reply
+from tests.rig.harness import PUBLIC, SECRET, MakeRig, Reply, Rig, build, reply
 
 GOOD, FORGED, UNSIGNED, TAMPERED, STALE = "good", "forged", "unsigned", "tampered", "stale"
 NEVER = 1_000_000
@@ -116,11 +116,11 @@ def test_order_is_kept_across_the_signatures_of_a_user(site: Site) -> None:
     assert site.stored() == order
 
 
-def signed_rig(refusal: Answer, **options: Any) -> tuple[Rig, dict[str, Any]]:
+def signed_rig(refusal: Reply, **options: Any) -> tuple[Rig, dict[str, Any]]:
     """Make a rig whose server takes the signature `ok` alone, and what its visitors say."""
     says: dict[str, Any] = {"user_id": "alice"}
 
-    def answer(request: Request) -> Answer:
+    def answer(request: Request) -> Reply:
         if request.path != SESSION_PATH:
             return 202
         is_good = msgspec.json.decode(request.body).get("user_id_sig", "").startswith("ok")
@@ -286,7 +286,7 @@ class Hanging:
         self.minted = 0
         self.used: list[str] = []
 
-    def __call__(self, request: Request) -> Answer:
+    def __call__(self, request: Request) -> Reply:
         if request.path != SESSION_PATH:
             self.used.append(request.headers["Authorization"])
             return 202
@@ -321,7 +321,7 @@ PLANTED = ("planted.person@example.org", "5ec4e7" * 10, "4111-planted", "token.p
 def test_row_67_what_a_server_repeats_stays_out_of_messages(make: MakeRig, status: int, where: str) -> None:
     person, signature, card, token = PLANTED
 
-    def answer(request: Request) -> Answer:
+    def answer(request: Request) -> Reply:
         if request.path == SESSION_PATH and where == "events":
             return session(token, 4e9)
         echo = {"detail": request.body.decode(), "code": card, "was": sorted(request.headers.values())}

@@ -17,7 +17,7 @@ from segops import SegOpsClient, Stats
 from segops.core import Request, Response, SegOpsConfigError, SegOpsTransportError, Transport
 from segops.core.options import Limits
 from segops.transports.memory import MemoryTransport
-from tests.rig.fault_server import Call, FaultServer, answer, hold, raw, stall
+from tests.rig.fault_server import Call, FaultServer, hold, raw, respond, stall
 from tests.rig.harness import MakeRig, names, script
 
 KEY = "sk_test_flush"
@@ -35,7 +35,7 @@ def test_each_loss_makes_one_flush_false(make: MakeRig) -> None:
     assert [rig.client.flush(), rig.client.flush()] == [False, True]
     rig.track("")
     assert [rig.client.flush(), rig.client.flush()] == [False, True]
-    rig.server.answerer = script(400)
+    rig.server.responder = script(400)
     rig.track("a")
     assert [rig.client.flush(), rig.client.flush()] == [False, True]
 
@@ -104,7 +104,7 @@ def test_a_black_hole_bounds_flush_and_shutdown(fault: Callable[[], Any], verb: 
 
 
 def test_flush_tells_the_truth_over_a_real_socket() -> None:
-    with FaultServer(answer(503), answer(202), answer(400)) as server:
+    with FaultServer(respond(503), respond(202), respond(400)) as server:
         client = SegOpsClient(server.url, KEY)
         client.track(user_id="a", event_type="x")
         assert client.flush()

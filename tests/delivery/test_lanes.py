@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from segops.core import SESSION_PATH, Request, Response
 from tests.delivery.test_session import Auth, Current
-from tests.rig.harness import PUBLIC, Answer, Rig, build
+from tests.rig.harness import PUBLIC, Reply, Rig, build
 
 USERS = ["ann", "bob", "mallory"]
 ANSWERS = [202, 202, 202, 401, 403, 400, 413, 404, 429, 500, 503]
@@ -24,7 +24,7 @@ class Strict(Auth):
         self.next: list[int] = []
         self.next_mint: list[int] = []
 
-    def __call__(self, request: Request) -> Answer:
+    def __call__(self, request: Request) -> Reply:
         if request.path == SESSION_PATH:
             return self.next_mint.pop() if self.next_mint else self.mint(request)
         judged = super().__call__(request)

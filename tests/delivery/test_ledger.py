@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from segops.core import Request, Response, SegOpsTransportError
 from segops.core.options import Limits
 from segops.delivery.ledger import Tally
-from tests.rig.harness import Answer, Rig, build, names, users
+from tests.rig.harness import Reply, Rig, build, names, users
 
 REASONS = {400: "rejected", 422: "rejected", 413: "too_large"}
 MAX_EVENTS = 40
@@ -67,7 +67,7 @@ class LedgerMachine(RuleBasedStateMachine):
         limits = Limits(max_events=MAX_EVENTS, batch_events=batch_events, hold=1e9)
         self.rig: Rig = build(self._answer, limits=limits)
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request) -> Reply:
         status, skipped = self.answers.popleft() if self.answers else (202, 0)
         if status == 0:
             return SegOpsTransportError("reset")

@@ -25,7 +25,7 @@ from segops.core.options import ApiKey
 from segops.core.retry import Clock
 from segops.delivery.auth import Sessions
 from segops.testing import FakeClock
-from tests.rig.harness import PUBLIC, Answer, Answerer, MakeRig, Rig, events, idempotency_key, reply, users
+from tests.rig.harness import PUBLIC, MakeRig, Reply, Responder, Rig, events, idempotency_key, reply, users
 
 DAY = 86_400.0
 
@@ -45,7 +45,7 @@ class Auth:
         self.revoked: set[str] = set()
         self.mismatches: list[str] = []
 
-    def __call__(self, request: Request) -> Answer:
+    def __call__(self, request: Request) -> Reply:
         if request.path == SESSION_PATH:
             return self.mint(request)
         token = request.headers["Authorization"].removeprefix("Bearer ")
@@ -76,7 +76,7 @@ class Current:
         return {"user_id": self.user}
 
 
-def public(make: MakeRig, auth: Answerer, **options: Any) -> tuple[Rig, Current]:
+def public(make: MakeRig, auth: Responder, **options: Any) -> tuple[Rig, Current]:
     current = Current()
     clock = auth.clock if isinstance(auth, Auth) else FakeClock()
     return make(auth, key=PUBLIC, get_user=current, clock=clock, **options), current
@@ -132,7 +132,7 @@ def test_a_wrong_local_clock_does_not_spoil_the_cache(make: MakeRig, wrong: floa
     clock = FakeClock()
     there = clock.time() + wrong
 
-    def answer(request: Request) -> Answer:
+    def answer(request: Request) -> Reply:
         if request.path != SESSION_PATH:
             return 202
         now = there + clock.monotonic()
@@ -327,8 +327,8 @@ GARBAGE = [
 def test_a_session_that_is_none_is_repeated_and_never_used(make: MakeRig, body: bytes) -> None:
     auth = Auth()
     garbage = [reply(200, body)] * 2
-    answerer: Answerer = lambda r: garbage.pop() if garbage and r.path == SESSION_PATH else auth(r)  # noqa: E731 - short
-    rig = make(answerer, key=PUBLIC, clock=auth.clock, get_user=Current())
+    responder: Responder = lambda r: garbage.pop() if garbage and r.path == SESSION_PATH else auth(r)  # noqa: E731 - short
+    rig = make(responder, key=PUBLIC, clock=auth.clock, get_user=Current())
     rig.track("a")
     assert rig.client.flush()
     assert len(rig.server.mints()) == 3
@@ -339,11 +339,11 @@ def test_a_session_that_is_none_is_repeated_and_never_used(make: MakeRig, body: 
 
 
 @pytest.mark.parametrize("answer", [429, 500, 503, SegOpsTransportError("refused")], ids=str)
-def test_a_mint_that_fails_for_now_is_repeated(make: MakeRig, answer: Answer) -> None:
+def test_a_mint_that_fails_for_now_is_repeated(make: MakeRig, answer: Reply) -> None:
     auth = Auth()
     failures = [answer] * 3
-    answerer: Answerer = lambda r: failures.pop() if failures and r.path == SESSION_PATH else auth(r)  # noqa: E731 - short
-    rig = make(answerer, key=PUBLIC, clock=auth.clock, get_user=Current())
+    responder: Responder = lambda r: failures.pop() if failures and r.path == SESSION_PATH else auth(r)  # noqa: E731 - short
+    rig = make(responder, key=PUBLIC, clock=auth.clock, get_user=Current())
     rig.track("a")
     assert rig.client.flush()
     assert rig.server.stored == ["a"]
@@ -353,8 +353,8 @@ def test_a_mint_that_fails_for_now_is_repeated(make: MakeRig, answer: Answer) ->
 def test_a_mint_obeys_retry_after(make: MakeRig) -> None:
     auth = Auth()
     slow = [reply(429, retry_after="17")]
-    answerer: Answerer = lambda r: slow.pop() if slow and r.path == SESSION_PATH else auth(r)  # noqa: E731 - short
-    rig = make(answerer, key=PUBLIC, clock=auth.clock, get_user=Current())
+    responder: Responder = lambda r: slow.pop() if slow and r.path == SESSION_PATH else auth(r)  # noqa: E731 - short
+    rig = make(responder, key=PUBLIC, clock=auth.clock, get_user=Current())
     rig.track("a")
     assert rig.client.flush()
     assert rig.server.times == [0.0, 17.0, 17.0]
@@ -372,7 +372,7 @@ def test_a_refused_key_holds_everybody_with_one_error(make: MakeRig, status: int
 def test_a_refused_context_holds_only_that_user(make: MakeRig) -> None:
     auth = Auth()
 
-    def answer(request: Request) -> Answer:
+    def answer(request: Request) -> Reply:
         return 403 if request.path == SESSION_PATH and b"mallory" in request.body else auth(request)
 
     rig = make(answer, key=PUBLIC, clock=auth.clock, get_user=(current := Current()))
@@ -392,7 +392,7 @@ def test_a_token_stands_in_no_repr(make: MakeRig) -> None:
 class Gate:
     """A handshake that is answered once it is let, while others queue up behind it."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Reply) -> None:
         self.answer = answer
         self.calls = 0
         self.entered = threading.Event()
@@ -458,7 +458,7 @@ def test_200_threads_cause_one_mint() -> None:
 
 
 @pytest.mark.parametrize("answer", [500, SegOpsTransportError("refused")], ids=str)
-def test_200_threads_share_one_error(answer: Answer) -> None:
+def test_200_threads_share_one_error(answer: Reply) -> None:
     gate = Gate(answer)
     tokens, failures = rush(gate)
     assert (gate.calls, tokens, len(failures), len(set(map(id, failures)))) == (1, [], 200, 1)

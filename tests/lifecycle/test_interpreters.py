@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.lifecycle.lifecycle_rig import DEPENDENCIES, PATIENCE, ROOT, environment, stored
-from tests.rig.fault_server import Call, FaultServer, answer, raw
+from tests.rig.fault_server import Call, FaultServer, raw, respond
 
 EXIT = """
 import sys
@@ -167,7 +167,7 @@ def test_row_28_a_fork_during_a_flush_leaves_each_process_its_own(python: str) -
             pass
         call.peer.send(raw())
 
-    with FaultServer(slow, answer()) as server:
+    with FaultServer(slow, respond()) as server:
         run(python, FORK, server.url)
         assert stored(server) == ["child"] * 10 + ["parent"] * 100
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.lifecycle.lifecycle_rig import PATIENCE, ROOT, environment, stored, wait_until
-from tests.rig.fault_server import FaultServer, answer
+from tests.rig.fault_server import FaultServer, respond
 
 HEADER = """
 import sys, time
@@ -138,7 +138,7 @@ for line in sys.stdin:
     )
     command = [sys.executable, str(tmp_path / "function.py")]
     with (
-        FaultServer(*[answer(close=True)] * 9) as server,
+        FaultServer(*[respond(close=True)] * 9) as server,
         subprocess.Popen(
             [*command, server.url],
             stdin=subprocess.PIPE,

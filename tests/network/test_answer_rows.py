@@ -11,7 +11,7 @@ import pytest
 
 from segops.core import SegOpsApiError
 from tests.network.network_rig import PATIENCE, SECRET, MakeDesk, same_request, stored, wait_until
-from tests.rig.fault_server import Fault, FaultServer, answer, endless_body, endless_headers, redirect
+from tests.rig.fault_server import Fault, FaultServer, endless_body, endless_headers, redirect, respond
 
 BOMB = """
 import resource, sys
@@ -30,7 +30,7 @@ print((peak() - before) // 1024, client.stats().delivered)
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_row_16_a_revoked_key_is_one_error_and_events_wait(desk: MakeDesk, status: int) -> None:
-    with FaultServer(*[answer(status, b'{"detail": "revoked"}')] * 4) as server:
+    with FaultServer(*[respond(status, b'{"detail": "revoked"}')] * 4) as server:
         it = desk(server.url)
         it.track("a", "b")
         it.flush_in_vain(5.0)
@@ -66,7 +66,7 @@ def test_row_18_a_gzip_bomb_costs_neither_memory_nor_the_event() -> None:
     block = packer.compress(b"\0" * 2**20) + packer.flush(zlib.Z_FULL_FLUSH)
     bomb = head + block * 1023
     assert len(zlib.decompressobj(wbits=31).decompress(bomb[: len(head) + 9 * len(block)])) == 10 * 2**20
-    with FaultServer(answer(), answer(202, bomb, {"Content-Encoding": "gzip"})) as server:
+    with FaultServer(respond(), respond(202, bomb, {"Content-Encoding": "gzip"})) as server:
         done = subprocess.run(
             [sys.executable, "-c", BOMB, server.url],
             capture_output=True,
@@ -94,7 +94,7 @@ def test_row_19_an_answer_without_end_is_cut(desk: MakeDesk, fault: Fault, reque
 
 @pytest.mark.parametrize("body", [b"<html>fine</html>", b'{"queued": tr', b"", b"\xff\xfe", b"[" * 100_000])
 def test_row_20_a_success_that_is_no_json_is_delivered_by_its_status(desk: MakeDesk, body: bytes) -> None:
-    with FaultServer(answer(200, body)) as server:
+    with FaultServer(respond(200, body)) as server:
         it = desk(server.url)
         it.track("a")
         assert it.delivers(1)
@@ -103,7 +103,7 @@ def test_row_20_a_success_that_is_no_json_is_delivered_by_its_status(desk: MakeD
 
 
 def test_row_21_what_the_server_skipped_is_counted(desk: MakeDesk) -> None:
-    with FaultServer(answer(202, b'{"queued": 3, "skipped": 2}')) as server:
+    with FaultServer(respond(202, b'{"queued": 3, "skipped": 2}')) as server:
         it = desk(server.url)
         it.track(*"abcde")
         assert not it.client.flush(PATIENCE)

@@ -17,7 +17,7 @@ from segops import RetryPolicy
 from segops.core import SegOpsTransportError
 from segops.transports.http import HttpTransport
 from tests.network.network_rig import PATIENCE, SECRET, TIMEOUT, MakeDesk, same_request, stored, wait_until
-from tests.rig.fault_server import Fault, FaultServer, answer, cut, drip, hang_up, hold, reset, stall
+from tests.rig.fault_server import Fault, FaultServer, cut, drip, hang_up, hold, reset, respond, stall
 from tests.rig.ports import lasting_port
 from tests.rig.proxy import Proxy
 from tests.rig.tls import TLS
@@ -105,7 +105,7 @@ def test_row_3_one_exchange_takes_the_timeout_in_total(desk: MakeDesk) -> None:
 
 
 def test_row_5_a_connection_that_the_server_closed_is_replaced_at_once(desk: MakeDesk) -> None:
-    with FaultServer(*[answer(close=True)] * 3) as server:
+    with FaultServer(*[respond(close=True)] * 3) as server:
         it = desk(server.url)
         for number in range(4):
             it.track(f"u-{number}")
@@ -163,7 +163,7 @@ def test_row_9_a_certificate_that_does_not_hold_means_one_error_and_waiting(
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 def test_row_10_a_proxy_that_wants_credentials(desk: MakeDesk, tls: TLS, *, secure: bool) -> None:
     with FaultServer(tls=tls.server() if secure else None) as server:
-        refusal = answer(407, b"", {"Proxy-Authenticate": "Basic"}, close=True)
+        refusal = respond(407, b"", {"Proxy-Authenticate": "Basic"}, close=True)
         with Proxy(server.port, first=[refusal, refusal]) as proxy:
             it = desk(HttpTransport(server.url, ca_file=tls.ca_file, proxy=proxy.url))
             it.track("a", "b")

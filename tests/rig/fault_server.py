@@ -1,6 +1,6 @@
 """A server that does to its clients what the fault matrix lists, and keeps its own journal of what it received.
 
-    with FaultServer(stall(), reset(), answer(503)) as server:
+    with FaultServer(stall(), reset(), respond(503)) as server:
         ...                     # the first request is never answered, the second reset, the third answered with 503,
     server.journal              # and every later one with 202; the journal is the oracle, not the client
 
@@ -59,7 +59,7 @@ class FaultServer:
 
     def next_fault(self) -> Fault:
         """Return what is done to the next request."""
-        return self._faults.popleft() if self._faults else answer()
+        return self._faults.popleft() if self._faults else respond()
 
     def __enter__(self) -> Self:
         self._threads[0].start()
@@ -127,7 +127,7 @@ def raw(status: int = 202, body: bytes = QUEUED, headers: dict[str, str] | None 
     return "\r\n".join(lines).encode() + body
 
 
-def answer(
+def respond(
     status: int = 202, body: bytes = QUEUED, headers: dict[str, str] | None = None, *, close: bool = False
 ) -> Fault:
     """Answer; with `close` the connection is closed afterwards, without having said so (a stale keep-alive)."""
@@ -143,7 +143,7 @@ def answer(
 
 def redirect(location: str, status: int = 307) -> Fault:
     """Send the client elsewhere."""
-    return answer(status, b"", {"Location": location})
+    return respond(status, b"", {"Location": location})
 
 
 def stall() -> Fault:

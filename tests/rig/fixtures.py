@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from segops.transports.http import HttpTransport
-from tests.rig.harness import Answerer, MakeRig, Rig, build
+from tests.rig.harness import MakeRig, Responder, Rig, build
 from tests.rig.tls import TLS
 
 
@@ -37,8 +37,8 @@ def make() -> Iterator[MakeRig]:
     """Make rigs, and close their clients without another attempt at the end."""
     made: list[Rig] = []
 
-    def factory(answerer: Answerer = lambda _: 202, **options: Any) -> Rig:
-        made.append(build(answerer, **options))
+    def factory(responder: Responder = lambda _: 202, **options: Any) -> Rig:
+        made.append(build(responder, **options))
         return made[-1]
 
     yield factory

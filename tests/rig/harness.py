@@ -1,59 +1,57 @@
-"""A client on a clock that stands still, in front of a server that does what a function says."""
+"""A client with a fake clock, connected to a server that responds as a function decides."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, cast
 
 import msgspec
 
 from segops import SegOpsClient
-from segops.core import BATCH_PATH, SESSION_PATH, SINGLE_PATH, Request, Response, Transport
+from segops.core import BATCH_PATH, SESSION_PATH, SINGLE_PATH, Request, Response
 from segops.core.retry import Clock
 from segops.testing import FakeClock
+from segops.transports.memory import MemoryTransport
 
 SECRET = "sk_test_planted_secret_1"
 PUBLIC = "pk_test_planted_public_1"
 NEVER = 1_000_000
 """A batch size that no test reaches: only a flush sends."""
 
-Answer = Response | int | Exception
-Answerer = Callable[[Request], Answer]
+Reply = Response | int | Exception
+Responder = Callable[[Request], Reply]
 
 
-class Server(Transport):
-    """Answers with what a function says and keeps a journal; the journal is the oracle, not the client.
+class Server(MemoryTransport):
+    """Respond as a function decides, and record the requests; the record is the oracle, not the client.
 
     Attributes:
-        requests: All requests, in order.
-        times: When they came, on `clock`.
-        stored: The user ids of the events that were answered with 2xx.
+        times: When the requests arrived, on `clock`.
     """
 
     url = "https://api.example.org"
 
-    def __init__(self, answerer: Answerer, clock: FakeClock) -> None:
-        self.answerer = answerer
-        self.requests: list[Request] = []
+    def __init__(self, responder: Responder, clock: FakeClock) -> None:
+        super().__init__(default=self._make_response, offline=False)
+        self.responder = responder
         self.times: list[float] = []
-        self.stored: list[str] = []
-        self._clock = clock
-        self._lock = threading.Lock()
+        self._fake_clock = clock
+
+    @property
+    def stored(self) -> list[str]:
+        """The user ids of the events that got a 2xx response."""
+        return [event["user_id"] for event in self.events]
 
     def send(self, request: Request, *, timeout: float) -> Response:
         assert timeout > 0
-        with self._lock:
-            self.requests.append(request)
-            self.times.append(self._clock.monotonic())
-        answer = self.answerer(request)
-        if isinstance(answer, Exception):
-            raise answer
-        response = answer if isinstance(answer, Response) else reply(answer)
-        if 200 <= response.status < 300 and request.path != SESSION_PATH:
-            with self._lock:
-                self.stored += users(request)
-        return response
+        self.times.append(self._fake_clock.monotonic())
+        return super().send(request, timeout=timeout)
+
+    def _make_response(self, request: Request) -> Response:
+        reply_or_error = self.responder(request)
+        if isinstance(reply_or_error, Exception):
+            raise reply_or_error
+        return reply_or_error if isinstance(reply_or_error, Response) else reply(reply_or_error)
 
     def ingestion(self) -> list[Request]:
         """Return the requests that carried events."""
@@ -88,27 +86,27 @@ class Rig(NamedTuple):
 class MakeRig(Protocol):
     """Makes a rig whose client is closed at the end of the test."""
 
-    def __call__(self, answerer: Answerer = ..., *, key: str = ..., **options: Any) -> Rig: ...
+    def __call__(self, responder: Responder = ..., *, key: str = ..., **options: Any) -> Rig: ...
 
 
-def build(answerer: Answerer = lambda _: 202, *, key: str = SECRET, **options: Any) -> Rig:
+def build(responder: Responder = lambda _: 202, *, key: str = SECRET, **options: Any) -> Rig:
     """Make a rig; by default it sends inline, and only when flushed."""
     clock = options.pop("clock", None) or FakeClock()
     errors: list[Exception] = []
-    server = Server(answerer, clock)
+    server = Server(responder, clock)
     settings: dict[str, Any] = {"worker": "inline", "batch_size": NEVER, "on_error": errors.append, **options}
     client = SegOpsClient(api_key=key, transport=server, clock=cast("Clock", clock), **settings)
     return Rig(client, server, clock, errors)
 
 
-def script(*answers: Answer) -> Answerer:
-    """Give these answers, then 202."""
-    waiting = list(answers)
+def script(*replies: Reply) -> Responder:
+    """Return these responses, then 202."""
+    waiting = list(replies)
     return lambda _: waiting.pop(0) if waiting else 202
 
 
 def reply(status: int, body: bytes = b'{"detail": "scripted"}', **headers: str) -> Response:
-    """Return an answer; underscores in header names stand for hyphens."""
+    """Return a response; underscores in header names stand for hyphens."""
     return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
 
 

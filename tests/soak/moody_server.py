@@ -11,7 +11,6 @@ from tests.rig.fault_server import (
     Call,
     Fault,
     FaultServer,
-    answer,
     cut,
     drip,
     endless_headers,
@@ -20,6 +19,7 @@ from tests.rig.fault_server import (
     raw,
     redirect,
     reset,
+    respond,
     stall,
 )
 
@@ -35,8 +35,8 @@ FAULTS: list[Fault] = [
     drip(headers=True),
     endless_headers(),
     redirect("http://127.0.0.1:9/elsewhere/"),
-    *[answer(status, b'{"detail": "moody"}') for status in (400, 401, 408, 413, 422, 425, 500, 502, 503, 504)],
-    *[answer(429, headers={"Retry-After": value}) for value in ("0", "abc", "-5", "1.5", "")],
+    *[respond(status, b'{"detail": "moody"}') for status in (400, 401, 408, 413, 422, 425, 500, 502, 503, 504)],
+    *[respond(429, headers={"Retry-After": value}) for value in ("0", "abc", "-5", "1.5", "")],
 ]
 
 

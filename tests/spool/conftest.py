@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.rig.harness import Answerer, MakeRig, Rig, build
+from tests.rig.harness import MakeRig, Responder, Rig, build
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def make(spool: Path) -> Iterator[MakeRig]:
     """Make rigs that share a spool, and close their clients at the end."""
     made: list[Rig] = []
 
-    def factory(answerer: Answerer = lambda _: 202, **options: Any) -> Rig:
-        made.append(build(answerer, **{"spool": spool, **options}))
+    def factory(responder: Responder = lambda _: 202, **options: Any) -> Rig:
+        made.append(build(responder, **{"spool": spool, **options}))
         return made[-1]
 
     yield factory

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig.fault_server import FaultServer, answer
+from tests.rig.fault_server import FaultServer, respond
 from tests.rig.harness import MakeRig, names
 from tests.rig.programs import unconfigured
 from tests.spool.spool_rig import ROOT, closed_port, held, rows, stored
@@ -82,7 +82,7 @@ def test_send_says_what_is_left(filled: Path) -> None:
     assert done.returncode == 5
     assert json.loads(done.stdout)["left"] == 4
     assert held(filled) == 4
-    with FaultServer(*[answer(401)] * 9) as server:
+    with FaultServer(*[respond(401)] * 9) as server:
         done = segops("send", "--path", str(filled), "--api-url", server.url, "--timeout", "60")
     assert done.returncode == 4, "the key is refused"
     assert held(filled) == 4

@@ -16,8 +16,8 @@ import pytest
 from segops import UserContext
 from segops.core import SESSION_PATH, Request
 from segops.spool.database import connect, transaction
-from tests.rig.fault_server import FaultServer, answer
-from tests.rig.harness import PUBLIC, SECRET, Answer, MakeRig, reply
+from tests.rig.fault_server import FaultServer, respond
+from tests.rig.harness import PUBLIC, SECRET, MakeRig, Reply, reply
 from tests.rig.programs import unmeasured
 from tests.spool.spool_rig import LIMIT, closed_port, held, rows, run, start, stored
 
@@ -100,7 +100,7 @@ def test_row_41_processes_that_share_a_spool_send_each_event_once(spool: Path) -
             time.sleep(0.002)
         client.shutdown(60)
     """
-    with FaultServer(*[answer(503) if number % 3 else answer() for number in range(60)]) as server:
+    with FaultServer(*[respond(503) if number % 3 else respond() for number in range(60)]) as server:
         children = [start(code, server.url, spool, str(n), ("always", "overflow")[n % 2]) for n in range(4)]
         for child in children:
             _, err = child.communicate(timeout=LIMIT)
@@ -157,7 +157,7 @@ def test_what_a_user_left_is_sent_as_that_user(make: MakeRig, spool: Path) -> No
     first.client.shutdown(0)
     assert b"0000000000" not in spool.read_bytes()
 
-    def accept_signed(request: Request) -> Answer:
+    def accept_signed(request: Request) -> Reply:
         if request.path != SESSION_PATH:
             return 202
         if b"user_id_sig" in request.body:

@@ -10,7 +10,7 @@ import pytest
 
 from segops.core import SESSION_PATH, Request
 from tests.delivery.test_session import session
-from tests.rig.harness import PUBLIC, Answer, MakeRig, Rig, events
+from tests.rig.harness import PUBLIC, MakeRig, Reply, Rig, events
 
 FIVE_MINUTES = 300
 
@@ -24,7 +24,7 @@ class Signing:
         self.rig: Rig | None = None
         self.stored: list[str] = []
 
-    def __call__(self, request: Request) -> Answer:
+    def __call__(self, request: Request) -> Reply:
         assert self.rig is not None
         if self.is_down:
             return 503

@@ -46,7 +46,7 @@ def test_it_remembers_requests_and_events() -> None:
 def test_answers_are_given_in_order_and_only_success_counts_as_delivered() -> None:
     failure = SegOpsTimeoutError("too late")
     transport = MemoryTransport(503, failure, Response(200, {"x": "y"}, b"{}"))
-    transport.answer(lambda request: Response(207, {}, request.body))
+    transport.respond_with(lambda request: Response(207, {}, request.body))
     assert transport.send(SINGLE, timeout=LONG).status == 503
     with pytest.raises(SegOpsTimeoutError) as caught:
         transport.send(SINGLE, timeout=LONG)
@@ -56,7 +56,7 @@ def test_answers_are_given_in_order_and_only_success_counts_as_delivered() -> No
     assert transport.send(BATCH, timeout=LONG).body == BATCH.body
     assert len(transport.requests) == 4
     assert len(transport.events) == 3
-    transport.answer(500)
+    transport.respond_with(500)
     transport.clear()
     assert transport.send(SINGLE, timeout=LONG).status == 202
 
@@ -65,7 +65,7 @@ def test_answers_are_given_in_order_and_only_success_counts_as_delivered() -> No
 def test_a_body_that_holds_no_events_is_refused_unless_scripted(path: str, body: bytes) -> None:
     transport = MemoryTransport()
     assert transport.send(Request("POST", path, {}, body), timeout=LONG).status == 400
-    transport.answer(202)
+    transport.respond_with(202)
     assert transport.send(Request("POST", path, {}, body), timeout=LONG).status == 202
     assert not transport.events
 

@@ -20,7 +20,7 @@ from urllib3.response import HTTPResponse
 
 from segops import __version__
 from segops.core import (
-    Accept,
+    BodySink,
     Request,
     Response,
     SegOpsConfigError,
@@ -107,7 +107,7 @@ class HttpTransport(Transport):
         """
         return self._perform(request, None, timeout, math.inf)
 
-    def stream(self, request: Request, accept: Accept, *, timeout: float, idle: float | None = None) -> Response:
+    def stream(self, request: Request, sink: BodySink, *, timeout: float, idle: float | None = None) -> Response:
         """Send one request and hand the body of the answer on as it comes, at most 64 KiB at a time.
 
         Raises:
@@ -115,9 +115,9 @@ class HttpTransport(Transport):
             SegOpsTransportError: No complete answer came: the cause says why.
             SegOpsConfigError: The request cannot be written as HTTP.
         """
-        return self._perform(request, accept, timeout, math.inf if idle is None else idle)
+        return self._perform(request, sink, timeout, math.inf if idle is None else idle)
 
-    def _perform(self, request: Request, accept: Accept | None, timeout: float, idle: float) -> Response:
+    def _perform(self, request: Request, sink: BodySink | None, timeout: float, idle: float) -> Response:
         headers = self._headers(request)
         era = self._pool.era
         outer = exchange.start(timeout, idle)
@@ -126,7 +126,7 @@ class HttpTransport(Transport):
                 connection, incoming = self._request(request, headers)
             is_read = False
             try:
-                response = self._receive(request, incoming, accept, min(timeout, idle))
+                response = self._receive(request, incoming, sink, min(timeout, idle))
                 is_read = incoming.closed
             finally:
                 if not is_read:
@@ -191,11 +191,11 @@ class HttpTransport(Transport):
             connection.close()
             raise
 
-    def _receive(self, request: Request, incoming: HTTPResponse, accept: Accept | None, timeout: float) -> Response:
+    def _receive(self, request: Request, incoming: HTTPResponse, sink: BodySink | None, timeout: float) -> Response:
         head = Response(incoming.status, {name.lower(): incoming.headers[name] for name in incoming.headers})
         if head.status == _PROXY_AUTHENTICATION_REQUIRED and self._proxy is not None:
             raise self._failure(request, OSError("407"))
-        write = None if accept is None else accept(head)
+        write = None if sink is None else sink(head)
         if write is None:
             with self._translated_errors(request, timeout):
                 body, truncated = _read(incoming, self._limit)

@@ -27,7 +27,6 @@ from tests.rig.fault_server import (
     Call,
     Fault,
     FaultServer,
-    answer,
     cut,
     drip,
     drip_request_away,
@@ -37,6 +36,7 @@ from tests.rig.fault_server import (
     hold,
     raw,
     redirect,
+    respond,
     stall,
 )
 from tests.rig.tls import TLS
@@ -87,7 +87,7 @@ def test_the_deadline_covers_sending(tls: TLS, closing: Closing, *, secure: bool
 
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
 def test_the_deadline_covers_sending_on_a_kept_connection(tls: TLS, closing: Closing, *, secure: bool) -> None:
-    with FaultServer(answer(), drip_request_away(), tls=tls.server() if secure else None) as server:
+    with FaultServer(respond(), drip_request_away(), tls=tls.server() if secure else None) as server:
         transport = closing(HttpTransport(server.url, ca_file=tls.ca_file if secure else None))
         transport.send(POST, timeout=LONG)
         fails_in_time(transport, Request("POST", "/api/x/", {}, b"x" * 20_000_000))
@@ -115,7 +115,7 @@ def test_the_deadline_covers_the_tls_handshake(tls: TLS, closing: Closing) -> No
 
 
 def test_a_kept_connection_that_times_out_is_not_tried_again(closing: Closing) -> None:
-    with FaultServer(answer(), hold()) as server:
+    with FaultServer(respond(), hold()) as server:
         transport = closing(HttpTransport(server.url))
         transport.send(POST, timeout=LONG)
         fails_in_time(transport)
@@ -304,7 +304,7 @@ def test_the_limit_is_exact(size: int, closing: Closing, *, truncated: bool, chu
     ],
 )
 def test_a_compressed_answer_is_decompressed(encoding: str, packed: bytes, closing: Closing) -> None:
-    with FaultServer(answer(200, packed, {"Content-Encoding": encoding})) as server:
+    with FaultServer(respond(200, packed, {"Content-Encoding": encoding})) as server:
         response = closing(HttpTransport(server.url)).send(GET, timeout=LONG)
     assert (response.body, response.truncated) == (b"hello", False)
 
@@ -313,13 +313,13 @@ def test_a_gzip_bomb_is_cut(closing: Closing) -> None:
     """Row 18."""
     packer = zlib.compressobj(9, wbits=31)
     bomb = b"".join(packer.compress(b"\0" * 2**20) for _ in range(200)) + packer.flush()
-    with FaultServer(answer(200, bomb, {"Content-Encoding": "gzip"})) as server:
+    with FaultServer(respond(200, bomb, {"Content-Encoding": "gzip"})) as server:
         response = closing(HttpTransport(server.url)).send(GET, timeout=LONG)
     assert (len(response.body), response.truncated) == (2**20, True)
 
 
 def test_a_broken_compressed_answer_keeps_its_status(closing: Closing) -> None:
-    with FaultServer(answer(202, b"not gzip", {"Content-Encoding": "gzip"})) as server:
+    with FaultServer(respond(202, b"not gzip", {"Content-Encoding": "gzip"})) as server:
         response = closing(HttpTransport(server.url)).send(POST, timeout=LONG)
     assert (response.status, response.truncated) == (202, True)
 

@@ -14,7 +14,7 @@ import pytest
 
 from segops.core import Request, SegOpsConfigError, SegOpsTransportError
 from segops.transports.http import HttpTransport
-from tests.rig.fault_server import Call, FaultServer, answer, raw
+from tests.rig.fault_server import Call, FaultServer, raw, respond
 from tests.rig.programs import unconfigured
 from tests.rig.proxy import Proxy
 from tests.rig.tls import TLS
@@ -214,7 +214,7 @@ def test_a_bad_proxy_is_an_error_without_its_credentials(url: str) -> None:
 
 
 def test_407_from_a_server_without_proxy_is_an_answer(closing: Closing) -> None:
-    with FaultServer(answer(407)) as server:
+    with FaultServer(respond(407)) as server:
         assert closing(HttpTransport(server.url)).send(GET, timeout=LONG).status == 407
 
 

@@ -15,7 +15,7 @@ from segops.core import Request, Response, SegOpsTimeoutError, SegOpsTransportEr
 from segops.transports.http import HttpTransport
 from segops.transports.http.sockets import exchange
 from segops.transports.memory import MemoryTransport
-from tests.rig.fault_server import Call, Fault, FaultServer, answer, cut, drip, endless_body, hold, raw
+from tests.rig.fault_server import Call, Fault, FaultServer, cut, drip, endless_body, hold, raw, respond
 
 Closing = Callable[[HttpTransport], HttpTransport]
 
@@ -38,7 +38,7 @@ def stream(transport: HttpTransport, **options: Any) -> tuple[Response, list[Res
 
 
 def test_a_body_larger_than_the_limit_comes_in_pieces_and_the_connection_is_kept(closing: Closing) -> None:
-    with FaultServer(answer(200, CONTENT), answer(200, b"x"), answer(200, b"")) as server:
+    with FaultServer(respond(200, CONTENT), respond(200, b"x"), respond(200, b"")) as server:
         transport = closing(HttpTransport(server.url, max_response_bytes=1000))
         response, heads, pieces = stream(transport)
         assert b"".join(pieces) == CONTENT
@@ -52,7 +52,7 @@ def test_a_body_larger_than_the_limit_comes_in_pieces_and_the_connection_is_kept
 
 
 def test_a_body_that_nobody_wants_is_in_the_answer(closing: Closing) -> None:
-    with FaultServer(answer(404, b"why")) as server:
+    with FaultServer(respond(404, b"why")) as server:
         response = closing(HttpTransport(server.url)).stream(GET, lambda _: None, timeout=LONG)
     assert (response.status, response.body) == (404, b"why")
 
@@ -64,7 +64,7 @@ def test_a_chunked_body(closing: Closing) -> None:
 
 @pytest.mark.parametrize("size", [0, 10, 1_000_000])
 def test_a_compressed_body_is_inflated(closing: Closing, size: int) -> None:
-    with FaultServer(answer(200, gzip.compress(b"a" * size), GZIP)) as server:
+    with FaultServer(respond(200, gzip.compress(b"a" * size), GZIP)) as server:
         pieces = stream(closing(HttpTransport(server.url)))[2]
     assert b"".join(pieces) == b"a" * size
     assert all(len(piece) <= 65536 for piece in pieces)
@@ -73,7 +73,7 @@ def test_a_compressed_body_is_inflated(closing: Closing, size: int) -> None:
 def test_all_members_of_a_compressed_body_are_inflated(closing: Closing) -> None:
     members = gzip.compress(CONTENT) + gzip.compress(b"") + gzip.compress(b"more")
     with FaultServer(
-        answer(200, members, GZIP), answer(200, gzip.compress(b"a") + gzip.compress(b"b"), GZIP)
+        respond(200, members, GZIP), respond(200, gzip.compress(b"a") + gzip.compress(b"b"), GZIP)
     ) as server:
         transport = closing(HttpTransport(server.url))
         assert b"".join(stream(transport)[2]) == CONTENT + b"more"
@@ -81,7 +81,7 @@ def test_all_members_of_a_compressed_body_are_inflated(closing: Closing) -> None
 
 
 @pytest.mark.parametrize(
-    "fault", [answer(200, b"", GZIP), cut(1000, b"HTTP/1.1 204 None\r\nContent-Encoding: gzip\r\n\r\n")]
+    "fault", [respond(200, b"", GZIP), cut(1000, b"HTTP/1.1 204 None\r\nContent-Encoding: gzip\r\n\r\n")]
 )
 def test_no_body_is_no_compressed_body_cut_short(closing: Closing, fault: Fault) -> None:
     with FaultServer(fault) as server:
@@ -93,7 +93,7 @@ def test_no_body_is_no_compressed_body_cut_short(closing: Closing, fault: Fault)
     [
         cut(1000, raw(200, CONTENT)),
         cut(len(CHUNKED) - 8, CHUNKED),
-        answer(200, b"not compressed", GZIP),
+        respond(200, b"not compressed", GZIP),
     ],
 )
 def test_a_body_that_ends_early_is_an_error(closing: Closing, fault: Any) -> None:
@@ -144,7 +144,7 @@ def test_what_the_receiver_raises_is_no_failure_of_the_server(closing: Closing, 
     def refuse(_: object) -> None:
         raise error
 
-    with FaultServer(answer(200, b"x"), endless_body()) as server:
+    with FaultServer(respond(200, b"x"), endless_body()) as server:
         transport = closing(HttpTransport(server.url))
         for accept in (refuse, lambda _: refuse):
             with pytest.raises(type(error)) as caught:
@@ -173,7 +173,7 @@ def test_a_receiver_that_takes_its_time_is_no_silence_of_the_server(closing: Clo
         pieces.append(piece)
         time.sleep(0.6 if len(pieces) == 1 else 0)
 
-    with FaultServer(answer(200, CONTENT)) as server:
+    with FaultServer(respond(200, CONTENT)) as server:
         closing(HttpTransport(server.url)).stream(GET, lambda _: take, timeout=LONG, idle=0.5)
     assert b"".join(pieces) == CONTENT
 

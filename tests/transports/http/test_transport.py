@@ -19,11 +19,11 @@ from tests.rig.fault_server import (
     Call,
     Fault,
     FaultServer,
-    answer,
     cut,
     hang_up,
     raw,
     reset,
+    respond,
 )
 from tests.rig.tls import TLS
 
@@ -37,7 +37,7 @@ Closing = Callable[[HttpTransport], HttpTransport]
 
 
 def test_a_request_reaches_the_server_as_it_is(closing: Closing) -> None:
-    with FaultServer(answer(202, b'{"queued": 2}', {"X-Thing": "a", "x-thing": "b"})) as server:
+    with FaultServer(respond(202, b'{"queued": 2}', {"X-Thing": "a", "x-thing": "b"})) as server:
         response = closing(HttpTransport(server.url)).send(POST, timeout=LONG)
     assert (response.status, response.body, response.truncated) == (202, b'{"queued": 2}', False)
     assert response.headers["x-thing"] == "a, b"
@@ -80,7 +80,7 @@ def test_the_base_url_may_end_in_slashes_api_or_a_path(end: str, prefix: str, cl
 
 
 def test_large_bodies_arrive_whole_and_without_an_answer_body(closing: Closing) -> None:
-    with FaultServer(answer(204, b"")) as server:
+    with FaultServer(respond(204, b"")) as server:
         request = Request("POST", "/api/x/", {}, b"x" * 1_000_000)
         response = closing(HttpTransport(server.url)).send(request, timeout=LONG)
     assert response.status == 204
@@ -89,7 +89,7 @@ def test_large_bodies_arrive_whole_and_without_an_answer_body(closing: Closing) 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 413, 429, 500, 503])
 def test_no_status_raises(status: int, closing: Closing) -> None:
-    with FaultServer(answer(status, b"<html>")) as server:
+    with FaultServer(respond(status, b"<html>")) as server:
         response = closing(HttpTransport(server.url)).send(POST, timeout=LONG)
     assert (response.status, response.body) == (status, b"<html>")
 
@@ -106,7 +106,7 @@ def test_a_connection_is_kept_for_the_next_request(closing: Closing) -> None:
 
 
 def test_a_connection_that_the_server_announces_to_close_is_not_kept(closing: Closing) -> None:
-    with FaultServer(answer(headers={"Connection": "close"})) as server:
+    with FaultServer(respond(headers={"Connection": "close"})) as server:
         transport = closing(HttpTransport(server.url))
         for _ in range(2):
             transport.send(POST, timeout=LONG)
@@ -115,7 +115,7 @@ def test_a_connection_that_the_server_announces_to_close_is_not_kept(closing: Cl
 
 def test_a_connection_closed_while_idle_is_replaced(closing: Closing) -> None:
     """Row 5."""
-    with FaultServer(answer(close=True)) as server:
+    with FaultServer(respond(close=True)) as server:
         transport = closing(HttpTransport(server.url))
         transport.send(POST, timeout=LONG)
         time.sleep(0.05)
@@ -160,7 +160,7 @@ def test_bytes_that_came_with_an_answer_are_not_taken_for_the_next(tls: TLS, clo
 @pytest.mark.parametrize("fault", [hang_up(), hang_up(read=False), reset(), reset(read=False)])
 def test_a_kept_connection_that_fails_before_any_answer_is_replaced_once(fault: Fault, closing: Closing) -> None:
     """Row 5."""
-    with FaultServer(answer(), fault) as server:
+    with FaultServer(respond(), fault) as server:
         transport = closing(HttpTransport(server.url))
         transport.send(POST, timeout=LONG)
         assert transport.send(POST, timeout=LONG).status == 202
@@ -178,7 +178,7 @@ def test_a_new_connection_that_fails_is_an_error(fault: Fault, closing: Closing)
 
 
 def test_a_request_is_sent_again_only_once(closing: Closing) -> None:
-    with FaultServer(answer(), reset(), reset()) as server:
+    with FaultServer(respond(), reset(), reset()) as server:
         transport = closing(HttpTransport(server.url))
         transport.send(POST, timeout=LONG)
         with pytest.raises(SegOpsTransportError):
@@ -189,7 +189,7 @@ def test_a_request_is_sent_again_only_once(closing: Closing) -> None:
 @pytest.mark.parametrize("after", [1, 30, len(raw()) - 1])
 def test_an_answer_cut_short_is_an_error_and_not_sent_again(after: int, closing: Closing) -> None:
     """Row 6."""
-    with FaultServer(answer(), cut(after)) as server:
+    with FaultServer(respond(), cut(after)) as server:
         transport = closing(HttpTransport(server.url))
         transport.send(POST, timeout=LONG)
         with pytest.raises(SegOpsTransportError):
