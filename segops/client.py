@@ -127,7 +127,7 @@ class SegOpsClient(Tracker):
         )
         self._start_afresh()
         for error in broken:
-            self._pipeline.reporter.error(error)
+            self._pipeline.notifier.error(error)
         watch(self)
 
     def flush(self, timeout: float | None = None) -> bool:
@@ -148,7 +148,7 @@ class SegOpsClient(Tracker):
         """
         if self._is_disabled:
             return True
-        if self._pipeline.reporter.is_telling():
+        if self._pipeline.notifier.is_dispatching():
             return False
         if timeout is None:
             timeout = self._limits.hold + self._blueprint.timing.timeout
@@ -262,8 +262,8 @@ class SegOpsClient(Tracker):
         try:
             self._transport.close()
         except Exception as error:  # noqa: BLE001 - a stranger's transport may raise anything
-            pipeline.reporter.error(SegOpsTransportError(f"closing the transport raised {type(error).__name__}"))
-            pipeline.reporter.tell()
+            pipeline.notifier.error(SegOpsTransportError(f"closing the transport raised {type(error).__name__}"))
+            pipeline.notifier.dispatch()
         unwatch(self)
 
     def _choose_spool(

@@ -101,7 +101,7 @@ RULES = {
     "segops.spool": Rule(doors=(*SHARED, "segops.delivery"), third_party=("msgspec",)),
     "segops.spool.plugin": Rule(doors=SHARED, inside=("segops.spool",)),
     "segops.spool.command": Rule(
-        doors=(*PUBLIC, "segops.environment", "segops.spool", "segops.cli.terminal"), third_party=("msgspec",)
+        doors=(*PUBLIC, "segops.environment", "segops.cli.terminal"), inside=("segops.spool",), third_party=("msgspec",)
     ),
     "segops.signing": Rule(doors=CORE),
     "segops.webhooks": Rule(doors=CORE, third_party=("msgspec",)),

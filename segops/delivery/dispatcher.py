@@ -28,7 +28,7 @@ from segops.core.spool import Spool
 from segops.delivery.auth import MAX_TOKENS, Sessions
 from segops.delivery.buffer import NEVER
 from segops.delivery.ledger import Ledger
-from segops.delivery.notifications import Reporter
+from segops.delivery.notifications import Notifier
 from segops.delivery.outbox import Line
 from segops.delivery.responses import is_response, is_unsafe, skipped, without_credential
 from segops.delivery.signals import uninterrupted
@@ -61,7 +61,7 @@ class Delivery:
         ledger: Ledger,
         transport: Transport,
         key: ApiKey | None,
-        reporter: Reporter,
+        notifier: Notifier,
         timing: Timing,
         limits: Limits,
         retry: RetryPolicy,
@@ -79,7 +79,7 @@ class Delivery:
         self._transport = transport
         self._transport_name = shown_url(transport.url) or type(transport).__name__
         self._key = key
-        self._reporter = reporter
+        self._notifier = notifier
         self._limits = limits
         self._timing = timing
         self._probe_every = retry.cap
@@ -139,7 +139,7 @@ class Delivery:
                 self._attempt(self._in_flight, min(self._timing.timeout, end - now))
         except Exception as error:  # noqa: BLE001 - a bug of ours must neither end delivery nor reach who tracks
             self.paused_until = self._clock.monotonic() + 1.0
-            self._reporter.error(_unexpected("delivery failed", error))
+            self._notifier.error(_unexpected("delivery failed", error))
         finally:
             with self._changing() as is_held:
                 if is_held:
@@ -284,10 +284,10 @@ class Delivery:
         delivered = batch.count - invalid
         self._line.settle(batch, delivered, "rejected")
         if delivered:
-            self._reporter.delivered(delivered, seconds)
+            self._notifier.delivered(delivered, seconds)
         if invalid:
             message = f"the server skipped {invalid} of {batch.count} events: it found them invalid"
-            self._reporter.error(SegOpsEventError(message, reason="rejected", count=invalid))
+            self._notifier.error(SegOpsEventError(message, reason="rejected", count=invalid))
 
     def _split(self, batch: Batch, error: SegOpsApiError) -> None:
         self._recovered()
@@ -301,8 +301,8 @@ class Delivery:
         self._held = False
         delay = self._backoff.failed(after)
         self.paused_until = self._clock.monotonic() + delay
-        self._reporter.error(error)
-        self._reporter.retry(error, delay)
+        self._notifier.error(error)
+        self._notifier.retry(error, delay)
         self._keep(batch, error)
 
     def _hold(self, batch: Batch, error: SegOpsError, *, lane: bool) -> None:
@@ -320,7 +320,7 @@ class Delivery:
             self._troubles[who] = trouble
             if len(self._troubles) > MAX_TOKENS:
                 del self._troubles[next(iter(self._troubles))]
-            self._reporter.error(error)
+            self._notifier.error(error)
         self._keep(batch, error)
 
     def _block(self, batch: Batch, until: float) -> None:
@@ -352,7 +352,7 @@ class Delivery:
             self._line.settle(batch, 0, reason)
         count = sum(batch.count for batch in batches)
         if count:
-            self._reporter.error(SegOpsEventError(f"{count} event(s) dropped: {why}", reason=reason, count=count))
+            self._notifier.error(SegOpsEventError(f"{count} event(s) dropped: {why}", reason=reason, count=count))
 
     def _recovered(self) -> None:
         self._backoff.succeeded()

@@ -22,7 +22,7 @@ _KEPT_ERRORS = 1000
 _LOG_EVERY = 60.0
 
 
-class Reporter:
+class Notifier:
     """Collects what happened from any thread and tells it when the worker asks it to.
 
     Each error is passed to `on_error`; the log gets one line per kind of error and minute, unless there is an
@@ -30,10 +30,9 @@ class Reporter:
     only counted; the counts given to observers stay exact.
 
     Attributes:
-        teller: The thread that is inside `tell`, None if there is none.
-        begun: How many rounds of telling have begun.
-        ended: How many of them have ended.
-        told: Rung after each round.
+        rounds_begun: Dispatch rounds that have begun.
+        rounds_ended: Dispatch rounds that have ended.
+        dispatched: Rung after each round.
     """
 
     def __init__(
@@ -46,13 +45,13 @@ class Reporter:
         self._clock = clock
         self._errors: deque[Exception] = deque(maxlen=_KEPT_ERRORS)
         self._notices: deque[Callable[[Observer], None]] = deque()
-        self._told: dict[DropReason, int] = {}
+        self._reported_drops: dict[DropReason, int] = {}
         self._logged: dict[str, tuple[float, int]] = {}
-        self._telling = threading.Lock()
-        self.teller: int | None = None
-        self.begun = 0
-        self.ended = 0
-        self.told = Bell()
+        self._lock = threading.Lock()
+        self._dispatching_thread: int | None = None
+        self.rounds_begun = 0
+        self.rounds_ended = 0
+        self.dispatched = Bell()
 
     def error(self, error: Exception) -> bool:
         """Note an error and say whether it is the first that waits to be told; takes no lock.
@@ -60,7 +59,7 @@ class Reporter:
         One that comes from the report of another is not told in its turn: that would never end.
         """
         self._ledger.last_error = f"{type(error).__name__}: {error}"
-        if self.is_telling():
+        if self.is_dispatching():
             return False
         self._errors.append(error)
         return len(self._errors) == 1
@@ -75,42 +74,42 @@ class Reporter:
         if self._observers:
             self._notices.append(lambda observer: observer.on_retry(error, delay))
 
-    def is_telling(self) -> bool:
+    def is_dispatching(self) -> bool:
         """Tell whether this very thread is inside `tell`, so that whatever it tracks came from our own report."""
-        return self.teller is not None and self.teller == threading.get_ident()
+        return self._dispatching_thread is not None and self._dispatching_thread == threading.get_ident()
 
-    def tell(self) -> None:
+    def dispatch(self) -> None:
         """Pass on all that was noted. Whatever the host's code raises stays here.
 
         Once the interpreter is finalizing nobody is told: a lock of the log, or of the host, may be held by a thread
         that does not run any more.
         """
-        if sys.is_finalizing() or not self._telling.acquire(blocking=False):
+        if sys.is_finalizing() or not self._lock.acquire(blocking=False):
             return
-        self.teller = threading.get_ident()
+        self._dispatching_thread = threading.get_ident()
         self._buffer.intake.is_direct = False
         try:
-            self._tell_round()
+            self._dispatch_round()
             while self._errors or self._notices:
-                self._tell_round()
+                self._dispatch_round()
         finally:
             self._buffer.intake.is_direct = True
-            self.teller = None
-            self._telling.release()
-            self.told.ring()
+            self._dispatching_thread = None
+            self._lock.release()
+            self.dispatched.ring()
 
-    def _tell_round(self) -> None:
+    def _dispatch_round(self) -> None:
         """Pass on what was noted before it began; whoever waits for that does not wait for what comes meanwhile."""
-        self.begun += 1
+        self.rounds_begun += 1
         for _ in range(len(self._errors)):
-            self._tell_error(self._errors.popleft())
+            self._dispatch_error(self._errors.popleft())
         for _ in range(len(self._notices)):
             self._observe(self._notices.popleft())
-        self._tell_drops()
-        self.ended = self.begun
-        self.told.ring()
+        self._dispatch_drops()
+        self.rounds_ended = self.rounds_begun
+        self.dispatched.ring()
 
-    def _tell_error(self, error: Exception) -> None:
+    def _dispatch_error(self, error: Exception) -> None:
         if self._on_error is None or is_set_up():
             self._log(error)
         if self._on_error is not None:
@@ -119,12 +118,12 @@ class Reporter:
             except Exception as raised:  # noqa: BLE001 - the host's code may raise anything
                 self._log(_without_text(raised), "on_error raised")
 
-    def _tell_drops(self) -> None:
+    def _dispatch_drops(self) -> None:
         if not self._observers:
             return
         for reason, count in self._ledger.dropped().items():
-            news = count - self._told.get(reason, 0)
-            self._told[reason] = count
+            news = count - self._reported_drops.get(reason, 0)
+            self._reported_drops[reason] = count
             if news:
                 self._observe(lambda observer, reason=reason, news=news: observer.on_drop(reason, news))  # type: ignore[misc]
 

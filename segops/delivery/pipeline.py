@@ -1,4 +1,4 @@
-"""What stands behind a client: buffer, ledger, reporter, delivery and worker, put together for one process."""
+"""What stands behind a client: buffer, ledger, notifier, delivery and worker, put together for one process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from segops.core.spool import OpenSpool
 from segops.delivery.buffer import Buffer
 from segops.delivery.dispatcher import Delivery
 from segops.delivery.ledger import Ledger
-from segops.delivery.notifications import OnError, Reporter
+from segops.delivery.notifications import Notifier, OnError
 from segops.delivery.spool_accounts import SpoolAccounts
 from segops.delivery.worker import InlineWorker, ThreadWorker, Worker
 
@@ -49,7 +49,7 @@ class Pipeline:
         has_owners: Whether each event must be sent under the session of its own user.
         buffer: Where encoded events wait.
         ledger: Where they are counted.
-        reporter: Where the host hears of them.
+        notifier: Where the host hears of them.
         delivery: What sends them.
         worker: What runs delivery.
         closing: Held by the thread that closes it; a signal handler on top of that may do so itself.
@@ -65,13 +65,13 @@ class Pipeline:
         wanted = plan.wanted if reads_machine(plan.clock) else None  # the short way reads the clock of the machine
         self.buffer = Buffer(plan.limits, batch=plan.timing.batch, wanted=wanted, owned=self.has_owners)
         self.ledger = Ledger(self.buffer, plan.clock)
-        self.reporter = Reporter(self.ledger, self.buffer, plan.on_error, plan.observers, plan.clock)
-        accounts = SpoolAccounts(self.ledger, self.reporter)
+        self.notifier = Notifier(self.ledger, self.buffer, plan.on_error, plan.observers, plan.clock)
+        accounts = SpoolAccounts(self.ledger, self.notifier)
         self.delivery = Delivery(
             ledger=self.ledger,
             transport=plan.transport,
             key=plan.key,
-            reporter=self.reporter,
+            notifier=self.notifier,
             timing=plan.timing,
             limits=plan.limits,
             retry=plan.retry,
@@ -81,7 +81,7 @@ class Pipeline:
         kind = InlineWorker if plan.worker == "inline" else ThreadWorker
         self.worker: Worker = kind(
             delivery=self.delivery,
-            reporter=self.reporter,
+            notifier=self.notifier,
             ledger=self.ledger,
             buffer=self.buffer,
             timing=plan.timing,
@@ -96,7 +96,7 @@ class Pipeline:
 
         If so, what waits is left to the spool, for the process may end before the other one gets to that.
         """
-        if self.reporter.is_telling():  # whoever closes the client waits for this very report
+        if self.notifier.is_dispatching():  # whoever closes the client waits for this very report
             return self.closing.acquire(blocking=False)
         if self.closing.acquire(timeout=min(_SHARE_OF_CLOSING * timeout, threading.TIMEOUT_MAX)):
             return True

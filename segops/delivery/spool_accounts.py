@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from segops.core.errors import DropReason, SegOpsEventError
 from segops.delivery.ledger import Ledger
-from segops.delivery.notifications import Reporter
+from segops.delivery.notifications import Notifier
 
 
 class SpoolAccounts:
     """Keeps the books of what comes to a spool, and goes from it, other than by this process's own doing."""
 
-    def __init__(self, ledger: Ledger, reporter: Reporter) -> None:
+    def __init__(self, ledger: Ledger, notifier: Notifier) -> None:
         self._ledger = ledger
-        self._reporter = reporter
+        self._notifier = notifier
 
     def adopted(self, count: int) -> None:
         """Note events that were taken over from a process that is gone."""
@@ -21,8 +21,8 @@ class SpoolAccounts:
     def lost(self, count: int, reason: DropReason, why: str) -> None:
         """Note stored events that are given up."""
         self._ledger.lose(count, reason)
-        self._reporter.error(SegOpsEventError(f"{count} event(s) dropped: {why}", reason=reason, count=count))
+        self._notifier.error(SegOpsEventError(f"{count} event(s) dropped: {why}", reason=reason, count=count))
 
     def failed(self, error: Exception) -> None:
         """Note what is wrong with the spool."""
-        self._reporter.error(error)
+        self._notifier.error(error)

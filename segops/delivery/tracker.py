@@ -217,7 +217,7 @@ class Tracker:
                 return _too_large(encoded, intake.max_event_bytes)
             if pipeline.has_owners:
                 encoded = self._owned(encoded)
-            if pipeline.reporter.is_telling():
+            if pipeline.notifier.is_dispatching():
                 pipeline.ledger.refuse("plugin")
             elif not intake.put(encoded):
                 return _no_room(pipeline)
@@ -267,7 +267,7 @@ class Tracker:
         self._report(SegOpsError(message))
 
     def _report(self, error: Exception) -> None:
-        if self._pipeline.reporter.error(error):
+        if self._pipeline.notifier.error(error):
             self._pipeline.worker.wake()
 
 

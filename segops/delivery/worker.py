@@ -13,14 +13,14 @@ from segops.core.retry import Clock, monotonic
 from segops.delivery.buffer import NEVER, Buffer
 from segops.delivery.dispatcher import Delivery
 from segops.delivery.ledger import Ledger
-from segops.delivery.notifications import Reporter
+from segops.delivery.notifications import Notifier
 from segops.delivery.process import close_after_forking_thread
 from segops.utils.concurrency import Bell, SoloLock, start_thread
 
 _RESTART_AFTER = 0.5
 """Seconds. Source: fault-matrix.md, row 35: within one second."""
 
-_MOST_FOR_TELLING = 0.25
+_DISPATCH_RESERVE = 0.25
 """Seconds, and no more than a tenth, of the time for closing that are kept for telling the host of what is given up."""
 _FRAMES = 100
 """Calls that delivery, or the start of a thread, may be deep."""
@@ -52,10 +52,10 @@ class InlineWorker:
     """Delivers on the thread that tracks, at `batch_size`, and on the one that flushes: for where no thread can be."""
 
     def __init__(
-        self, *, delivery: Delivery, reporter: Reporter, ledger: Ledger, buffer: Buffer, timing: Timing, clock: Clock
+        self, *, delivery: Delivery, notifier: Notifier, ledger: Ledger, buffer: Buffer, timing: Timing, clock: Clock
     ) -> None:
         self._delivery = delivery
-        self._reporter = reporter
+        self._notifier = notifier
         self._ledger = ledger
         self._clock = clock
         buffer.arm(timing.threshold)
@@ -64,7 +64,7 @@ class InlineWorker:
         """Send what is due, unless a request is under way already."""
         check_stack()
         self._delivery.work(wait=False)
-        self._reporter.tell()
+        self._notifier.dispatch()
 
     def flush(self, timeout: float) -> bool:
         """Send all that waits, sleeping through pauses."""
@@ -80,14 +80,14 @@ class InlineWorker:
         self._delivery.close(deadline)
         self._run(deadline)
         self._delivery.give_up(_GIVEN_UP)
-        self._reporter.tell()
+        self._notifier.dispatch()
 
     def _run(self, deadline: float) -> None:
         position = self._ledger.end()
         end = monotonic() + deadline - self._clock.monotonic()  # should the clock stand still
         while True:
             resume = self._delivery.work(deadline)
-            self._reporter.tell()
+            self._notifier.dispatch()
             if self._delivery.outcome(position) is not None or resume is None or resume > deadline or monotonic() > end:
                 return
             self._clock.sleep(max(0.0, resume - self._clock.monotonic()))
@@ -97,10 +97,10 @@ class ThreadWorker:
     """Delivers on a daemon thread that is started by the first event."""
 
     def __init__(
-        self, *, delivery: Delivery, reporter: Reporter, ledger: Ledger, buffer: Buffer, timing: Timing, clock: Clock
+        self, *, delivery: Delivery, notifier: Notifier, ledger: Ledger, buffer: Buffer, timing: Timing, clock: Clock
     ) -> None:
         self._delivery = delivery
-        self._reporter = reporter
+        self._notifier = notifier
         self._ledger = ledger
         self._buffer = buffer
         self._timing = timing
@@ -113,7 +113,7 @@ class ThreadWorker:
         self._signal.acquire()
         self._deadline = float("inf")
         self._inline = InlineWorker(
-            delivery=delivery, reporter=reporter, ledger=ledger, buffer=buffer, timing=timing, clock=clock
+            delivery=delivery, notifier=notifier, ledger=ledger, buffer=buffer, timing=timing, clock=clock
         )
         self._has_told = False
         buffer.arm(1)
@@ -127,7 +127,7 @@ class ThreadWorker:
             if self._thread is not None:
                 self._raise_signal()
             elif self._delivery.is_over():  # nothing is left but to tell: no thread is started for that
-                self._reporter.tell()
+                self._notifier.dispatch()
             elif not self._start():
                 self._buffer.arm(self._timing.threshold)
                 self._inline.wake()
@@ -147,7 +147,7 @@ class ThreadWorker:
         end = monotonic() + timeout
         self._delivery.progress.wait_for(lambda: self._delivery.outcome(position) is not None, timeout)
         settled = self._delivery.outcome(position) is True
-        self._await_telling(end - monotonic())
+        self._await_dispatch(end - monotonic())
         return settled
 
     def close(self, timeout: float) -> None:
@@ -156,7 +156,7 @@ class ThreadWorker:
         self._deadline = self._clock.monotonic() + timeout
         self._delivery.close(self._deadline)
         if self._thread is None and self._delivery.is_over():
-            self._reporter.tell()  # of broken plugins, and of what enrichers dropped
+            self._notifier.dispatch()  # of broken plugins, and of what enrichers dropped
             return
         self.wake()
         if self._starting.acquire(timeout):  # another thread may be about to start it: it cannot be joined yet
@@ -165,26 +165,26 @@ class ThreadWorker:
         if thread is None or thread.ident is None:  # there is none, or this runs on top of its start
             self._inline.close(timeout)
         elif not self._is_worker():
-            patience = self._delivery.stop_at - self._clock.monotonic() - min(_MOST_FOR_TELLING, 0.1 * timeout)
+            patience = self._delivery.stop_at - self._clock.monotonic() - min(_DISPATCH_RESERVE, 0.1 * timeout)
             # Not join(): Python takes the thread for ended if a signal handler raises meanwhile.
             if not self._ended.wait_for(lambda: self._running is not thread, patience):
                 self._delivery.give_up(_GIVEN_UP)
-                self._await_telling(end - monotonic())
+                self._await_dispatch(end - monotonic())
 
     def _is_worker(self) -> bool:
         thread = self._thread
         return thread is not None and thread.ident == threading.get_ident()
 
-    def _await_telling(self, timeout: float) -> None:
+    def _await_dispatch(self, timeout: float) -> None:
         """Wait until the host has heard of all that was noted so far."""
-        awaited = self._reporter.begun + 1
-        if self._reporter.is_telling() or timeout <= 0:
+        awaited = self._notifier.rounds_begun + 1
+        if self._notifier.is_dispatching() or timeout <= 0:
             return
         if self._deadline < float("inf"):  # the thread may be in a request that hangs
             with contextlib.suppress(RuntimeError):
-                start_thread(threading.Thread(target=self._reporter.tell, name="segops-closing", daemon=True))
+                start_thread(threading.Thread(target=self._notifier.dispatch, name="segops-closing", daemon=True))
         self._raise_signal()
-        self._reporter.told.wait_for(lambda: self._reporter.ended >= awaited, timeout)
+        self._notifier.dispatched.wait_for(lambda: self._notifier.rounds_ended >= awaited, timeout)
 
     def _start(self) -> bool:
         """Start the thread and say whether there is one, or will be: another caller may be at it."""
@@ -201,7 +201,7 @@ class ThreadWorker:
             if not self._has_told:
                 self._has_told = True
                 what = f"no thread could be started ({error}): events are sent by the caller meanwhile"
-                self._reporter.error(SegOpsError(what))
+                self._notifier.error(SegOpsError(what))
             return False
         finally:
             self._starting.release()
@@ -227,7 +227,7 @@ class ThreadWorker:
             with contextlib.suppress(
                 BaseException
             ):  # the host's code may call for an exit: this thread's is due anyway
-                self._reporter.tell()
+                self._notifier.dispatch()
             if self._running is threading.current_thread():
                 self._running = None
             self._ended.ring()
@@ -237,7 +237,7 @@ class ThreadWorker:
         try:
             self._work()
         except BaseException as error:  # noqa: BLE001 - a bug of ours, no memory, or the host's code called for an exit
-            self._reporter.error(SegOpsError(f"the worker failed and starts again: {type(error).__name__} was raised"))
+            self._notifier.error(SegOpsError(f"the worker failed and starts again: {type(error).__name__} was raised"))
             return self._delivery.is_over()
         return True
 
@@ -246,7 +246,7 @@ class ThreadWorker:
         tick = self._clock.monotonic() + interval
         while True:
             resume = self._delivery.work()
-            self._reporter.tell()
+            self._notifier.dispatch()
             now = self._clock.monotonic()
             if self._delivery.is_over() or now >= self._deadline or (resume is not None and resume > self._deadline):
                 return
