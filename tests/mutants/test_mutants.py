@@ -16,8 +16,8 @@ from tests.rig.programs import unmeasured
 ROOT = Path(__file__).parents[2]
 
 
-def test_there_are_ten() -> None:
-    assert len(MUTANTS) == len({mutant.name for mutant in MUTANTS}) == 10
+def test_there_are_thirteen() -> None:
+    assert len(MUTANTS) == len({mutant.name for mutant in MUTANTS}) == 13
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
