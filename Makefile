@@ -62,7 +62,7 @@ soak: $(VENV)/.dev
 kill: $(VENV)/.dev
 	SEGOPS_KILL_ROUNDS=1000 $(BIN)/python -m pytest tests/spool/test_sharing.py -k by_a_kill
 
-# Ten bugs, planted one at a time in a copy of the project: the tests must notice each.
+# Thirteen bugs, planted one at a time in a copy of the project: the tests must notice each.
 mutants: $(VENV)/.dev
 	$(BIN)/python -m tests.mutants.run
 

@@ -10,6 +10,7 @@ import msgspec
 from segops.core.errors import SegOpsConfigError
 
 _CONTROL = frozenset(map(chr, [*range(0x20), 0x7F]))
+_MARKS = frozenset("%?#[]")
 
 
 class LocalUrl(msgspec.Struct, frozen=True):
@@ -69,11 +70,14 @@ def parse_local_url(url: str, *, example: str, has_path: bool = False, options: 
         SegOpsConfigError: It has a host, user info, a fragment, an unknown option, a path where none may be, or
             characters that must be percent-encoded.
     """
-    from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit  # noqa: PLC0415 - slow to load
-
-    scheme = url.partition(":")[0].lower()
+    scheme, _, rest = url.partition(":")
+    scheme = scheme.lower()
     if not _CONTROL.isdisjoint(url):  # urlsplit would leave some of them out
         raise SegOpsConfigError(f"the {scheme}: URL contains a control character: percent-encode it")
+    if _is_plain_path(rest) and (has_path or not rest):
+        return LocalUrl(_on_this_system(rest))
+    from urllib.parse import parse_qsl, unquote_to_bytes, urlsplit  # noqa: PLC0415 - half a megabyte
+
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -105,6 +109,11 @@ def parse_local_url(url: str, *, example: str, has_path: bool = False, options: 
     except UnicodeError:
         raise SegOpsConfigError(f"the {scheme}: URL contains half of a character (a lone surrogate)") from None
     return LocalUrl(_on_this_system(path), found)
+
+
+def _is_plain_path(text: str) -> bool:
+    """Tell whether what follows a scheme is a path as it is, so that no parser needs to be loaded."""
+    return text.isascii() and "//" not in text and _MARKS.isdisjoint(text)
 
 
 def _unknown_option(scheme: str, name: str, options: tuple[str, ...], example: str) -> str:

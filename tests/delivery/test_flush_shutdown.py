@@ -93,13 +93,18 @@ def test_a_timeout_that_is_none_is_refused(make: MakeRig, seconds: Any) -> None:
 @pytest.mark.parametrize("verb", ["flush", "shutdown"])
 @pytest.mark.parametrize("worker", ["thread", "inline"])
 def test_a_black_hole_bounds_flush_and_shutdown(fault: Callable[[], Any], verb: str, worker: Any) -> None:
-    """Row 3: measured against the timeout of a request, which is much longer."""
+    """Row 3: measured against the timeout of a request, which is much longer.
+
+    The server gets the whole time of a flush, and nine tenths of that of a shutdown: the rest is kept for `on_error`,
+    which hears of what was given up before the call returns.
+    """
+    patience = 0.2 if verb == "flush" else 0.9 * 0.2
     with FaultServer(*[fault()] * 20) as server:
         client = SegOpsClient(server.url, KEY, timeout=60.0, worker=worker)
         client.track(user_id="a", event_type="x")
         started = time.monotonic()
         assert not getattr(client, verb)(0.2)
-        assert 0.19 <= time.monotonic() - started < 60.0 / 4
+        assert patience - 0.01 <= time.monotonic() - started < 60.0 / 4
         client.shutdown(0)
 
 

@@ -134,7 +134,8 @@ def test_other_purchases(run: Run, tmp_path: Path) -> None:
         (b"1 1 19970101 2 9.99\n1 1 19970230 2 9.99\n", "line 2 of"),
         (b"1 1 19970101 2 nan\n", "line 1 of"),
         (b"1 1 19970101 2\n", "line 1 of"),
-        (b"\xff\xfe\x00", "is not text: pass --data"),
+        (b"\xff\xfe\x00", "it is UTF-16: save it as UTF-8"),
+        (b"\xff\x00", "it is UTF-16, or no text at all: save it as UTF-8"),
         (None, "(No such file or directory): pass --data"),
     ],
 )

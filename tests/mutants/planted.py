@@ -1,4 +1,4 @@
-"""Ten bugs, each planted alone in a copy of the package, and the tests that must notice it."""
+"""Thirteen bugs, each planted alone in a copy of the package, and the tests that must notice it."""
 
 from __future__ import annotations
 
@@ -97,5 +97,26 @@ MUTANTS = [
         "        self.intake.pending_bytes -= size + events * self.intake.overhead\n",
         "        self.intake.pending_bytes -= 0\n",
         ("delivery/test_worker.py", "delivery/test_ledger.py"),
+    ),
+    Mutant(
+        "a session serves its user whatever the signature",
+        "core/batch.py",
+        "return owner.user_id, owner.anonymous_id, digest",
+        "return owner.user_id, owner.anonymous_id, digest[:0]",
+        ("delivery/test_gathering.py", "delivery/test_lanes.py", "spool/test_stored_claims.py"),
+    ),
+    Mutant(
+        "the bytes of an event's owner are not counted",
+        "core/batch.py",
+        "    return sum(TEXT_BYTES +",
+        "    return 0 * sum(TEXT_BYTES +",
+        ("delivery/test_gathering.py", "delivery/test_session.py"),
+    ),
+    Mutant(
+        "a signal in the middle of a shutdown ends the process at once",
+        "delivery/signals.py",
+        "        if _depth:\n",
+        "        if _depth < 0:\n",
+        ("spool/test_ends.py",),
     ),
 ]
