@@ -1,16 +1,19 @@
-"""The documentation is run: each Python sample by itself, page by page, and each shell command somewhere."""
+"""Run the samples of the documentation, page by page: those in Python, and those in shell against a local SegOps."""
 
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from segops import SegOpsClient
+from segops import Limits, RetryPolicy, SegOpsClient
+from segops.emulator import LocalSegOps, LocalServer
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -18,11 +21,17 @@ FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 NOT_RUN_HERE = {"make demo", "make test", "pip install segops-sdk"}
-"""The first two are run by .ci/run; the third is what `make demo` does with this checkout."""
+"""`.ci/run` runs the first two; `make demo` does the third with this checkout."""
 
 
 def _samples(page: Path, language: str) -> list[str]:
-    return [body for kind, body in FENCE.findall(page.read_text()) if kind == language]
+    return [body for name, body in FENCE.findall(page.read_text()) if name == language]
+
+
+def _script(page: Path) -> str:
+    """Join the shell samples of a page into one script."""
+    lines = "".join(_samples(page, "sh")).splitlines()
+    return "\n".join(line for line in lines if line.partition("#")[0].strip() not in NOT_RUN_HERE)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if _samples(page, "python")], ids=lambda page: page.name)
@@ -34,16 +43,33 @@ def test_python_samples_of_a_page_run_from_top_to_bottom(page: Path, tmp_path: P
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if _samples(page, "sh")], ids=lambda page: page.name)
-def test_shell_samples_run(page: Path, tmp_path: Path) -> None:
-    lines = [line.partition("#")[0].strip() for sample in _samples(page, "sh") for line in sample.splitlines()]
-    for line in filter(None, lines):
-        if line in NOT_RUN_HERE:
-            continue
-        command = [sys.executable, "-m", *line.split()]
-        assert command[2] == "segops", f"{page.name}: nothing runs {line!r}"
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
-        assert done.returncode == 0, done.stderr
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    """Yield variables of a shell that has the program `segops` and a local SegOps to talk to."""
+    segops = LocalSegOps()
+    with LocalServer(segops) as server:
+        yield {
+            **os.environ,
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "SEGOPS_API_URL": server.url,
+            "SEGOPS_API_KEY": segops.secret_key,
+        }
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if _script(page)], ids=lambda page: page.name)
+def test_shell_samples_of_a_page_run_from_top_to_bottom(
+    page: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        ["sh", "-euxc", _script(page)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_ci_runs_the_commands_of_the_readme() -> None:
@@ -60,7 +86,14 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
-def test_every_option_is_in_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text()
+def test_every_option_is_documented() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
     for name in inspect.signature(SegOpsClient).parameters:
-        assert f"| `{name}` |" in readme
+        assert f"| `{name}` |" in page
+
+
+@pytest.mark.parametrize("options", [Limits, RetryPolicy])
+def test_every_field_of_an_option_is_documented(options: type[Limits | RetryPolicy]) -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    for name in options.__struct_fields__:
+        assert f"| `{name}` |" in page
