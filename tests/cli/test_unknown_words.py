@@ -14,7 +14,7 @@ from segops.cli.program import main
 from segops.cli.tree import Node, find_commands, grow
 from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.command_rig import CASES, NOT_FOUND, fill_in, fill_segops
-from tests.rig.fault_server import FaultServer, answer
+from tests.rig.fault_server import FaultServer, respond
 
 UNKNOWN = "nonsense_of_nobody"
 
@@ -113,7 +113,7 @@ def test_misspelt_words_get_a_hint() -> None:
 
 def test_what_nobody_documented_can_be_sent_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """To a server that takes it: the local SegOps takes what is documented, so that misspellings show."""
-    with FaultServer(answer(201, b'{"id": 1}')) as server, redirect_stdout(io.StringIO()):
+    with FaultServer(respond(201, b'{"id": 1}')) as server, redirect_stdout(io.StringIO()):
         monkeypatch.setenv("SEGOPS_API_URL", server.url)
         monkeypatch.setenv("SEGOPS_API_KEY", "sk_test")
         assert main(["competitors", "create", "--name=Other", f'--extra-fields={{"{UNKNOWN}": 1}}']) == 0
