@@ -24,7 +24,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.dev browser
 	$(BIN)/coverage erase
 	$(PYTEST) $(SHARED) $(ALONE:%=--ignore=%) || $(PYTEST) $(AGAIN)
-	SEGOPS_TEST_INTAKE=pure $(PYTEST) $(SHARED) $(PURE) || SEGOPS_TEST_INTAKE=pure $(PYTEST) $(AGAIN)
+	SEGOPS_TEST_QUEUE=pure $(PYTEST) $(SHARED) $(PURE) || SEGOPS_TEST_QUEUE=pure $(PYTEST) $(AGAIN)
 	$(PYTEST) $(ALONE)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report

@@ -15,7 +15,7 @@ from bench.load import PAYLOAD, TYPE, USER, p50
 from segops import Event, Limits, SegOpsClient
 from segops.core.encoding import encode_plain, is_plain
 from segops.delivery.buffer import Buffer
-from segops.delivery.intake import Intake, PureIntake
+from segops.delivery.queue import EventQueue, PureEventQueue
 
 ROUNDS = 30
 NOW = datetime.now(timezone.utc)
@@ -41,19 +41,19 @@ class Empty:
         """Do nothing."""
 
 
-def pure_intake() -> PureIntake:
-    """Return the intake of a large buffer, whether or not there is a compiled one."""
-    intake = PureIntake()
-    whole = Buffer(Limits(max_events=10**9, max_bytes=10**12)).intake
+def pure_queue() -> PureEventQueue:
+    """Return the queue of a large buffer, whether or not there is a compiled one."""
+    queue = PureEventQueue()
+    whole = Buffer(Limits(max_events=10**9, max_bytes=10**12)).queue
     whole.wake_at = 10**9
-    for name in set(PureIntake.__slots__) - {"_queue"}:
-        setattr(intake, name, getattr(whole, name))
-    return intake
+    for name in set(PureEventQueue.__slots__) - {"_queue"}:
+        setattr(queue, name, getattr(whole, name))
+    return queue
 
 
 def steps(client: SegOpsClient) -> dict[str, Steps]:
     """Return the parts of three ways of an event, in their order, the whole way last."""
-    call, track, pure = Empty().track, client.track, pure_intake()
+    call, track, pure = Empty().track, client.track, pure_queue()
     called: Steps = {"call with three keywords": lambda: call(user_id=USER, event_type=TYPE, payload=PAYLOAD)}
     checked: Steps = {"is_plain(payload)": lambda: is_plain(PAYLOAD)}
     encoded: Steps = {
@@ -70,8 +70,8 @@ def steps(client: SegOpsClient) -> dict[str, Steps]:
         **checked,
         **clock,
         **encoded,
-        "intake.put()": lambda: pure.put(ENCODED),
-        "PureIntake.accept()": lambda: pure.accept(USER, TYPE, PAYLOAD, None),
+        "queue.enqueue()": lambda: pure.enqueue(ENCODED),
+        "PureEventQueue.try_enqueue()": lambda: pure.try_enqueue(USER, TYPE, PAYLOAD, None),
     }
     long: Steps = {
         **called,
@@ -79,7 +79,7 @@ def steps(client: SegOpsClient) -> dict[str, Steps]:
         **encoded,
         "track() of a past event": lambda: track(user_id=USER, event_type=TYPE, payload=PAYLOAD, occurred_at=NOW),
     }
-    return {f"The usual event, {Intake.__module__}": compiled, "The same in Python": python, "The long way": long}
+    return {f"The usual event, {EventQueue.__module__}": compiled, "The same in Python": python, "The long way": long}
 
 
 def measure(functions: Steps, forget: Callable[[], object]) -> dict[str, float]:

@@ -20,7 +20,7 @@ from segops.delivery.hosts import check_interpreter
 from segops.delivery.ledger import Stats
 from segops.delivery.log import warn
 from segops.delivery.notifications import OnError
-from segops.delivery.pipeline import Blueprint, Pipeline, WorkerKind
+from segops.delivery.pipeline import Pipeline, PipelineConfig, WorkerKind
 from segops.delivery.process import unwatch, watch
 from segops.delivery.tracker import GetUser, Tracker
 from segops.delivery.worker import check_stack
@@ -112,10 +112,10 @@ class SegOpsClient(Tracker):
         self._transport = _Nowhere() if self._is_disabled else open_transport(where, loaded.transports())
         self._key = self._choose_key(api_key, environment)
         self._enrichment = Enrichment(loaded.enrichers() if enrich else (), self._report)
-        self._blueprint = Blueprint(
+        self._config = PipelineConfig(
             transport=self._transport,
             key=self._key,
-            wanted=self._enrichment.wanted,
+            event_types=self._enrichment.event_types,
             timing=timing,
             limits=self._limits,
             retry=retry or RetryPolicy(),
@@ -151,7 +151,7 @@ class SegOpsClient(Tracker):
         if self._pipeline.notifier.is_dispatching():
             return False
         if timeout is None:
-            timeout = self._limits.hold + self._blueprint.timing.timeout
+            timeout = self._limits.hold + self._config.timing.timeout
         check_number("timeout", timeout, minimum=0)
         pipeline = self._pipeline
         known = pipeline.known_losses
@@ -203,8 +203,8 @@ class SegOpsClient(Tracker):
 
         Source: wire-protocol.md, section 3.4.
         """
-        if self._pipeline.delivery.sessions is not None:
-            self._pipeline.delivery.sessions.reset()
+        if self._pipeline.dispatcher.sessions is not None:
+            self._pipeline.dispatcher.sessions.reset()
 
     def stats(self) -> Stats:
         """Return the ledger as it is now: `accepted = delivered + dropped + pending`, always."""
@@ -250,8 +250,8 @@ class SegOpsClient(Tracker):
         self._start_afresh()
 
     def _start_afresh(self) -> None:
-        self._pipeline = Pipeline(self._blueprint)
-        self._accept = _ignore if self._is_disabled else self._pipeline.buffer.intake.accept
+        self._pipeline = Pipeline(self._config)
+        self._try_enqueue = _ignore if self._is_disabled else self._pipeline.buffer.queue.try_enqueue
 
     def _close(self, pipeline: Pipeline, timeout: float) -> None:
         if pipeline.is_closed:

@@ -8,7 +8,7 @@ import sys
 
 from hypothesis import HealthCheck, settings
 
-if os.environ.get("SEGOPS_TEST_INTAKE") == "pure":  # as where there was no compiler
+if os.environ.get("SEGOPS_TEST_QUEUE") == "pure":  # as where there was no compiler
     sys.modules["segops.delivery._speedups"] = None  # type: ignore[assignment]
 
 pytest_plugins = ["tests.rig.fixtures"]

@@ -55,7 +55,7 @@ def test_known_variables_and_those_of_others_are_not_named(tmp_path: Path) -> No
         "SEGOPS_PORT": "tcp://10.0.0.1:80",
         "SEGOPS_API_PORT_80_TCP_ADDR": "10.0.0.1",
     }
-    assert said(tmp_path, **known, **kubernetes, SEGOPS_TEST_INTAKE="c", XSEGOPS_API="1") == []
+    assert said(tmp_path, **known, **kubernetes, SEGOPS_TEST_QUEUE="c", XSEGOPS_API="1") == []
 
 
 def test_the_other_distribution_of_the_same_folder_is_named_once(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def _examine(arguments: argparse.Namespace) -> Iterator[Finding]:
     else:
         yield from _check_way(transport, key)
         transport.close()
-    yield _check_intake()
+    yield _check_queue()
     if conflict := describe_conflict():
         yield Finding("installation", "warning", conflict)
     for message in describe_unknown_variables():
@@ -59,7 +59,7 @@ def _examine(arguments: argparse.Namespace) -> Iterator[Finding]:
     yield from check_plugins()
 
 
-def _check_intake() -> Finding:
+def _check_queue() -> Finding:
     if IS_COMPILED:
         return Finding("track()", "ok", "compiled")
     return Finding("track()", "ok", "in Python, which takes about four times as long: there was no compiler for pip")

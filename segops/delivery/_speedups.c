@@ -1,6 +1,6 @@
-/* The compiled twin of `PureIntake` in intake.py, which says what each attribute is for; both write the same bytes.
+/* The compiled twin of `PureEventQueue` in queue.py, which says what each attribute is for; both write the same bytes.
 
-   It is optional: where it cannot be compiled, intake.py does without. It holds no JSON encoder (the payload goes through
+   It is optional: where it cannot be compiled, queue.py does without. It holds no JSON encoder (the payload goes through
    msgspec) and no policy: whatever is not the usual case is left to Python by returning False. No code of the host runs
    in between, so that no other thread, signal handler or destructor sees half of what it does. */
 
@@ -12,7 +12,7 @@
 #include <time.h>
 
 #ifdef Py_GIL_DISABLED
-#error "It relies on the GIL: free-threaded interpreters use PureIntake."
+#error "It relies on the GIL: free-threaded interpreters use PureEventQueue."
 #endif
 
 #define MAX_DEPTH 32
@@ -30,11 +30,11 @@ typedef struct Chunk {
 
 typedef struct {
     PyObject_HEAD
-    PyObject *encode, *wanted, *wake;
+    PyObject *encode, *event_types, *wake;
     Chunk *first, *last;
     Py_ssize_t max_event_bytes, max_bytes, batch_events, batch_bytes, pending_bytes, waiting, taken, room, wake_at, overhead;
     char is_single, is_direct;
-} Intake;
+} EventQueue;
 
 /* The function behind `time.time` when this module was loaded, and the dictionary in which it is looked up again: tests
    that freeze time put another one there, or into the object. */
@@ -174,7 +174,7 @@ is_plain(PyObject *value, int depth)
 }
 
 static Chunk *
-new_chunk(Intake *self)
+new_chunk(EventQueue *self)
 {
     Chunk *chunk = PyMem_Calloc(1, sizeof(Chunk));
     if (chunk == NULL) {
@@ -203,7 +203,7 @@ new_chunk(Intake *self)
 }
 
 static void
-drop_first(Intake *self)
+drop_first(EventQueue *self)
 {
     Chunk *chunk = self->first;
     self->first = chunk->next;
@@ -234,7 +234,7 @@ make_room(Chunk *chunk, Py_ssize_t size)
 
 /* Return where to write an event of that size, which is counted already; or NULL if there is no room for it. */
 static char *
-reserve(Intake *self, Py_ssize_t size)
+reserve(EventQueue *self, Py_ssize_t size)
 {
     if (self->waiting >= self->room || size + self->overhead > self->max_bytes - self->pending_bytes) {
         return NULL;
@@ -265,7 +265,7 @@ static PyObject *
 call(PyObject *function, PyObject *argument)
 {
     if (function == NULL) {
-        return PyErr_Format(PyExc_TypeError, "the intake is not complete any more");
+        return PyErr_Format(PyExc_TypeError, "the queue is not complete any more");
     }
     Py_INCREF(function);
     PyObject *result = argument ? PyObject_CallOneArg(function, argument) : PyObject_CallNoArgs(function);
@@ -275,7 +275,7 @@ call(PyObject *function, PyObject *argument)
 
 /* The event is in: whoever brought it must not take an error of the wake for a refusal. */
 static PyObject *
-wake_if_due(Intake *self)
+wake_if_due(EventQueue *self)
 {
     if (self->waiting >= self->wake_at) {
         PyObject *nothing = call(self->wake, NULL);
@@ -311,7 +311,7 @@ write_text(char *to, PyObject *text)
 
 /* Put the event in as msgspec encodes the struct: the fields in their order, those that are empty left out. */
 static int
-lay_out(Intake *self, PyObject *user, PyObject *type, PyObject *payload, PyObject *anonymous)
+lay_out(EventQueue *self, PyObject *user, PyObject *type, PyObject *payload, PyObject *anonymous)
 {
     char now[32];
     Py_ssize_t now_length = write_now(now);
@@ -339,17 +339,17 @@ lay_out(Intake *self, PyObject *user, PyObject *type, PyObject *payload, PyObjec
 
 /* Whether enrichers want the type, which may have methods of its own there; -1 with an exception set. */
 static int
-is_wanted(Intake *self, PyObject *type)
+is_wanted(EventQueue *self, PyObject *type)
 {
-    PyObject *wanted = Py_NewRef(self->wanted);
-    int found = PySet_Contains(wanted, type);
-    Py_DECREF(wanted);
+    PyObject *event_types = Py_NewRef(self->event_types);
+    int found = PySet_Contains(event_types, type);
+    Py_DECREF(event_types);
     return found;
 }
 
 /* Return whether the event was the usual case, and is in; no exception is set in either case. */
 static int
-take_in(Intake *self, PyObject *user, PyObject *type, PyObject *payload, PyObject *anonymous)
+take_in(EventQueue *self, PyObject *user, PyObject *type, PyObject *payload, PyObject *anonymous)
 {
     anonymous = anonymous == Py_None ? NULL : anonymous;
     if (!is_simple(user) || !PyUnicode_GET_LENGTH(user) || !is_simple(type) || !PyUnicode_GET_LENGTH(type)
@@ -372,17 +372,17 @@ take_in(Intake *self, PyObject *user, PyObject *type, PyObject *payload, PyObjec
     return is_in;
 }
 
-PyDoc_STRVAR(accept_doc, "accept($self, user_id, event_type, payload, anonymous_id, /)\n--\n\n"
+PyDoc_STRVAR(try_enqueue_doc, "try_enqueue($self, user_id, event_type, payload, anonymous_id, /)\n--\n\n"
                          "Take an event that happens now, or return False if it is not the usual case.");
 
 static PyObject *
-accept(PyObject *object, PyObject *const *fields, Py_ssize_t count)
+try_enqueue(PyObject *object, PyObject *const *fields, Py_ssize_t count)
 {
-    Intake *self = (Intake *)object;
+    EventQueue *self = (EventQueue *)object;
     if (count != 4) {
-        return PyErr_Format(PyExc_TypeError, "accept() takes 4 arguments, not %zd", count);
+        return PyErr_Format(PyExc_TypeError, "try_enqueue() takes 4 arguments, not %zd", count);
     }
-    int is_ready = self->is_direct && self->encode && self->wake && self->wanted && PyFrozenSet_CheckExact(self->wanted);
+    int is_ready = self->is_direct && self->encode && self->wake && self->event_types && PyFrozenSet_CheckExact(self->event_types);
     if (!is_ready || !PyUnicode_CheckExact(fields[1])) {
         Py_RETURN_FALSE;
     }
@@ -396,14 +396,14 @@ accept(PyObject *object, PyObject *const *fields, Py_ssize_t count)
     return wake_if_due(self);
 }
 
-PyDoc_STRVAR(put_doc, "put($self, event, /)\n--\n\nAppend an encoded event, or return False if there is no room for it.");
+PyDoc_STRVAR(enqueue_doc, "enqueue($self, event, /)\n--\n\nAppend an encoded event, or return False if there is no room for it.");
 
 static PyObject *
-put(PyObject *object, PyObject *event)
+enqueue(PyObject *object, PyObject *event)
 {
-    Intake *self = (Intake *)object;
+    EventQueue *self = (EventQueue *)object;
     if (!PyBytes_Check(event) || self->wake == NULL) {
-        return PyErr_Format(PyExc_TypeError, "put() takes bytes, once there is something to wake");
+        return PyErr_Format(PyExc_TypeError, "enqueue() takes bytes, once there is something to wake");
     }
     char *to = reserve(self, PyBytes_GET_SIZE(event));
     if (to == NULL) {
@@ -413,13 +413,13 @@ put(PyObject *object, PyObject *event)
     return wake_if_due(self);
 }
 
-PyDoc_STRVAR(take_doc, "take($self, /)\n--\n\n"
+PyDoc_STRVAR(drain_doc, "drain($self, /)\n--\n\n"
                        "Return the body of the next request, the number of its events and None; or None if there are none.");
 
 static PyObject *
-take(PyObject *object, PyObject *Py_UNUSED(ignored))
+drain(PyObject *object, PyObject *Py_UNUSED(ignored))
 {
-    Intake *self = (Intake *)object;
+    EventQueue *self = (EventQueue *)object;
     if (self->waiting == 0) {
         Py_RETURN_NONE;
     }
@@ -456,10 +456,10 @@ take(PyObject *object, PyObject *Py_UNUSED(ignored))
 static int
 traverse(PyObject *object, visitproc visit, void *arg)
 {
-    Intake *self = (Intake *)object;
+    EventQueue *self = (EventQueue *)object;
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(self->encode);
-    Py_VISIT(self->wanted);
+    Py_VISIT(self->event_types);
     Py_VISIT(self->wake);
     return 0;
 }
@@ -467,9 +467,9 @@ traverse(PyObject *object, visitproc visit, void *arg)
 static int
 clear(PyObject *object)
 {
-    Intake *self = (Intake *)object;
+    EventQueue *self = (EventQueue *)object;
     Py_CLEAR(self->encode);
-    Py_CLEAR(self->wanted);
+    Py_CLEAR(self->event_types);
     Py_CLEAR(self->wake);
     return 0;
 }
@@ -480,41 +480,41 @@ dealloc(PyObject *object)
     PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
     (void)clear(object);
-    while (((Intake *)object)->first != NULL) {
-        drop_first((Intake *)object);
+    while (((EventQueue *)object)->first != NULL) {
+        drop_first((EventQueue *)object);
     }
     type->tp_free(object);
     Py_DECREF(type);
 }
 
 static PyMemberDef members[] = {
-    {"encode", T_OBJECT_EX, offsetof(Intake, encode), 0, NULL},
-    {"wanted", T_OBJECT_EX, offsetof(Intake, wanted), 0, NULL},
-    {"wake", T_OBJECT_EX, offsetof(Intake, wake), 0, NULL},
-    {"max_event_bytes", T_PYSSIZET, offsetof(Intake, max_event_bytes), 0, NULL},
-    {"max_bytes", T_PYSSIZET, offsetof(Intake, max_bytes), 0, NULL},
-    {"batch_events", T_PYSSIZET, offsetof(Intake, batch_events), 0, NULL},
-    {"batch_bytes", T_PYSSIZET, offsetof(Intake, batch_bytes), 0, NULL},
-    {"pending_bytes", T_PYSSIZET, offsetof(Intake, pending_bytes), 0, NULL},
-    {"waiting", T_PYSSIZET, offsetof(Intake, waiting), READONLY, NULL},
-    {"taken", T_PYSSIZET, offsetof(Intake, taken), READONLY, NULL},
-    {"room", T_PYSSIZET, offsetof(Intake, room), 0, NULL},
-    {"wake_at", T_PYSSIZET, offsetof(Intake, wake_at), 0, NULL},
-    {"overhead", T_PYSSIZET, offsetof(Intake, overhead), 0, NULL},
-    {"is_single", T_BOOL, offsetof(Intake, is_single), 0, NULL},
-    {"is_direct", T_BOOL, offsetof(Intake, is_direct), 0, NULL},
+    {"encode", T_OBJECT_EX, offsetof(EventQueue, encode), 0, NULL},
+    {"event_types", T_OBJECT_EX, offsetof(EventQueue, event_types), 0, NULL},
+    {"wake", T_OBJECT_EX, offsetof(EventQueue, wake), 0, NULL},
+    {"max_event_bytes", T_PYSSIZET, offsetof(EventQueue, max_event_bytes), 0, NULL},
+    {"max_bytes", T_PYSSIZET, offsetof(EventQueue, max_bytes), 0, NULL},
+    {"batch_events", T_PYSSIZET, offsetof(EventQueue, batch_events), 0, NULL},
+    {"batch_bytes", T_PYSSIZET, offsetof(EventQueue, batch_bytes), 0, NULL},
+    {"pending_bytes", T_PYSSIZET, offsetof(EventQueue, pending_bytes), 0, NULL},
+    {"waiting", T_PYSSIZET, offsetof(EventQueue, waiting), READONLY, NULL},
+    {"taken", T_PYSSIZET, offsetof(EventQueue, taken), READONLY, NULL},
+    {"room", T_PYSSIZET, offsetof(EventQueue, room), 0, NULL},
+    {"wake_at", T_PYSSIZET, offsetof(EventQueue, wake_at), 0, NULL},
+    {"overhead", T_PYSSIZET, offsetof(EventQueue, overhead), 0, NULL},
+    {"is_single", T_BOOL, offsetof(EventQueue, is_single), 0, NULL},
+    {"is_direct", T_BOOL, offsetof(EventQueue, is_direct), 0, NULL},
     {NULL},
 };
 
 static PyMethodDef methods[] = {
-    {"accept", (PyCFunction)(void (*)(void))accept, METH_FASTCALL, accept_doc},
-    {"put", put, METH_O, put_doc},
-    {"take", take, METH_NOARGS, take_doc},
+    {"try_enqueue", (PyCFunction)(void (*)(void))try_enqueue, METH_FASTCALL, try_enqueue_doc},
+    {"enqueue", enqueue, METH_O, enqueue_doc},
+    {"drain", drain, METH_NOARGS, drain_doc},
     {NULL},
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "The compiled PureIntake."},
+    {Py_tp_doc, "The compiled PureEventQueue."},
     {Py_tp_members, members},
     {Py_tp_methods, methods},
     {Py_tp_traverse, traverse},
@@ -524,8 +524,8 @@ static PyType_Slot slots[] = {
 };
 
 static PyType_Spec spec = {
-    .name = "segops.delivery._speedups.Intake",
-    .basicsize = sizeof(Intake),
+    .name = "segops.delivery._speedups.EventQueue",
+    .basicsize = sizeof(EventQueue),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .slots = slots,
 };
@@ -575,7 +575,7 @@ PyInit__speedups(void)
     }
     PyObject *type = PyType_FromSpec(&spec);
     PyObject *made = type == NULL ? NULL : PyModule_Create(&module);
-    if (made == NULL || PyModule_AddObjectRef(made, "Intake", type) < 0) {
+    if (made == NULL || PyModule_AddObjectRef(made, "EventQueue", type) < 0) {
         Py_CLEAR(made);
     }
     Py_XDECREF(type);

@@ -12,7 +12,7 @@ from segops.core.batch import owner_size
 from segops.core.encoding import encode_plain
 from segops.core.events import UserContext
 from segops.core.options import Limits
-from segops.delivery.intake import Intake, OwnedEvent, PureIntake, Taken
+from segops.delivery.queue import Drained, EventQueue, OwnedEvent, PureEventQueue
 
 NEVER = sys.maxsize
 _CLOSED = -NEVER // 2
@@ -29,7 +29,7 @@ Identity = tuple[str | None, str | None]
 """The user id and the anonymous id of an owner."""
 
 
-class OwnedIntake(PureIntake):
+class OwnedEventQueue(PureEventQueue):
     """A queue of `OwnedEvent`: each request carries events of one user with one signature.
 
     Events leave it in rounds. A round takes what waits and sorts it by user, in the order in which the users appear;
@@ -53,7 +53,7 @@ class OwnedIntake(PureIntake):
         """Events that nobody has taken yet."""
         return len(self._queue) + len(self._incoming) + len(self._gone[1])
 
-    def put(self, event: bytes, /) -> bool:
+    def enqueue(self, event: bytes, /) -> bool:
         """Append an encoded event, or return False if there is no room for it."""
         owned = cast("OwnedEvent", event)  # nothing else is put in
         size = len(owned) + self.overhead + owner_size(owned.owner)
@@ -66,7 +66,7 @@ class OwnedIntake(PureIntake):
                 self.wake()
         return True
 
-    def take(self) -> Taken | None:
+    def drain(self) -> Drained | None:
         """Return the body of the next request."""
         if not self._queue:
             self._begin_round()
@@ -101,11 +101,11 @@ class Buffer:
     Args:
         limits: The bounds.
         batch: Whether events travel together.
-        wanted: The types of events that the short way leaves to the caller; None if it leaves all.
+        event_types: The types of events that the short way leaves to the caller; None if it leaves all.
         owned: Whether each event has an owner.
 
     Attributes:
-        intake: The queue itself.
+        queue: The queue itself.
         is_closed: Whether all further events are refused.
     """
 
@@ -114,40 +114,40 @@ class Buffer:
         limits: Limits,
         *,
         batch: bool = True,
-        wanted: frozenset[str] | None = frozenset(),
+        event_types: frozenset[str] | None = frozenset(),
         owned: bool = False,
     ) -> None:
         self._limits = limits
         self.is_closed = False
-        self.intake = intake = OwnedIntake() if owned else Intake()
-        intake.encode = encode_plain
-        intake.wanted = None if owned else wanted
-        intake.wake = _nobody
-        intake.max_event_bytes = _bound(limits.max_event_bytes)
-        intake.max_bytes = _bound(limits.max_bytes)
-        intake.batch_events = _bound(limits.batch_events) if batch else 1
-        intake.batch_bytes = _bound(limits.batch_bytes)
-        intake.pending_bytes = 0
-        intake.room = _bound(limits.max_events)
-        intake.wake_at = 1
-        intake.overhead = OWNER_BYTES if owned else 0
-        intake.is_single = not batch
-        intake.is_direct = True
+        self.queue = queue = OwnedEventQueue() if owned else EventQueue()
+        queue.encode = encode_plain
+        queue.event_types = None if owned else event_types
+        queue.wake = _nobody
+        queue.max_event_bytes = _bound(limits.max_event_bytes)
+        queue.max_bytes = _bound(limits.max_bytes)
+        queue.batch_events = _bound(limits.batch_events) if batch else 1
+        queue.batch_bytes = _bound(limits.batch_bytes)
+        queue.pending_bytes = 0
+        queue.room = _bound(limits.max_events)
+        queue.wake_at = 1
+        queue.overhead = OWNER_BYTES if owned else 0
+        queue.is_single = not batch
+        queue.is_direct = True
 
     @property
     def waiting(self) -> int:
         """Events that nobody has taken yet."""
-        return self.intake.waiting
+        return self.queue.waiting
 
     @property
     def pending_bytes(self) -> int:
         """Bytes that all events take which are not settled, taken or not."""
-        return self.intake.pending_bytes
+        return self.queue.pending_bytes
 
     @property
     def out_of_turn(self) -> int:
         """Events that were taken although some before them wait."""
-        return self.intake.out_of_turn if isinstance(self.intake, OwnedIntake) else 0
+        return self.queue.out_of_turn if isinstance(self.queue, OwnedEventQueue) else 0
 
     def release(self, events: int, size: int) -> None:
         """Give back the room of events that were taken and are settled now.
@@ -156,8 +156,8 @@ class Buffer:
             events: How many; a negative number takes their room anew.
             size: The bytes that they take by themselves.
         """
-        self.intake.room += events
-        self.intake.pending_bytes -= size + events * self.intake.overhead
+        self.queue.room += events
+        self.queue.pending_bytes -= size + events * self.queue.overhead
 
     def is_half_full(self) -> bool:
         """Tell whether more than half of what it may hold is taken."""
@@ -166,13 +166,13 @@ class Buffer:
     def arm(self, length: int) -> None:
         """Ask for the worker to be woken once so many events wait."""
         if not self.is_closed:
-            self.intake.wake_at = _bound(length)
+            self.queue.wake_at = _bound(length)
 
     def close(self) -> None:
         """Refuse all further events; one that slips in at this very moment wakes the worker."""
         self.is_closed = True
-        self.intake.room = _CLOSED
-        self.intake.wake_at = 0
+        self.queue.room = _CLOSED
+        self.queue.wake_at = 0
 
 
 def _bound(number: float) -> int:

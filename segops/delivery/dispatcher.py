@@ -29,7 +29,7 @@ from segops.delivery.auth import MAX_TOKENS, Sessions
 from segops.delivery.buffer import NEVER
 from segops.delivery.ledger import Ledger
 from segops.delivery.notifications import Notifier
-from segops.delivery.outbox import Line
+from segops.delivery.outbox import Outbox
 from segops.delivery.responses import is_response, is_unsafe, skipped, without_credential
 from segops.delivery.signals import uninterrupted
 from segops.utils.concurrency import Bell, SoloLock
@@ -45,7 +45,7 @@ _UNAUTHORISED = (401, 403)
 _REFUSED_CLAIM = (400, 403, 413, 422)
 
 
-class Delivery:
+class Dispatcher:
     """Brings events from the buffer to the server.
 
     Attributes:
@@ -75,7 +75,7 @@ class Delivery:
         self.spill_at = NEVER if spool is None else timing.threshold if spool.always else limits.spill_events
         self._ledger = ledger
         self._spool = spool
-        self._line = Line(ledger, spool, self.sessions, timing)
+        self._outbox = Outbox(ledger, spool, self.sessions, timing)
         self._transport = transport
         self._transport_name = shown_url(transport.url) or type(transport).__name__
         self._key = key
@@ -88,7 +88,7 @@ class Delivery:
         self._sending = SoloLock()
         self._lock = SoloLock()  # as the other, but let go of while a request is under way
         self._in_flight: Batch | None = None
-        self._settled_to = self._line.settled_to()
+        self._settled_to = self._outbox.settled_to()
         self._blocked_to = self._settled_to
         self._left_to = self._settled_to
         self._held = False
@@ -98,7 +98,7 @@ class Delivery:
 
     def flush_to(self, position: int) -> None:
         """Ask for all events before `position` to be sent, however few they are."""
-        self._line.flush_to(position)
+        self._outbox.flush_to(position)
 
     def outcome(self, position: int) -> bool | None:
         """Tell what became of the events before `position`: settled, held for a reason no retry cures, or not known."""
@@ -164,12 +164,12 @@ class Delivery:
         if now < self.paused_until:
             if self._spool is not None:
                 self._spool.advance()
-            self._line.spill(self.spill_at)
+            self._outbox.flush_to_spool(self.spill_at)
             return None
         if self._ledger.is_half_full():  # nothing waits for company any more: there may be no room for it
-            self._line.spill(1)
-            self._line.flush_to(self._ledger.end())
-        return self._line.next(self._blocked(now))
+            self._outbox.flush_to_spool(1)
+            self._outbox.flush_to(self._ledger.end())
+        return self._outbox.next(self._blocked(now))
 
     def give_up(self, why: str) -> None:
         """Leave what waits to the spool, or drop it. What a request under way carries, its own answer settles."""
@@ -181,9 +181,9 @@ class Delivery:
                 return
             if self._spool is not None:
                 self._spool.hurry(patience / 2)
-            self._line.close()
-            self._drop([each for each in self._line.loaded if each is not self._in_flight], "undeliverable", why)
-            self._left_to = self._line.cut_to
+            self._outbox.close()
+            self._drop([each for each in self._outbox.in_memory if each is not self._in_flight], "undeliverable", why)
+            self._left_to = self._outbox.cut_to
             self._note_progress()
             if self._spool is not None and self._in_flight is None:
                 self._spool.close()
@@ -195,7 +195,7 @@ class Delivery:
         self._spool.hurry(timeout / 2)
         with self._changing(timeout) as is_held:
             if is_held:
-                self._line.close()
+                self._outbox.close()
                 self._note_progress()
 
     def has_backlog(self) -> bool:
@@ -223,13 +223,13 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 - a stranger's transport may raise anything
             answer = SegOpsTransportError(f"the transport raised {type(error).__name__}")
         with self._changing():
-            self._heed(batch, answer, self._clock.monotonic() - started)
+            self._handle_outcome(batch, answer, self._clock.monotonic() - started)
             self._in_flight = None
             self._note_progress()
 
-    def _heed(self, batch: Batch, answer: Response | SegOpsError, seconds: float) -> None:
+    def _handle_outcome(self, batch: Batch, answer: Response | SegOpsError, seconds: float) -> None:
         if isinstance(answer, Response):
-            self._read(batch, answer, seconds)
+            self._handle_response(batch, answer, seconds)
         elif isinstance(answer, SegOpsApiError):  # of the handshake
             self._refused_session(batch, answer)
         elif is_unsafe(answer):
@@ -263,7 +263,7 @@ class Delivery:
         self._ledger.answered(self._transport_name, self._clock.monotonic() - started)
         return response if verdict(response.status) is Verdict.DELIVERED else without_credential(response, request)
 
-    def _read(self, batch: Batch, response: Response, seconds: float) -> None:
+    def _handle_response(self, batch: Batch, response: Response, seconds: float) -> None:
         meaning = verdict(response.status)
         if meaning is Verdict.DELIVERED:
             self._deliver(batch, response, seconds)
@@ -282,7 +282,7 @@ class Delivery:
         self._troubles.pop(batch.claim, None)
         invalid = min(skipped(response), batch.count)
         delivered = batch.count - invalid
-        self._line.settle(batch, delivered, "rejected")
+        self._outbox.settle(batch, delivered, "rejected")
         if delivered:
             self._notifier.delivered(delivered, seconds)
         if invalid:
@@ -295,7 +295,7 @@ class Delivery:
             too_large = error.status == 413  # noqa: PLR2004 - content too large
             self._drop([batch], "too_large" if too_large else "rejected", str(error))
             return
-        self._line.split(batch)
+        self._outbox.split(batch)
 
     def _retry(self, batch: Batch, error: SegOpsError, after: float | None) -> None:
         self._held = False
@@ -303,7 +303,7 @@ class Delivery:
         self.paused_until = self._clock.monotonic() + delay
         self._notifier.error(error)
         self._notifier.retry(error, delay)
-        self._keep(batch, error)
+        self._requeue(batch, error)
 
     def _hold(self, batch: Batch, error: SegOpsError, *, lane: bool) -> None:
         until = self._clock.monotonic() + self._probe_every
@@ -321,7 +321,7 @@ class Delivery:
             if len(self._troubles) > MAX_TOKENS:
                 del self._troubles[next(iter(self._troubles))]
             self._notifier.error(error)
-        self._keep(batch, error)
+        self._requeue(batch, error)
 
     def _block(self, batch: Batch, until: float) -> None:
         self._lanes.pop(batch.claim, None)
@@ -335,9 +335,9 @@ class Delivery:
         is_known = self.sessions is not None and self.sessions.has_minted
         self._hold(batch, error, lane=error.status in _REFUSED_CLAIM or (error.status == _UNAUTHORISED[0] and is_known))
 
-    def _keep(self, batch: Batch, error: SegOpsError) -> None:
+    def _requeue(self, batch: Batch, error: SegOpsError) -> None:
         batch.attempts += 1
-        self._line.stow()
+        self._outbox.spool()
         now = self._clock.monotonic()
         if batch.row is not None:
             return  # the spool knows how long to keep it
@@ -349,7 +349,7 @@ class Delivery:
 
     def _drop(self, batches: Sequence[Batch], reason: DropReason, why: str) -> None:
         for batch in batches:
-            self._line.settle(batch, 0, reason)
+            self._outbox.settle(batch, 0, reason)
         count = sum(batch.count for batch in batches)
         if count:
             self._notifier.error(SegOpsEventError(f"{count} event(s) dropped: {why}", reason=reason, count=count))
@@ -360,8 +360,8 @@ class Delivery:
         self._troubles.pop(None, None)
 
     def _note_progress(self) -> None:
-        settled_to = self._line.settled_to()
-        blocked_to = self._line.settled_to(self._blocked(self._clock.monotonic())) if self._lanes else settled_to
+        settled_to = self._outbox.settled_to()
+        blocked_to = self._outbox.settled_to(self._blocked(self._clock.monotonic())) if self._lanes else settled_to
         self._ledger.ages.mark(settled_to, self._ledger.end())
         self._settled_to = settled_to
         self._blocked_to = blocked_to
@@ -373,7 +373,8 @@ class Delivery:
             return now
         if now < self.paused_until:
             return self.paused_until
-        return next(iter(self._lanes.values())) if self._blocked(now) and self._settled_to < self._line.cut_to else None
+        is_waiting = self._blocked(now) and self._settled_to < self._outbox.cut_to
+        return next(iter(self._lanes.values())) if is_waiting else None
 
 
 def _unexpected(what: str, error: Exception) -> SegOpsError:

@@ -25,7 +25,7 @@ class _Guarded:
     """An enricher whose failures are counted."""
 
     def __init__(self, enricher: Enricher, report: Callable[[Exception], None]) -> None:
-        self.wanted = enricher.event_types
+        self.event_types = enricher.event_types
         self.is_on = True
         self._enricher = enricher
         self._report = report
@@ -65,12 +65,12 @@ class Enrichment:
         report: Is told about failures.
 
     Attributes:
-        wanted: The event types that any enricher asked for; None if one asked for all.
+        event_types: The event types that any enricher asked for; None if one asked for all.
     """
 
     def __init__(self, enrichers: Iterable[Enricher], report: Callable[[Exception], None]) -> None:
         self._enrichers = [_Guarded(enricher, report) for enricher in enrichers]
-        self.wanted = _wanted_by(self._enrichers)
+        self.event_types = _wanted_by(self._enrichers)
 
     def apply(self, event: Event) -> Sequence[Event]:
         """Return what is to be sent for `event`: none if it was dropped."""
@@ -82,16 +82,16 @@ class Enrichment:
 
 
 def _wanted_by(enrichers: Sequence[_Guarded]) -> frozenset[str] | None:
-    wanted: set[str] = set()
+    event_types: set[str] = set()
     for enricher in enrichers:
-        if enricher.wanted is None:
+        if enricher.event_types is None:
             return None
-        wanted |= enricher.wanted
-    return frozenset(wanted)
+        event_types |= enricher.event_types
+    return frozenset(event_types)
 
 
 def _through(enricher: _Guarded, event: Event) -> Sequence[Event]:
-    if enricher.wanted is None or event.event_type in enricher.wanted:
+    if enricher.event_types is None or event.event_type in enricher.event_types:
         return enricher.apply(event)
     return (event,)
 

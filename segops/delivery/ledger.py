@@ -17,7 +17,7 @@ from segops.core.batch import Batch
 from segops.core.errors import DROP_REASONS, DropReason
 from segops.core.retry import Clock
 from segops.delivery.buffer import Buffer
-from segops.delivery.intake import Taken
+from segops.delivery.queue import Drained
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +71,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     latency: dict[str, Latency]
 
 
-class Tally:
+class AtomicCounter:
     """A counter that any thread, signal handler or destructor may raise and read without a lock."""
 
     __slots__ = ("_looks", "add", "ticks")
@@ -100,7 +100,7 @@ class _Books(msgspec.Struct, frozen=True):
     spooled: int = 0
 
 
-class Ages:
+class AgeTracker:
     """Knows how long the oldest pending event has waited, without a clock being read for each event.
 
     Marks are set whenever delivery has worked, which it does at least every `flush_interval`: an event came after each
@@ -132,7 +132,7 @@ class Ages:
 class Ledger:
     """Counts events and values by their fate.
 
-    Delivery changes it, on one thread at a time. Anybody may read it, at any moment: no lock is taken.
+    The dispatcher changes it, on one thread at a time. Anybody may read it, at any moment: no lock is taken.
 
     Attributes:
         ages: How long events have waited.
@@ -145,12 +145,12 @@ class Ledger:
 
     def __init__(self, buffer: Buffer, clock: Clock) -> None:
         self._buffer = buffer
-        self._refused = {reason: Tally() for reason in DROP_REASONS}
+        self._refused = {reason: AtomicCounter() for reason in DROP_REASONS}
         self.unexplained = self._refused["invalid"].ticks
         self._books = _Books()
-        self.ages = Ages(clock)
+        self.ages = AgeTracker(clock)
         self.latencies: dict[str, Latency] = {}
-        self.coerced = Tally()
+        self.coerced = AtomicCounter()
         self.retries = 0
         self.last_error: str | None = None
 
@@ -158,13 +158,13 @@ class Ledger:
         """Count an event that never entered the buffer; takes no lock."""
         self._refused[reason].add()
 
-    def take(self) -> tuple[int, Taken | None]:
+    def take(self) -> tuple[int, Drained | None]:
         """Take a batch off the buffer; return it and a position before which none of its events stands."""
-        return self.taken_to(), self._buffer.intake.take()
+        return self.taken_to(), self._buffer.queue.drain()
 
     def taken_to(self) -> int:
         """Return the position before which all events were taken."""
-        return self._buffer.intake.taken - self._buffer.out_of_turn
+        return self._buffer.queue.taken - self._buffer.out_of_turn
 
     def settle(self, batch: Batch, *, delivered: int, reason: DropReason = "rejected") -> None:
         """Count so many events of a batch as delivered and, the rest of them, as dropped for `reason`."""
@@ -260,11 +260,11 @@ class Ledger:
 
     def _read(self) -> tuple[_Books, int, int]:
         """Return the books and how many events are taken and waiting, all as of one instant."""
-        intake = self._buffer.intake
+        queue = self._buffer.queue
         while True:
-            books, taken = self._books, intake.taken
-            waiting = intake.waiting
-            if books is self._books and taken == intake.taken:  # delivery changed neither meanwhile
+            books, taken = self._books, queue.taken
+            waiting = queue.waiting
+            if books is self._books and taken == queue.taken:  # delivery changed neither meanwhile
                 return books, taken, waiting
 
     def _all_dropped(self, books: _Books) -> dict[DropReason, int]:

@@ -87,13 +87,13 @@ class Notifier:
         if sys.is_finalizing() or not self._lock.acquire(blocking=False):
             return
         self._dispatching_thread = threading.get_ident()
-        self._buffer.intake.is_direct = False
+        self._buffer.queue.is_direct = False
         try:
             self._dispatch_round()
             while self._errors or self._notices:
                 self._dispatch_round()
         finally:
-            self._buffer.intake.is_direct = True
+            self._buffer.queue.is_direct = True
             self._dispatching_thread = None
             self._lock.release()
             self.dispatched.ring()

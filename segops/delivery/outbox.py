@@ -14,7 +14,7 @@ from segops.delivery.auth import Sessions
 from segops.delivery.ledger import Ledger
 
 
-class Line:
+class Outbox:
     """Cuts batches from the buffer, moves them to the spool and back, and knows how far all are settled.
 
     Order is kept for each user, but for batches of a claim that is blocked: those do not hold up the others. With a
@@ -27,7 +27,7 @@ class Line:
     """
 
     def __init__(self, ledger: Ledger, spool: Spool | None, sessions: Sessions | None, timing: Timing) -> None:
-        self.loaded: deque[Batch] = deque()
+        self.in_memory: deque[Batch] = deque()
         self.cut_to = 0
         self._ledger = ledger
         self._spool = spool
@@ -43,13 +43,13 @@ class Line:
     def next(self, blocked: Collection[Claim]) -> Batch | None:
         """Return the next batch that is due and whose claim is not blocked, loaded."""
         if self._spool is not None and self._spool.always:
-            self.spill(self._threshold)
+            self.flush_to_spool(self._threshold)
         if self._spool is not None:
             stored = self._spool.take(blocked)
             if stored is not None:
-                self.loaded.append(stored)
+                self.in_memory.append(stored)
                 return stored
-        for batch in self.loaded:
+        for batch in self.in_memory:
             if batch.claim not in blocked:
                 return batch
         if self._spool is not None and self._spool.always:  # what came in meanwhile is stored first, in the next round
@@ -58,53 +58,53 @@ class Line:
             fresh = self._cut()
             if fresh is None or fresh.claim not in blocked:
                 return fresh
-        self.stow()  # those that are blocked, together: to store each by itself would hold up the others
+        self.spool()  # those that are blocked, together: to store each by itself would hold up the others
         return None
 
-    def spill(self, threshold: int) -> None:
+    def flush_to_spool(self, threshold: int) -> None:
         """Move what is due, and all if at least `threshold` events wait, from the buffer to the spool."""
         if self._spool is not None and self._is_due(threshold):
             while self._is_due(threshold) and self._cut():
                 pass
-            self.stow()
+            self.spool()
 
     def close(self) -> None:
         """Cut what is left of the buffer, and leave to the spool what it takes; the rest is loaded."""
         self.flush_to(self._ledger.end())
         while self._cut():
             pass
-        self.stow()
+        self.spool()
 
-    def stow(self) -> None:
+    def spool(self) -> None:
         """Give the loaded batches to the spool. Those that it does not take stay, in the same order."""
-        if self._spool is None or not self.loaded:
+        if self._spool is None or not self.in_memory:
             return
-        fresh = [batch for batch in self.loaded if batch.row is None]
-        self._spool.keep(self.loaded)
+        fresh = [batch for batch in self.in_memory if batch.row is None]
+        self._spool.keep(self.in_memory)
         for batch in fresh:
             if batch.row is not None:
                 self._ledger.spool(batch)
-        self.loaded = deque(batch for batch in self.loaded if batch.row is None)
+        self.in_memory = deque(batch for batch in self.in_memory if batch.row is None)
 
     def split(self, batch: Batch) -> None:
         """Put the halves of a loaded batch in its place."""
-        if batch not in self.loaded:  # it went to the spool while it was on its way: whoever sends it next splits it
+        if batch not in self.in_memory:  # it went to the spool while it was on its way: whoever sends it next splits it
             return
         halves = batch.halves()
-        place = self.loaded.index(batch)
-        self.loaded.remove(batch)
+        place = self.in_memory.index(batch)
+        self.in_memory.remove(batch)
         if self._spool is not None and batch.row is not None:
             self._spool.split(batch, halves)
             if halves[0].row is not None:
                 return  # they come back from the spool
             self._ledger.unspool(batch)
         for half in reversed(halves):
-            self.loaded.insert(place, half)
+            self.in_memory.insert(place, half)
 
     def settle(self, batch: Batch, delivered: int, reason: DropReason) -> None:
         """Take a batch out: so many of its events are delivered, and the others dropped for `reason`."""
-        if batch in self.loaded:
-            self.loaded.remove(batch)
+        if batch in self.in_memory:
+            self.in_memory.remove(batch)
         self._ledger.settle(batch, delivered=delivered, reason=reason)
         if self._spool is not None and batch.row is not None:
             self._spool.remove(batch)
@@ -114,7 +114,7 @@ class Line:
 
         It is negative while there is something of a former process, or may be.
         """
-        loaded = next((batch.start for batch in self.loaded if batch.claim not in blocked), self.cut_to)
+        loaded = next((batch.start for batch in self.in_memory if batch.claim not in blocked), self.cut_to)
         stored = None if self._spool is None else self._spool.position(blocked)
         return loaded if stored is None else min(loaded, stored)
 
@@ -130,7 +130,7 @@ class Line:
         batch = Batch(body, count, start, self._path, owner)
         if owner is not None:
             batch.claim = claim_of(owner)
-        self.loaded.append(batch)
+        self.in_memory.append(batch)
         if self._sessions is not None and self._spool is not None:
             self._sessions.remember(batch)
         return batch

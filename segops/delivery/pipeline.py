@@ -14,10 +14,10 @@ from segops.core.options import ApiKey, Limits, Timing
 from segops.core.retry import Clock, RetryPolicy, reads_machine
 from segops.core.spool import OpenSpool
 from segops.delivery.buffer import Buffer
-from segops.delivery.dispatcher import Delivery
+from segops.delivery.dispatcher import Dispatcher
 from segops.delivery.ledger import Ledger
 from segops.delivery.notifications import Notifier, OnError
-from segops.delivery.spool_accounts import SpoolAccounts
+from segops.delivery.spool_accounts import LedgerSpoolListener
 from segops.delivery.worker import InlineWorker, ThreadWorker, Worker
 
 WorkerKind = Literal["thread", "inline"]
@@ -26,12 +26,12 @@ _SHARE_OF_CLOSING = 0.75
 """Of the time for closing, what another thread that closes the client already is waited for."""
 
 
-class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
+class PipelineConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What a pipeline is made of; kept to make a fresh one after a fork."""
 
     transport: Transport
     key: ApiKey | None
-    wanted: frozenset[str] | None
+    event_types: frozenset[str] | None
     timing: Timing
     limits: Limits
     retry: RetryPolicy
@@ -57,17 +57,18 @@ class Pipeline:
         known_losses: Dropped events of which a `flush` has told.
     """
 
-    def __init__(self, plan: Blueprint) -> None:
+    def __init__(self, plan: PipelineConfig) -> None:
         self.closing = threading.RLock()
         self.is_closed = False
         self.known_losses = 0
         self.has_owners = plan.key is not None and plan.key.is_public
-        wanted = plan.wanted if reads_machine(plan.clock) else None  # the short way reads the clock of the machine
-        self.buffer = Buffer(plan.limits, batch=plan.timing.batch, wanted=wanted, owned=self.has_owners)
+        # The fast path reads the clock of the machine.
+        event_types = plan.event_types if reads_machine(plan.clock) else None
+        self.buffer = Buffer(plan.limits, batch=plan.timing.batch, event_types=event_types, owned=self.has_owners)
         self.ledger = Ledger(self.buffer, plan.clock)
         self.notifier = Notifier(self.ledger, self.buffer, plan.on_error, plan.observers, plan.clock)
-        accounts = SpoolAccounts(self.ledger, self.notifier)
-        self.delivery = Delivery(
+        accounts = LedgerSpoolListener(self.ledger, self.notifier)
+        self.dispatcher = Dispatcher(
             ledger=self.ledger,
             transport=plan.transport,
             key=plan.key,
@@ -80,15 +81,15 @@ class Pipeline:
         )
         kind = InlineWorker if plan.worker == "inline" else ThreadWorker
         self.worker: Worker = kind(
-            delivery=self.delivery,
+            dispatcher=self.dispatcher,
             notifier=self.notifier,
             ledger=self.ledger,
             buffer=self.buffer,
             timing=plan.timing,
             clock=plan.clock,
         )
-        self.buffer.intake.wake = self.worker.wake
-        if self.delivery.has_backlog():
+        self.buffer.queue.wake = self.worker.wake
+        if self.dispatcher.has_backlog():
             self.worker.wake()
 
     def start_closing(self, timeout: float) -> bool:
@@ -100,5 +101,5 @@ class Pipeline:
             return self.closing.acquire(blocking=False)
         if self.closing.acquire(timeout=min(_SHARE_OF_CLOSING * timeout, threading.TIMEOUT_MAX)):
             return True
-        self.delivery.leave((1.0 - _SHARE_OF_CLOSING) * timeout)
+        self.dispatcher.leave((1.0 - _SHARE_OF_CLOSING) * timeout)
         return False

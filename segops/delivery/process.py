@@ -15,7 +15,7 @@ from segops.delivery.log import warn
 from segops.utils.concurrency import start_thread
 
 
-class Living(Protocol):
+class Closeable(Protocol):
     """What is watched."""
 
     @property
@@ -34,23 +34,23 @@ class Living(Protocol):
 _HASTE = 0.5
 """Seconds for all clients together, where somebody does not want to wait for the exit."""
 
-_watched: set[Living] = set()
+_watched: set[Closeable] = set()
 _main_thread = threading.main_thread()
 _forking_threads: list[threading.Thread] = []
 
 
-def watch(living: Living) -> None:
+def watch(closeable: Closeable) -> None:
     """Watch it until it is closed; it is kept alive until then, with the events that it holds."""
     if stops_threads() and not _watched:
         warn(
             "uWSGI runs without enable-threads: events are sent only while a request is served, by flush() and at exit"
         )
-    _watched.add(living)
+    _watched.add(closeable)
 
 
-def unwatch(living: Living) -> None:
+def unwatch(closeable: Closeable) -> None:
     """Watch it no longer."""
-    _watched.discard(living)
+    _watched.discard(closeable)
 
 
 def close_on_signal(number: int) -> None:
@@ -95,15 +95,15 @@ def _at_exit() -> None:
 
 def _close_all(seconds: float | None) -> None:
     started = monotonic()
-    for living in list(_watched):
-        end = started + (living.exit_timeout if seconds is None else min(seconds, living.exit_timeout))
-        living.shutdown(max(0.0, end - monotonic()))
+    for closeable in list(_watched):
+        end = started + (closeable.exit_timeout if seconds is None else min(seconds, closeable.exit_timeout))
+        closeable.shutdown(max(0.0, end - monotonic()))
 
 
 def _after_fork_in_child() -> None:
     _forking_threads.clear()
-    for living in list(_watched):
-        living.after_fork()
+    for closeable in list(_watched):
+        closeable.after_fork()
     tell_of_exit(_at_exit)
 
 

@@ -7,7 +7,7 @@ from segops.delivery.ledger import Ledger
 from segops.delivery.notifications import Notifier
 
 
-class SpoolAccounts:
+class LedgerSpoolListener:
     """Keeps the books of what comes to a spool, and goes from it, other than by this process's own doing."""
 
     def __init__(self, ledger: Ledger, notifier: Notifier) -> None:

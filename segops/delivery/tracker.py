@@ -26,13 +26,13 @@ from segops.core.events import (
 )
 from segops.core.retry import Clock, wall_time
 from segops.delivery.enrichment import Enrichment
-from segops.delivery.intake import OwnedEvent
 from segops.delivery.pipeline import Pipeline
+from segops.delivery.queue import OwnedEvent
 
 GetUser = Callable[[], "UserContext | Mapping[str, Any] | None"]
 
-Accept = Callable[["str | None", "str | None", "Mapping[str, Any] | None", "str | None"], bool]
-"""Takes the usual event, or returns False: `Intake.accept`."""
+TryEnqueue = Callable[["str | None", "str | None", "Mapping[str, Any] | None", "str | None"], bool]
+"""Takes the usual event, or returns False: `EventQueue.try_enqueue`."""
 
 _MAX_CAUSES = 10
 
@@ -48,7 +48,7 @@ class Tracker:
     an application some 60 ns. All else goes the long way; see docs/performance.md.
     """
 
-    _accept: Accept
+    _try_enqueue: TryEnqueue
     _clock: Clock
     _enrichment: Enrichment
     _get_user: GetUser | None
@@ -85,7 +85,7 @@ class Tracker:
         Source: typescript-sdk.md, "track".
         """
         try:
-            if event is None and occurred_at is None and self._accept(user_id, event_type, payload, anonymous_id):
+            if event is None and occurred_at is None and self._try_enqueue(user_id, event_type, payload, anonymous_id):
                 return
             keywords = {
                 "user_id": user_id,
@@ -94,10 +94,10 @@ class Tracker:
                 "payload": payload,
                 "anonymous_id": anonymous_id,
             }
-            self._take(read_event, event, keywords)
+            self._process(read_event, event, keywords)
         except SegOpsEventError:
             raise  # with `strict`; it is counted
-        except Exception:  # of `_take`, only what the stack has no room for: not even for a call of `next`
+        except Exception:  # of `_process`, only what the stack has no room for: not even for a call of `next`
             for _ in self._pipeline.ledger.unexplained:
                 break
             if self._strict:
@@ -123,9 +123,9 @@ class Tracker:
         Source: typescript-sdk.md, "identify".
         """
         try:
-            if context is None and self._accept(user_id, CONTEXT_IDENTIFIED, traits, None):
+            if context is None and self._try_enqueue(user_id, CONTEXT_IDENTIFIED, traits, None):
                 return
-            self._take(read_context, context, {"user_id": user_id, "traits": traits})
+            self._process(read_context, context, {"user_id": user_id, "traits": traits})
         except SegOpsEventError:
             raise  # as for track
         except Exception:
@@ -173,7 +173,7 @@ class Tracker:
                 "occurred_at": occurred_at,
                 "anonymous_id": anonymous_id,
             }
-            self._take(read_page_view, user_id, keywords)
+            self._process(read_page_view, user_id, keywords)
         except SegOpsEventError:
             raise  # as for track
         except Exception:
@@ -182,7 +182,7 @@ class Tracker:
             if self._strict:
                 raise
 
-    def _take(self, read: _Read, value: object, keywords: Mapping[str, Any]) -> None:
+    def _process(self, read: _Read, value: object, keywords: Mapping[str, Any]) -> None:
         """Take any event: read, check, enrich and encode it, or refuse it."""
         if self._is_disabled:
             return
@@ -195,8 +195,8 @@ class Tracker:
                 check_payload(given.payload),
                 None if given.anonymous_id is None else check_text("anonymous_id", given.anonymous_id),
             )
-            wanted = self._enrichment.wanted
-            is_wanted = wanted is None or whole.event_type in wanted
+            event_types = self._enrichment.event_types
+            is_wanted = event_types is None or whole.event_type in event_types
             events = self._enrichment.apply(whole) if is_wanted else (whole,)
         except Exception as error:  # noqa: BLE001 - whatever a payload's own methods raise must not reach the host
             self._refuse(error)
@@ -212,14 +212,14 @@ class Tracker:
         pipeline = self._pipeline
         try:
             encoded = self._encode(event)
-            intake = pipeline.buffer.intake
-            if len(encoded) > intake.max_event_bytes:
-                return _too_large(encoded, intake.max_event_bytes)
+            queue = pipeline.buffer.queue
+            if len(encoded) > queue.max_event_bytes:
+                return _too_large(encoded, queue.max_event_bytes)
             if pipeline.has_owners:
                 encoded = self._owned(encoded)
             if pipeline.notifier.is_dispatching():
                 pipeline.ledger.refuse("plugin")
-            elif not intake.put(encoded):
+            elif not queue.enqueue(encoded):
                 return _no_room(pipeline)
         except Exception as error:  # noqa: BLE001 - whatever a payload's own methods raise must not reach the host
             return error

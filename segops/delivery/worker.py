@@ -11,7 +11,7 @@ from segops.core.errors import SegOpsError
 from segops.core.options import Timing
 from segops.core.retry import Clock, monotonic
 from segops.delivery.buffer import NEVER, Buffer
-from segops.delivery.dispatcher import Delivery
+from segops.delivery.dispatcher import Dispatcher
 from segops.delivery.ledger import Ledger
 from segops.delivery.notifications import Notifier
 from segops.delivery.process import close_after_forking_thread
@@ -52,9 +52,16 @@ class InlineWorker:
     """Delivers on the thread that tracks, at `batch_size`, and on the one that flushes: for where no thread can be."""
 
     def __init__(
-        self, *, delivery: Delivery, notifier: Notifier, ledger: Ledger, buffer: Buffer, timing: Timing, clock: Clock
+        self,
+        *,
+        dispatcher: Dispatcher,
+        notifier: Notifier,
+        ledger: Ledger,
+        buffer: Buffer,
+        timing: Timing,
+        clock: Clock,
     ) -> None:
-        self._delivery = delivery
+        self._dispatcher = dispatcher
         self._notifier = notifier
         self._ledger = ledger
         self._clock = clock
@@ -63,32 +70,33 @@ class InlineWorker:
     def wake(self) -> None:
         """Send what is due, unless a request is under way already."""
         check_stack()
-        self._delivery.work(wait=False)
+        self._dispatcher.work(wait=False)
         self._notifier.dispatch()
 
     def flush(self, timeout: float) -> bool:
         """Send all that waits, sleeping through pauses."""
         check_stack()
         position = self._ledger.end()
-        self._delivery.flush_to(position)
+        self._dispatcher.flush_to(position)
         self._run(self._clock.monotonic() + timeout)
-        return self._delivery.outcome(position) is True
+        return self._dispatcher.outcome(position) is True
 
     def close(self, timeout: float) -> None:
         """Send what can be sent in time and give up the rest."""
         deadline = self._clock.monotonic() + timeout
-        self._delivery.close(deadline)
+        self._dispatcher.close(deadline)
         self._run(deadline)
-        self._delivery.give_up(_GIVEN_UP)
+        self._dispatcher.give_up(_GIVEN_UP)
         self._notifier.dispatch()
 
     def _run(self, deadline: float) -> None:
         position = self._ledger.end()
         end = monotonic() + deadline - self._clock.monotonic()  # should the clock stand still
         while True:
-            resume = self._delivery.work(deadline)
+            resume = self._dispatcher.work(deadline)
             self._notifier.dispatch()
-            if self._delivery.outcome(position) is not None or resume is None or resume > deadline or monotonic() > end:
+            is_known = self._dispatcher.outcome(position) is not None
+            if is_known or resume is None or resume > deadline or monotonic() > end:
                 return
             self._clock.sleep(max(0.0, resume - self._clock.monotonic()))
 
@@ -97,9 +105,16 @@ class ThreadWorker:
     """Delivers on a daemon thread that is started by the first event."""
 
     def __init__(
-        self, *, delivery: Delivery, notifier: Notifier, ledger: Ledger, buffer: Buffer, timing: Timing, clock: Clock
+        self,
+        *,
+        dispatcher: Dispatcher,
+        notifier: Notifier,
+        ledger: Ledger,
+        buffer: Buffer,
+        timing: Timing,
+        clock: Clock,
     ) -> None:
-        self._delivery = delivery
+        self._dispatcher = dispatcher
         self._notifier = notifier
         self._ledger = ledger
         self._buffer = buffer
@@ -113,7 +128,7 @@ class ThreadWorker:
         self._signal.acquire()
         self._deadline = float("inf")
         self._inline = InlineWorker(
-            delivery=delivery, notifier=notifier, ledger=ledger, buffer=buffer, timing=timing, clock=clock
+            dispatcher=dispatcher, notifier=notifier, ledger=ledger, buffer=buffer, timing=timing, clock=clock
         )
         self._has_told = False
         buffer.arm(1)
@@ -126,7 +141,7 @@ class ThreadWorker:
                 check_stack()
             if self._thread is not None:
                 self._raise_signal()
-            elif self._delivery.is_over():  # nothing is left but to tell: no thread is started for that
+            elif self._dispatcher.is_over():  # nothing is left but to tell: no thread is started for that
                 self._notifier.dispatch()
             elif not self._start():
                 self._buffer.arm(self._timing.threshold)
@@ -138,15 +153,15 @@ class ThreadWorker:
     def flush(self, timeout: float) -> bool:
         """Have the thread send all that waits, and wait for it."""
         position = self._ledger.end()
-        self._delivery.flush_to(position)
+        self._dispatcher.flush_to(position)
         self.wake()
         if self._thread is None:
             return self._inline.flush(timeout)
         if self._is_worker():  # a transport of the host's: what it waits for, it holds up
             return False
         end = monotonic() + timeout
-        self._delivery.progress.wait_for(lambda: self._delivery.outcome(position) is not None, timeout)
-        settled = self._delivery.outcome(position) is True
+        self._dispatcher.progress.wait_for(lambda: self._dispatcher.outcome(position) is not None, timeout)
+        settled = self._dispatcher.outcome(position) is True
         self._await_dispatch(end - monotonic())
         return settled
 
@@ -154,8 +169,8 @@ class ThreadWorker:
         """Have the thread send what it can in time, and wait for it. A request that hangs settles itself later."""
         end = monotonic() + timeout
         self._deadline = self._clock.monotonic() + timeout
-        self._delivery.close(self._deadline)
-        if self._thread is None and self._delivery.is_over():
+        self._dispatcher.close(self._deadline)
+        if self._thread is None and self._dispatcher.is_over():
             self._notifier.dispatch()  # of broken plugins, and of what enrichers dropped
             return
         self.wake()
@@ -165,10 +180,10 @@ class ThreadWorker:
         if thread is None or thread.ident is None:  # there is none, or this runs on top of its start
             self._inline.close(timeout)
         elif not self._is_worker():
-            patience = self._delivery.stop_at - self._clock.monotonic() - min(_DISPATCH_RESERVE, 0.1 * timeout)
+            patience = self._dispatcher.stop_at - self._clock.monotonic() - min(_DISPATCH_RESERVE, 0.1 * timeout)
             # Not join(): Python takes the thread for ended if a signal handler raises meanwhile.
             if not self._ended.wait_for(lambda: self._running is not thread, patience):
-                self._delivery.give_up(_GIVEN_UP)
+                self._dispatcher.give_up(_GIVEN_UP)
                 self._await_dispatch(end - monotonic())
 
     def _is_worker(self) -> bool:
@@ -223,7 +238,7 @@ class ThreadWorker:
             self._thread = None  # first, so that whoever comes from here on starts another thread
             self._buffer.arm(1)
             if self._deadline < float("inf"):
-                self._delivery.give_up(_GIVEN_UP)
+                self._dispatcher.give_up(_GIVEN_UP)
             with contextlib.suppress(
                 BaseException
             ):  # the host's code may call for an exit: this thread's is due anyway
@@ -238,27 +253,27 @@ class ThreadWorker:
             self._work()
         except BaseException as error:  # noqa: BLE001 - a bug of ours, no memory, or the host's code called for an exit
             self._notifier.error(SegOpsError(f"the worker failed and starts again: {type(error).__name__} was raised"))
-            return self._delivery.is_over()
+            return self._dispatcher.is_over()
         return True
 
     def _work(self) -> None:
         interval = self._timing.flush_interval or float("inf")  # at 0 each event wakes the worker
         tick = self._clock.monotonic() + interval
         while True:
-            resume = self._delivery.work()
+            resume = self._dispatcher.work()
             self._notifier.dispatch()
             now = self._clock.monotonic()
-            if self._delivery.is_over() or now >= self._deadline or (resume is not None and resume > self._deadline):
+            if self._dispatcher.is_over() or now >= self._deadline or (resume is not None and resume > self._deadline):
                 return
             if now >= tick:
-                self._delivery.flush_to(self._ledger.end())
+                self._dispatcher.flush_to(self._ledger.end())
                 tick = now + interval
                 continue
             self._sleep(min(tick, tick if resume is None else resume, self._deadline) - now)
 
     def _sleep(self, seconds: float) -> None:
-        paused = self._clock.monotonic() < self._delivery.paused_until
-        length = self._delivery.spill_at if paused else self._timing.threshold
+        paused = self._clock.monotonic() < self._dispatcher.paused_until
+        length = self._dispatcher.spill_at if paused else self._timing.threshold
         self._buffer.arm(length)
         if self._buffer.waiting >= length:
             return

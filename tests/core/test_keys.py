@@ -229,8 +229,8 @@ def test_secrets_show_nowhere(
         *[record.getMessage() for record in caplog.records],
         *[f"{error!r} {error} {vars(error)}" for error in rig.errors],
         *["".join(traceback.format_exception(error)) for error in rig.errors],
-        *[repr(each) for each in (rig.client, rig.client.stats(), rig.client._blueprint, rig.client._key)],
-        *[repr(each) for each in (*pipeline.delivery._line.loaded, *rig.server.requests)],
+        *[repr(each) for each in (rig.client, rig.client.stats(), rig.client._config, rig.client._key)],
+        *[repr(each) for each in (*pipeline.dispatcher._outbox.in_memory, *rig.server.requests)],
         str(rig.client.stats()),
     ]
     for secret in (key, TOKEN, SIGNATURE, PERSON):

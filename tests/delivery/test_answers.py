@@ -174,7 +174,7 @@ def test_rubbish_from_a_strangers_transport_is_a_network_error(make: MakeRig, ru
     rig = make()
     transport = Rubbish(rubbish)
     client = SegOpsClient(
-        api_key="sk_test", transport=transport, worker="inline", batch_size=1, clock=rig.client._blueprint.clock
+        api_key="sk_test", transport=transport, worker="inline", batch_size=1, clock=rig.client._config.clock
     )
     client.track(user_id="a", event_type="x")
     assert client.flush()

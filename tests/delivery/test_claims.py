@@ -159,7 +159,7 @@ def test_few_tokens_are_kept_for_each_user(make: MakeRig) -> None:
     for _ in range(50):
         rig.track("a")
         assert rig.client.flush()
-    sessions = rig.client._pipeline.delivery.sessions
+    sessions = rig.client._pipeline.dispatcher.sessions
     assert sessions is not None
     assert len(sessions._tokens) == 4
 
@@ -185,12 +185,12 @@ def test_thousands_of_forged_claims_are_refused_and_forgotten() -> None:
     assert rig.server.stored == ["alice"]
     rig.clock.advance(31)
     rig.client.flush(1)
-    delivery = rig.client._pipeline.delivery
+    dispatcher = rig.client._pipeline.dispatcher
     assert rig.client.stats().dropped == {"undeliverable": 1999}
-    assert len(delivery._troubles) <= 1000
+    assert len(dispatcher._troubles) <= 1000
     rig.clock.advance(31)
     rig.client.flush(1)
-    assert not delivery._lanes
+    assert not dispatcher._lanes
     rig.client.shutdown(0)
 
 
@@ -274,7 +274,7 @@ def test_bytes_come_back_once_events_are_settled(make: MakeRig) -> None:
     rig.track(*["a"] * 60)
     rig.client.flush()
     assert rig.client.stats().pending_bytes == 0
-    assert rig.client._pipeline.buffer.intake.room == Limits().max_events
+    assert rig.client._pipeline.buffer.queue.room == Limits().max_events
 
 
 class Hanging:

@@ -22,7 +22,7 @@ import pytest
 
 from segops import Event
 from segops.core import Clock
-from segops.delivery.intake import IS_COMPILED
+from segops.delivery.queue import IS_COMPILED
 from tests.rig.harness import MakeRig
 
 ROOT = Path(__file__).parents[2]
@@ -93,8 +93,8 @@ def track(make: MakeRig) -> Callable[[], None]:
 
 
 def test_the_functions_that_are_entered(track: Callable[[], None]) -> None:
-    walk_and_write = ["is_plain", "items", "now", "encode", "len", "put", "len", "len", "append", "len"]
-    assert functions(track) == ["track", "accept", *([] if IS_COMPILED else walk_and_write)]
+    walk_and_write = ["is_plain", "items", "now", "encode", "len", "enqueue", "len", "len", "append", "len"]
+    assert functions(track) == ["track", "try_enqueue", *([] if IS_COMPILED else walk_and_write)]
 
 
 def look_through(*fields: Any) -> None:
@@ -143,7 +143,7 @@ os._exit(0)
 """
 
 
-@pytest.mark.skipif(not IS_COMPILED, reason="the bound is that of the compiled intake")
+@pytest.mark.skipif(not IS_COMPILED, reason="the bound is that of the compiled queue")
 @pytest.mark.skipif(not shutil.which("valgrind"), reason="there is no valgrind to count with")
 def test_instructions_of_the_machine(tmp_path: Path) -> None:
     counter = ["valgrind", "-q", "--tool=callgrind", "--dump-before=getppid", f"--callgrind-out-file={tmp_path}/count"]

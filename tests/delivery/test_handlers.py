@@ -16,8 +16,8 @@ import pytest
 
 from segops import SegOpsClient
 from segops.core import Observer, Request, Response, Transport, hookimpl
-from segops.delivery.intake import PureIntake
-from segops.delivery.ledger import Tally
+from segops.delivery.ledger import AtomicCounter
+from segops.delivery.queue import PureEventQueue
 from tests.rig.programs import unconfigured, unmeasured
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def test_what_a_signal_handler_reads_is_right_while_the_same_thread_delivers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if is_pure:
-        monkeypatch.setattr("segops.delivery.buffer.Intake", PureIntake)
+        monkeypatch.setattr("segops.delivery.buffer.EventQueue", PureEventQueue)
     client = make(Slow(), worker="inline", batch_size=10**6)
     begun = done = reads = 0
     wrong: list[object] = []
@@ -89,7 +89,7 @@ def test_what_a_signal_handler_reads_is_right_while_the_same_thread_delivers(
 
 
 def test_a_tally_that_is_read_on_top_of_itself_is_right() -> None:
-    tally = Tally()
+    tally = AtomicCounter()
     seen: list[int] = []
     with alarms(lambda: seen.append(tally.value()), 0.0005, 0.0003):
         end = time.monotonic() + 1.0

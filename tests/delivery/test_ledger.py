@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from segops.core import Request, Response, SegOpsTransportError
 from segops.core.options import Limits
-from segops.delivery.ledger import Tally
+from segops.delivery.ledger import AtomicCounter
 from tests.rig.harness import Reply, Rig, build, names, users
 
 REASONS = {400: "rejected", 422: "rejected", 413: "too_large"}
@@ -157,7 +157,7 @@ TestLedger.settings = settings(max_examples=80, stateful_step_count=30)
 
 
 def test_looking_at_a_tally_does_not_change_it() -> None:
-    tally = Tally()
+    tally = AtomicCounter()
     assert [tally.value() for _ in range(3)] == [0, 0, 0]
     tally.add()
     tally.add()

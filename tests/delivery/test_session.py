@@ -384,7 +384,7 @@ def test_a_refused_context_holds_only_that_user(make: MakeRig) -> None:
 def test_a_token_stands_in_no_repr(make: MakeRig) -> None:
     rig, current = public(make, Auth())
     send(rig, current, "a")
-    sessions = rig.client._pipeline.delivery.sessions
+    sessions = rig.client._pipeline.dispatcher.sessions
     assert sessions is not None
     assert "token-0" not in repr(list(sessions._tokens.values()))
 
@@ -489,7 +489,7 @@ def test_tokens_of_many_users_are_bounded(make: MakeRig) -> None:
     auth = Auth()
     rig = make(auth, key=PUBLIC, clock=auth.clock, get_user=(current := Current()))
     send(rig, current, *[f"u{number}" for number in range(1100)])
-    sessions = rig.client._pipeline.delivery.sessions
+    sessions = rig.client._pipeline.dispatcher.sessions
     assert sessions is not None
     assert len(sessions._tokens) == 1000
     assert auth.mismatches == []

@@ -69,8 +69,8 @@ def test_a_wake_that_fails_does_not_make_the_event_a_dropped_one(
         raise LookupError
 
     rig = make(**options)
-    intake = rig.client._pipeline.buffer.intake
-    intake.wake, intake.wake_at = fail, 1
+    queue = rig.client._pipeline.buffer.queue
+    queue.wake, queue.wake_at = fail, 1
     for _ in range(3):
         rig.client.track(**KEPT, payload=payload)
     stats = rig.client.stats()
@@ -82,7 +82,7 @@ def test_a_wake_that_fails_does_not_make_the_event_a_dropped_one(
 
 def test_an_interrupt_in_the_middle_of_a_wake_does_not_silence_the_next(make: MakeRig) -> None:
     rig = make(worker="thread", batch_size=1)
-    worker, intake = rig.client._pipeline.worker, rig.client._pipeline.buffer.intake
+    worker, queue = rig.client._pipeline.worker, rig.client._pipeline.buffer.queue
     start = worker._start  # type: ignore[attr-defined]
 
     def interrupted() -> bool:
@@ -92,7 +92,7 @@ def test_an_interrupt_in_the_middle_of_a_wake_does_not_silence_the_next(make: Ma
     worker._start = interrupted  # type: ignore[attr-defined]
     with pytest.raises(KeyboardInterrupt):
         rig.client.track(**KEPT)
-    assert intake.waiting == intake.wake_at == 1
+    assert queue.waiting == queue.wake_at == 1
     rig.client.track(**KEPT)
     assert worker._thread is not None  # type: ignore[attr-defined]
     assert rig.client.flush(30)

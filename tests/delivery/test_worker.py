@@ -20,7 +20,7 @@ from segops.core import Request, Response, Transport
 from segops.core.encoding import joined_size
 from segops.core.options import Limits
 from segops.delivery.buffer import Buffer
-from segops.delivery.intake import PureIntake
+from segops.delivery.queue import PureEventQueue
 from segops.transports.memory import MemoryTransport
 from tests.rig.fault_server import FaultServer, stall
 
@@ -344,26 +344,26 @@ def test_the_bound_holds_while_a_batch_is_cut() -> None:
     class Switching(deque[bytes]):
         def popleft(self) -> bytes:
             event = super().popleft()
-            intake.put(b"late")
+            queue.enqueue(b"late")
             return event
 
-    class SwitchingIntake(PureIntake):
+    class SwitchingQueue(PureEventQueue):
         def __init__(self) -> None:
             super().__init__()
             self._queue = Switching()
 
     buffer = Buffer(Limits(max_events=10, batch_events=5))
-    intake = SwitchingIntake()
-    for name in set(PureIntake.__slots__) - {"_queue", "_gone"}:
-        setattr(intake, name, getattr(buffer.intake, name))
-    buffer.intake = intake
-    while intake.put(b"early"):
+    queue = SwitchingQueue()
+    for name in set(PureEventQueue.__slots__) - {"_queue", "_gone"}:
+        setattr(queue, name, getattr(buffer.queue, name))
+    buffer.queue = queue
+    while queue.enqueue(b"early"):
         pass
-    taken = intake.take()
+    taken = queue.drain()
     assert taken is not None
     assert (taken[1], buffer.waiting) == (5, 5)
     buffer.release(5, joined_size(taken[0], 5))
-    assert intake.put(b"again")
+    assert queue.enqueue(b"again")
 
 
 def test_close_wins_over_a_batch_that_is_being_cut() -> None:

@@ -73,8 +73,8 @@ MUTANTS = [
     Mutant(
         "a forked child keeps what the parent was about to send",
         "delivery/process.py",
-        "        living.after_fork()\n",
-        "        living.after_fork\n",
+        "        closeable.after_fork()\n",
+        "        closeable.after_fork\n",
         ("delivery/test_exit.py",),
     ),
     Mutant(
@@ -94,8 +94,8 @@ MUTANTS = [
     Mutant(
         "the memory of settled events is never given back",
         "delivery/buffer.py",
-        "        self.intake.pending_bytes -= size + events * self.intake.overhead\n",
-        "        self.intake.pending_bytes -= 0\n",
+        "        self.queue.pending_bytes -= size + events * self.queue.overhead\n",
+        "        self.queue.pending_bytes -= 0\n",
         ("delivery/test_worker.py", "delivery/test_ledger.py"),
     ),
     Mutant(

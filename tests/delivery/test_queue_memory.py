@@ -1,4 +1,4 @@
-"""What an intake keeps alive: the bytes of its events, and what it was made of for as long as it lives."""
+"""What a queue keeps alive: the bytes of its events, and what it was made of for as long as it lives."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.delivery.intakes import FIELDS, each_kind, make, take
+from tests.delivery.queues import FIELDS, each_kind, make, take
 
 ROUNDS = 100_000
 FEW = 50
@@ -24,7 +24,7 @@ REFUSED: dict[str, tuple[Any, ...]] = {
     "number": (*TAKEN[:2], {"a": [2**64]}, TAKEN[3]),
     "kind": (*TAKEN[:2], {"a": [object()]}, TAKEN[3]),
     "surrogate": (*TAKEN[:2], {"a": "\ud800"}, TAKEN[3]),
-    "wanted": (TAKEN[0], "page_viewed", *TAKEN[2:]),
+    "event_types": (TAKEN[0], "page_viewed", *TAKEN[2:]),
 }
 
 
@@ -37,15 +37,15 @@ def _quiet() -> Iterator[None]:
     gc.enable()
 
 
-def grown(intake: Any, fields: tuple[Any, ...]) -> int:
+def grown(queue: Any, fields: tuple[Any, ...]) -> int:
     """Return how many blocks of memory more are in use after many rounds."""
 
     def rounds(count: int) -> None:
         for _ in range(count):
-            intake.accept(*fields)
-            if intake.waiting == 1000:
-                take(intake)
-        take(intake)
+            queue.try_enqueue(*fields)
+            if queue.waiting == 1000:
+                take(queue)
+        take(queue)
 
     rounds(2000)
     before = sys.getallocatedblocks()
@@ -57,9 +57,9 @@ def grown(intake: Any, fields: tuple[Any, ...]) -> int:
 @pytest.mark.usefixtures("_quiet")
 @pytest.mark.parametrize("fields", [TAKEN, *REFUSED.values()], ids=["taken", *REFUSED])
 def test_nothing_is_left_behind(kind: Any, fields: tuple[Any, ...]) -> None:
-    intake = make(kind, wanted=frozenset({"page_viewed"}), wake_at=1)
+    queue = make(kind, event_types=frozenset({"page_viewed"}), wake_at=1)
     references = [sys.getrefcount(field) for field in fields]
-    assert grown(intake, fields) < FEW
+    assert grown(queue, fields) < FEW
     assert [sys.getrefcount(field) for field in fields] == references
 
 
@@ -83,8 +83,8 @@ def test_nothing_is_left_behind_by_a_wake_that_fails(kind: Any) -> None:
 def test_one_that_is_dropped_is_collected_with_all_that_it_held(kind: Any) -> None:
     class Worker:
         def __init__(self) -> None:
-            self.intake = make(kind)
-            self.intake.wake = self.wake  # as the pipeline ties the two
+            self.queue = make(kind)
+            self.queue.wake = self.wake  # as the pipeline ties the two
 
         def wake(self) -> None: ...
 
@@ -99,12 +99,12 @@ def test_one_of_a_derived_class_is_collected(kind: Any) -> None:
     class Watched(kind):  # type: ignore[misc]
         __slots__ = ("__weakref__", "itself")
 
-    intake = make(Watched, is_single=False, batch_events=3)
-    intake.itself = intake  # type: ignore[attr-defined]
-    assert all(intake.accept(*FIELDS) for _ in range(10))
-    watched = weakref.ref(intake)
+    queue = make(Watched, is_single=False, batch_events=3)
+    queue.itself = queue  # type: ignore[attr-defined]
+    assert all(queue.try_enqueue(*FIELDS) for _ in range(10))
+    watched = weakref.ref(queue)
     kinds = sys.getrefcount(Watched)
-    del intake
+    del queue
     gc.collect()
     assert watched() is None
     assert sys.getrefcount(Watched) == kinds - 1
@@ -119,20 +119,20 @@ def test_classes_may_be_made_of_it(kind: Any) -> None:
         pass
 
     for derived in (Slotted, Open):
-        intake = make(derived, extra=[1]) if derived is Open else make(derived)
-        assert intake.accept(*FIELDS)
+        queue = make(derived, extra=[1]) if derived is Open else make(derived)
+        assert queue.try_enqueue(*FIELDS)
     with pytest.raises(AttributeError):
         make(Slotted, other=1)
 
 
 @each_kind
 def test_a_copy_is_refused_or_complete(kind: Any) -> None:
-    intake = make(kind)
+    queue = make(kind)
     with pytest.raises(TypeError, match="pickle"):
-        pickle.dumps(intake)
+        pickle.dumps(queue)
     try:
-        twin = copy.copy(intake)
+        twin = copy.copy(queue)
     except TypeError:
         return
-    assert twin.accept(*FIELDS)
-    assert (intake.waiting, intake.pending_bytes) == (1, 0), "it shares the queue; each counts its own bytes"
+    assert twin.try_enqueue(*FIELDS)
+    assert (queue.waiting, queue.pending_bytes) == (1, 0), "it shares the queue; each counts its own bytes"

@@ -1,4 +1,4 @@
-"""An intake among threads, signal handlers, destructors and the collector: no event and no byte is miscounted."""
+"""A queue among threads, signal handlers, destructors and the collector: no event and no byte is miscounted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from segops import Limits
 from segops.core.encoding import joined_size
 from segops.delivery.buffer import NEVER, Buffer
-from tests.delivery.intakes import FIELDS
+from tests.delivery.queues import FIELDS
 from tests.rig.harness import MakeRig
 from tests.rig.tracking import FIELDS as TRACKED
 
@@ -45,20 +45,20 @@ def test_threads_that_come_in_while_another_takes() -> None:
 
     def come_in(number: int) -> None:
         for turn in range(EACH):
-            accepted[number] += buffer.intake.accept(*MIXED[turn % len(MIXED)])  # type: ignore[arg-type]
+            accepted[number] += buffer.queue.try_enqueue(*MIXED[turn % len(MIXED)])  # type: ignore[arg-type]
 
     threads = [threading.Thread(target=come_in, args=(number,)) for number in range(THREADS)]
     for thread in threads:
         thread.start()
     taken = 0
     while any(thread.is_alive() for thread in threads) or buffer.waiting:
-        batch = buffer.intake.take()
+        batch = buffer.queue.drain()
         if batch is not None:
             body, count, _ = batch
             assert len(msgspec.json.decode(body)["events"]) == count
             taken += count
             buffer.release(count, joined_size(body, count))
-    assert (taken, buffer.pending_bytes, buffer.intake.room) == (sum(accepted), 0, room)
+    assert (taken, buffer.pending_bytes, buffer.queue.room) == (sum(accepted), 0, room)
     assert 0 < taken <= THREADS * EACH * 3 // 4
 
 

@@ -18,7 +18,7 @@ import freezegun
 import pytest
 import time_machine
 
-from tests.delivery.intakes import FIELDS, both_kinds, each_kind, make, take, time_of
+from tests.delivery.queues import FIELDS, both_kinds, each_kind, make, take, time_of
 from tests.rig.tracking import Outcome
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
@@ -38,14 +38,14 @@ def read(text: str) -> datetime:
 
 @each_kind
 def test_it_is_between_two_looks_at_the_clock_also_from_one_second_to_the_next(kind: Any) -> None:
-    intake = make(kind)
+    queue = make(kind)
     time.sleep(0.995 - time.time() % 1 if time.time() % 1 < 0.99 else 0)
     last = now()
     end = last.replace(microsecond=0) + timedelta(seconds=1, milliseconds=5)
     while last < end:
-        assert intake.accept(*FIELDS)
+        assert queue.try_enqueue(*FIELDS)
         after = now()
-        assert last <= read(time_of(take(intake)[0])) <= after
+        assert last <= read(time_of(take(queue)[0])) <= after
         last = after
 
 
@@ -75,18 +75,18 @@ ON_A_SET_CLOCK = """
 import ctypes, os, sys
 from datetime import datetime, timezone
 from segops.core.encoding import encode_plain
-from tests.delivery.intakes import FIELDS, KINDS, make, take, time_of
+from tests.delivery.queues import FIELDS, KINDS, make, take, time_of
 set_clock = ctypes.CDLL(os.environ["LD_PRELOAD"]).set_clock
 set_clock.argtypes = [ctypes.c_long, ctypes.c_long]
-intakes = [make(kind) for kind in KINDS.values()]
+queues = [make(kind) for kind in KINDS.values()]
 for seconds in (0, 1, 951782399, 951782400, 1798761599, 2147483647, 2147483648, 4102444800, 9223372035, 0):
     for nanoseconds in (0, 1, 999, 1000, 1999, 123456789, 999999000, 999999999):
         set_clock(seconds, nanoseconds)
-        for intake in intakes:
-            assert intake.accept(*FIELDS)
-            told = time_of(take(intake)[0])
+        for queue in queues:
+            assert queue.try_enqueue(*FIELDS)
+            told = time_of(take(queue)[0])
             expected = encode_plain(datetime.now(timezone.utc)).decode().strip('"')
-            assert told == expected, (type(intake), told, expected)
+            assert told == expected, (type(queue), told, expected)
             assert ("." in told) == (nanoseconds >= 1000), told
 sys.stdout.write("all the same")
 """
@@ -126,18 +126,18 @@ def test_frozen_time_is_what_events_carry(freeze: Callable[[], AbstractContextMa
 
 
 @each_kind
-def test_while_time_is_frozen_no_intake_asks_another_clock(
+def test_while_time_is_frozen_no_queue_asks_another_clock(
     kind: Any, freeze: Callable[[], AbstractContextManager[Any]]
 ) -> None:
-    intake = make(kind)
+    queue = make(kind)
     with freeze():
-        told = {time_of(event) for event in _accepted(intake)}
+        told = {time_of(event) for event in _accepted(queue)}
     assert told <= {"2012-01-14T03:21:34.500000Z"}
 
 
-def _accepted(intake: Any) -> Iterator[bytes]:
-    intake.accept(*FIELDS)
-    yield from take(intake)
+def _accepted(queue: Any) -> Iterator[bytes]:
+    queue.try_enqueue(*FIELDS)
+    yield from take(queue)
 
 
 LOADED_IN_THE_PAST = """

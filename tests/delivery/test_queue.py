@@ -1,4 +1,4 @@
-"""Both kinds of intake write what the long way writes, and the compiled one takes nothing that the pure one refuses."""
+"""Both kinds of queue write what the long way writes, and the compiled one takes nothing that the pure one refuses."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 import segops.delivery
 from segops.core.encoding import encode_event
 from segops.core.events import Event
-from segops.delivery.intake import IS_COMPILED
-from tests.delivery.intakes import FIELDS, KINDS, both_kinds, each_kind, offer, time_of
+from segops.delivery.queue import IS_COMPILED
+from tests.delivery.queues import FIELDS, KINDS, both_kinds, each_kind, offer, time_of
 
 BOUND = 32
 """Dicts and lists within each other that the compiled one takes."""
@@ -84,7 +84,7 @@ def is_simple(text: str) -> bool:
 
 
 def test_the_one_in_use_is_the_one_that_was_asked_for() -> None:
-    if os.environ.get("SEGOPS_TEST_INTAKE") == "pure":
+    if os.environ.get("SEGOPS_TEST_QUEUE") == "pure":
         assert not IS_COMPILED
     else:
         compiled = list(Path(segops.delivery.__file__).parent.glob("_speedups.*.so"))

@@ -22,16 +22,16 @@ class OwnedEvent(bytes):
     owner: UserContext
 
 
-Taken = tuple[bytes, int, "UserContext | None"]
+Drained = tuple[bytes, int, "UserContext | None"]
 """The body of a request, the number of its events, and whose session it must travel under."""
 
 
-class PureIntake:
+class PureEventQueue:
     """A queue of encoded events that leave it as bodies of requests.
 
     Attributes:
         encode: Encodes what is plain.
-        wanted: The types of events that enrichers want; None if `accept` is to leave all to the caller.
+        event_types: The types of events that enrichers want; None if `accept` is to leave all to the caller.
         wake: Is called once `wake_at` events wait.
         max_event_bytes: Bytes that `accept` lets one event take.
         max_bytes: Bytes that all events may take which are not settled, taken or not.
@@ -51,6 +51,7 @@ class PureIntake:
         "batch_bytes",
         "batch_events",
         "encode",
+        "event_types",
         "is_direct",
         "is_single",
         "max_bytes",
@@ -60,11 +61,10 @@ class PureIntake:
         "room",
         "wake",
         "wake_at",
-        "wanted",
     )
 
     encode: Callable[[object], bytes]
-    wanted: frozenset[str] | None
+    event_types: frozenset[str] | None
     wake: Callable[[], None]
     max_event_bytes: int
     max_bytes: int
@@ -91,7 +91,7 @@ class PureIntake:
         """Events that were ever taken; at any instant each event either waits or is taken."""
         return self._gone[0]
 
-    def accept(
+    def try_enqueue(
         self,
         user_id: str | None,
         event_type: str | None,
@@ -110,8 +110,8 @@ class PureIntake:
             or payload.__class__ is not dict
             or (anonymous_id is not None and anonymous_id.__class__ is not str)
             or not self.is_direct
-            or self.wanted is None
-            or event_type in self.wanted
+            or self.event_types is None
+            or event_type in self.event_types
         ):
             return False
         try:
@@ -120,9 +120,9 @@ class PureIntake:
             event = self.encode(Event(user_id, event_type, datetime.now(timezone.utc), payload, anonymous_id))
         except (TypeError, ValueError, RecursionError):  # which the caller meets again, and knows what to do
             return False
-        return len(event) <= self.max_event_bytes and self.put(event)
+        return len(event) <= self.max_event_bytes and self.enqueue(event)
 
-    def put(self, event: bytes, /) -> bool:
+    def enqueue(self, event: bytes, /) -> bool:
         """Append an encoded event, or return False if there is no room for it."""
         size = len(event) + self.overhead
         if len(self._queue) >= self.room or self.pending_bytes + size > self.max_bytes:
@@ -136,12 +136,12 @@ class PureIntake:
                 pass
         return True
 
-    def take(self) -> Taken | None:
+    def drain(self) -> Drained | None:
         """Return the body of the next request with what belongs to it; None if no event waits."""
         count = min(self.batch_events, len(self._queue))
         return self._take(count) if count else None
 
-    def _take(self, count: int) -> Taken:
+    def _take(self, count: int) -> Drained:
         events = [self._queue[place] for place in range(count)]
         if not fits(events, self.batch_bytes):
             count = fitting(events, self.batch_bytes)
@@ -156,11 +156,11 @@ class PureIntake:
         return body, count, owner
 
 
-Intake = PureIntake
+EventQueue = PureEventQueue
 
 if not TYPE_CHECKING:  # both have the same attributes
     with contextlib.suppress(ImportError):
-        from segops.delivery._speedups import Intake
+        from segops.delivery._speedups import EventQueue
 
-IS_COMPILED = Intake is not PureIntake
-"""Whether this interpreter has the compiled intake."""
+IS_COMPILED = EventQueue is not PureEventQueue
+"""Whether this interpreter has the compiled queue."""

@@ -14,9 +14,9 @@ from segops import Limits
 from segops.core import SESSION_PATH, UserContext
 from segops.core.batch import owner_size
 from segops.core.encoding import split
-from segops.delivery.buffer import OWNER_BYTES, ROUND_EVENTS, OwnedIntake, identity
-from segops.delivery.intake import OwnedEvent
-from tests.delivery.intakes import PLENTY, make
+from segops.delivery.buffer import OWNER_BYTES, ROUND_EVENTS, OwnedEventQueue, identity
+from segops.delivery.queue import OwnedEvent
+from tests.delivery.queues import PLENTY, make
 from tests.delivery.test_session import session
 from tests.rig.harness import PUBLIC, MakeRig, Rig, events
 
@@ -30,10 +30,10 @@ def owned(number: int, owner: UserContext) -> OwnedEvent:
     return event
 
 
-def queue(**attributes: Any) -> OwnedIntake:
-    intake = make(OwnedIntake, **{"overhead": OWNER_BYTES, "is_single": False, **attributes})
-    assert isinstance(intake, OwnedIntake)
-    return intake
+def owned_queue(**attributes: Any) -> OwnedEventQueue:
+    queue = make(OwnedEventQueue, **{"overhead": OWNER_BYTES, "is_single": False, **attributes})
+    assert isinstance(queue, OwnedEventQueue)
+    return queue
 
 
 @settings(max_examples=400)
@@ -47,7 +47,7 @@ def test_each_request_holds_one_claim_and_each_user_keeps_the_order(
     steps: list[UserContext | None], batch_events: int, batch_bytes: int, *, is_single: bool
 ) -> None:
     """None stands for taking a request."""
-    intake = queue(batch_events=1 if is_single else batch_events, batch_bytes=batch_bytes, is_single=is_single)
+    queue = owned_queue(batch_events=1 if is_single else batch_events, batch_bytes=batch_bytes, is_single=is_single)
     came: dict[object, list[tuple[UserContext, bytes]]] = defaultdict(list)
     went: dict[object, list[tuple[UserContext, bytes]]] = defaultdict(list)
     positions: list[bytes] = []
@@ -55,9 +55,9 @@ def test_each_request_holds_one_claim_and_each_user_keeps_the_order(
     in_order: dict[object, list[int]] = defaultdict(list)
 
     def take() -> None:
-        got = intake.take()
+        got = queue.drain()
         if got is None:
-            assert not intake.waiting
+            assert not queue.waiting
             return
         body, count, owner = got
         assert owner is not None
@@ -67,37 +67,37 @@ def test_each_request_holds_one_claim_and_each_user_keeps_the_order(
         in_order[owner.user_id or owner.anonymous_id] += [int(member.strip(b'"')) for member in members]
         went[identity(owner)] += [(owner, member) for member in members]
         taken.update(members)
-        intake.room += count
-        intake.pending_bytes -= sum(map(len, members)) + count * (intake.overhead + owner_size(owner))
-        assert taken >= set(positions[: len(taken) - intake.out_of_turn]), "all before that position were taken"
+        queue.room += count
+        queue.pending_bytes -= sum(map(len, members)) + count * (queue.overhead + owner_size(owner))
+        assert taken >= set(positions[: len(taken) - queue.out_of_turn]), "all before that position were taken"
 
     for number, owner in enumerate(steps):
         if owner is None:
             take()
         else:
             event = owned(number, owner)
-            assert intake.put(event)
+            assert queue.enqueue(event)
             came[identity(owner)].append((owner, bytes(event)))
             positions.append(bytes(event))
-        assert intake.waiting == len(positions) - len(taken)
-    while intake.waiting:
+        assert queue.waiting == len(positions) - len(taken)
+    while queue.waiting:
         take()
     assert went == came
     assert all(numbers == sorted(numbers) for numbers in in_order.values()), "also across the devices of a user"
-    assert (intake.pending_bytes, intake.room, intake.out_of_turn) == (0, PLENTY, 0)
+    assert (queue.pending_bytes, queue.room, queue.out_of_turn) == (0, PLENTY, 0)
 
 
 def test_the_bounds_hold_in_both_halves_of_the_queue() -> None:
-    intake = queue(room=3, max_bytes=3 * (OWNER_BYTES + 200), batch_events=1)
+    queue = owned_queue(room=3, max_bytes=3 * (OWNER_BYTES + 200), batch_events=1)
     a, b = UserContext("a"), UserContext("b")
-    assert [intake.put(owned(n, owner)) for n, owner in enumerate((a, b, a, b))] == [True, True, True, False]
-    assert intake.take() is not None
-    assert not intake.put(owned(5, a)), "what was taken is not settled"
-    intake.room += 1
-    assert intake.put(owned(6, a))
-    intake.max_bytes = intake.pending_bytes
-    intake.room += 1
-    assert not intake.put(owned(7, UserContext("x" * 500)))
+    assert [queue.enqueue(owned(n, owner)) for n, owner in enumerate((a, b, a, b))] == [True, True, True, False]
+    assert queue.drain() is not None
+    assert not queue.enqueue(owned(5, a)), "what was taken is not settled"
+    queue.room += 1
+    assert queue.enqueue(owned(6, a))
+    queue.max_bytes = queue.pending_bytes
+    queue.room += 1
+    assert not queue.enqueue(owned(7, UserContext("x" * 500)))
 
 
 def public(make: MakeRig, **options: Any) -> tuple[Rig, list[str]]:

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from segops.core.encoding import join, joined_size, split
-from segops.delivery.intake import PureIntake
-from tests.delivery.intakes import FIELDS, KINDS, PLENTY, both_kinds, each_kind, make, offer
+from segops.delivery.queue import PureEventQueue
+from tests.delivery.queues import FIELDS, KINDS, PLENTY, both_kinds, each_kind, make, offer
 
 LARGEST = 3000
 sizes = st.integers(2, 40) | st.sampled_from([900, 1000, 1009, 1010, 1011, 1012, 1013, 2000, LARGEST])
@@ -29,35 +29,35 @@ bounds = st.fixed_dictionaries(
 
 
 class Driver:
-    """Has an intake do steps, and notes all that can be seen of it."""
+    """Has a queue do steps, and notes all that can be seen of it."""
 
-    def __init__(self, kind: type[PureIntake], attributes: dict[str, Any]) -> None:
+    def __init__(self, kind: type[PureEventQueue], attributes: dict[str, Any]) -> None:
         self.seen: list[object] = []
         self.came: list[bytes] = []
         self.went: list[bytes] = []
         self._taken: list[tuple[int, int]] = []
-        self._intake = make(kind, wake=lambda: self.seen.append("wake"), **attributes)
+        self._queue = make(kind, wake=lambda: self.seen.append("wake"), **attributes)
 
     def do(self, step: str | int) -> None:
         if isinstance(step, int):
             event = b'"%*d"' % (step - 2, len(self.came))
-            is_in = self._intake.put(event)
+            is_in = self._queue.enqueue(event)
             self.came += [event] * is_in
             self.seen.append(is_in)
         elif step == "take":
             self._take()
         elif self._taken:
             count, size = self._taken.pop(0)
-            self._intake.room += count
-            self._intake.pending_bytes -= size + count * self._intake.overhead
-        self.seen.append((self._intake.waiting, self._intake.room, self._intake.pending_bytes))
+            self._queue.room += count
+            self._queue.pending_bytes -= size + count * self._queue.overhead
+        self.seen.append((self._queue.waiting, self._queue.room, self._queue.pending_bytes))
 
     def _take(self) -> None:
-        taken = self._intake.take()
+        taken = self._queue.drain()
         self.seen.append(taken)
         if taken is not None:
             body, count, owner = taken
-            events = [body] if self._intake.is_single else split(body)
+            events = [body] if self._queue.is_single else split(body)
             assert owner is None
             assert count == len(events)
             self.went += events
@@ -65,10 +65,10 @@ class Driver:
 
     def check(self) -> None:
         """Take what is left: what came in went out, once and in order."""
-        while self._intake.waiting:
+        while self._queue.waiting:
             self._take()
         assert self.went == self.came
-        assert self._intake.take() is None
+        assert self._queue.drain() is None
 
 
 @settings(max_examples=800)
@@ -92,30 +92,30 @@ def test_steps(attributes: dict[str, Any], steps: list[str | int]) -> None:
 def test_the_body_of_a_request_is_used_to_the_last_byte(kind: Any) -> None:
     events = [b'"%04d"' % number for number in range(5)]
     for spare, expected in ((-1, 2), (0, 3), (1, 3)):
-        intake = make(kind, is_single=False, batch_events=500, batch_bytes=len(join(events[:3])) + spare)
-        assert all(intake.put(event) for event in events)
-        taken = intake.take()
+        queue = make(kind, is_single=False, batch_events=500, batch_bytes=len(join(events[:3])) + spare)
+        assert all(queue.enqueue(event) for event in events)
+        taken = queue.drain()
         assert taken == (join(events[:expected]), expected, None)
         assert joined_size(taken[0], expected) == expected * len(events[0])
 
 
 @each_kind
 def test_accepted_events_and_those_that_were_put_travel_together(kind: Any) -> None:
-    intake = make(kind, is_single=False, batch_events=3)
+    queue = make(kind, is_single=False, batch_events=3)
     encoded = offer(kind, FIELDS).event
     assert encoded is not None
     for turn in range(4):
-        assert intake.put(encoded) if turn % 2 else intake.accept(*FIELDS)
-    body, count, _ = intake.take() or (b"", 0, None)
+        assert queue.enqueue(encoded) if turn % 2 else queue.try_enqueue(*FIELDS)
+    body, count, _ = queue.drain() or (b"", 0, None)
     assert count == 3
     assert [event["user_id"] for event in msgspec.json.decode(body)["events"]] == [FIELDS[0]] * 3
-    assert (intake.take() or (b"", 0, None))[1] == 1
+    assert (queue.drain() or (b"", 0, None))[1] == 1
 
 
 @both_kinds
 def test_the_compiled_one_takes_bytes_only() -> None:
-    intake: Any = make(KINDS["compiled"])
+    queue: Any = make(KINDS["compiled"])
     for garbage in (None, "text", bytearray(b"x"), 5):
         with pytest.raises(TypeError, match="bytes"):
-            intake.put(garbage)
-    assert intake.take() is None
+            queue.enqueue(garbage)
+    assert queue.drain() is None

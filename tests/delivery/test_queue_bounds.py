@@ -1,4 +1,4 @@
-"""What an intake refuses, whom it wakes, and what it does if it is made of rubbish."""
+"""What a queue refuses, whom it wakes, and what it does if it is made of rubbish."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import pytest
 
 from segops.core.encoding import encode_plain
 from segops.delivery.buffer import NEVER
-from segops.delivery.intake import PureIntake
-from tests.delivery.intakes import FIELDS, PLENTY, each_kind, make, nothing, offer, take
+from segops.delivery.queue import PureEventQueue
+from tests.delivery.queues import FIELDS, PLENTY, each_kind, make, nothing, offer, take
 
-ATTRIBUTES = [name for name in PureIntake.__slots__ if not name.startswith("_")]
+ATTRIBUTES = [name for name in PureEventQueue.__slots__ if not name.startswith("_")]
 
 
-def size_of_one(kind: type[PureIntake]) -> int:
+def size_of_one(kind: type[PureEventQueue]) -> int:
     event = offer(kind, FIELDS).event
     assert event is not None
     return len(event)
@@ -25,28 +25,28 @@ def size_of_one(kind: type[PureIntake]) -> int:
 
 @each_kind
 def test_the_room_is_used_to_the_last_event(kind: Any) -> None:
-    intake = make(kind, room=3)
-    assert [intake.accept(*FIELDS) for _ in range(5)] == [True, True, True, False, False]
-    assert len(take(intake)) == 3
-    assert intake.accept(*FIELDS)
-    intake.room = -5
-    assert not intake.accept(*FIELDS)
-    assert intake.waiting == 1
+    queue = make(kind, room=3)
+    assert [queue.try_enqueue(*FIELDS) for _ in range(5)] == [True, True, True, False, False]
+    assert len(take(queue)) == 3
+    assert queue.try_enqueue(*FIELDS)
+    queue.room = -5
+    assert not queue.try_enqueue(*FIELDS)
+    assert queue.waiting == 1
 
 
 @each_kind
 def test_the_bytes_are_used_to_the_last_one(kind: Any) -> None:
     size = size_of_one(kind)
     for spare, taken in ((-1, 1), (0, 2), (1, 2)):
-        intake = make(kind, max_bytes=2 * size + spare)
-        assert [intake.accept(*FIELDS) for _ in range(3)].count(True) == taken
-        assert intake.pending_bytes == taken * size
-        assert [len(event) for event in take(intake)] == [size] * taken
-    assert not make(kind, pending_bytes=PLENTY, max_bytes=PLENTY).accept(*FIELDS)
-    assert not make(kind, pending_bytes=NEVER, max_bytes=NEVER).accept(*FIELDS)
-    assert not make(kind, max_bytes=-1).accept(*FIELDS)
-    assert make(kind, max_bytes=size + 350, overhead=350).accept(*FIELDS)
-    assert not make(kind, max_bytes=size + 349, overhead=350).accept(*FIELDS)
+        queue = make(kind, max_bytes=2 * size + spare)
+        assert [queue.try_enqueue(*FIELDS) for _ in range(3)].count(True) == taken
+        assert queue.pending_bytes == taken * size
+        assert [len(event) for event in take(queue)] == [size] * taken
+    assert not make(kind, pending_bytes=PLENTY, max_bytes=PLENTY).try_enqueue(*FIELDS)
+    assert not make(kind, pending_bytes=NEVER, max_bytes=NEVER).try_enqueue(*FIELDS)
+    assert not make(kind, max_bytes=-1).try_enqueue(*FIELDS)
+    assert make(kind, max_bytes=size + 350, overhead=350).try_enqueue(*FIELDS)
+    assert not make(kind, max_bytes=size + 349, overhead=350).try_enqueue(*FIELDS)
 
 
 @each_kind
@@ -59,14 +59,14 @@ def test_one_event_may_take_so_many_bytes(kind: Any) -> None:
 @each_kind
 def test_the_worker_is_woken_at_its_length_and_beyond(kind: Any) -> None:
     lengths: list[int] = []
-    intake = make(kind, wake_at=3, room=5)
-    intake.wake = lambda: lengths.append(intake.waiting)
+    queue = make(kind, wake_at=3, room=5)
+    queue.wake = lambda: lengths.append(queue.waiting)
     for _ in range(7):
-        intake.accept(*FIELDS)
+        queue.try_enqueue(*FIELDS)
     assert lengths == [3, 4, 5]
-    take(intake)
-    intake.wake_at = 0
-    assert intake.accept(*FIELDS)
+    take(queue)
+    queue.wake_at = 0
+    assert queue.try_enqueue(*FIELDS)
     assert lengths == [3, 4, 5, 1]
 
 
@@ -76,31 +76,33 @@ def test_an_event_is_in_whatever_its_wake_raises(kind: Any, error: type[BaseExce
     def fail() -> None:
         raise error
 
-    intake = make(kind, wake=fail, wake_at=1)
+    queue = make(kind, wake=fail, wake_at=1)
     if issubclass(error, Exception):
-        assert intake.accept(*FIELDS)
+        assert queue.try_enqueue(*FIELDS)
     else:
         with pytest.raises(error):
-            intake.accept(*FIELDS)
-    assert intake.put(b"{}") if issubclass(error, Exception) else intake.waiting == 1
-    bytes_then = intake.pending_bytes
-    assert sum(map(len, take(intake))) == bytes_then
+            queue.try_enqueue(*FIELDS)
+    assert queue.enqueue(b"{}") if issubclass(error, Exception) else queue.waiting == 1
+    bytes_then = queue.pending_bytes
+    assert sum(map(len, take(queue))) == bytes_then
 
 
 @each_kind
-@pytest.mark.parametrize("changed", [{"is_direct": False}, {"wanted": None}, {"wanted": frozenset({FIELDS[1], "x"})}])
+@pytest.mark.parametrize(
+    "changed", [{"is_direct": False}, {"event_types": None}, {"event_types": frozenset({FIELDS[1], "x"})}]
+)
 def test_what_is_not_for_it(kind: Any, changed: dict[str, Any]) -> None:
     assert offer(kind, FIELDS, **changed) == (None, None)
-    assert offer(kind, FIELDS, wanted=frozenset({"x", "y"})).event is not None
+    assert offer(kind, FIELDS, event_types=frozenset({"x", "y"})).event is not None
 
 
 @each_kind
 @pytest.mark.parametrize("count", [0, 1, 3, 5, 50])
 def test_it_takes_four_arguments(kind: Any, count: int) -> None:
     with pytest.raises(TypeError, match="argument"):
-        make(kind).accept(*[None] * count)
+        make(kind).try_enqueue(*[None] * count)
     with pytest.raises(TypeError):
-        make(kind).accept("u", "e", {}, anonymous_id=None)  # type: ignore[call-arg]
+        make(kind).try_enqueue("u", "e", {}, anonymous_id=None)  # type: ignore[call-arg]
 
 
 class Unequal(str):
@@ -117,12 +119,12 @@ class Unequal(str):
 
 @each_kind
 def test_a_wanted_type_with_methods_of_its_own(kind: Any) -> None:
-    intake = make(kind, wanted=frozenset({Unequal(FIELDS[1])}))
-    for act in (gc.collect, lambda: intake.__delattr__("wanted")):
+    queue = make(kind, event_types=frozenset({Unequal(FIELDS[1])}))
+    for act in (gc.collect, lambda: queue.__delattr__("event_types")):
         Unequal.act = act
         with pytest.raises(LookupError):
-            intake.accept(*FIELDS)
-    assert not intake.waiting
+            queue.try_enqueue(*FIELDS)
+    assert not queue.waiting
 
 
 def raises(*_: object) -> Any:
@@ -159,10 +161,10 @@ GARBAGE: list[Any] = [
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_garbage_in_an_attribute_is_refused_somewhere(kind: Any, name: str) -> None:
     for value in GARBAGE:
-        intake = make(kind, wake_at=1)
+        queue = make(kind, wake_at=1)
         try:
-            setattr(intake, name, value)
-            assert type(intake.accept(*FIELDS)) is bool
+            setattr(queue, name, value)
+            assert type(queue.try_enqueue(*FIELDS)) is bool
         except (TypeError, LookupError, OverflowError, AttributeError):
             pass
 
@@ -170,36 +172,36 @@ def test_garbage_in_an_attribute_is_refused_somewhere(kind: Any, name: str) -> N
 @each_kind
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_an_attribute_that_is_missing(kind: Any, name: str) -> None:
-    intake = make(kind)
+    queue = make(kind)
     with contextlib.suppress(TypeError):  # a number of the compiled one cannot be missing
-        delattr(intake, name)
+        delattr(queue, name)
     try:
-        intake.accept(*FIELDS)
+        queue.try_enqueue(*FIELDS)
     except AttributeError:
-        assert kind is PureIntake
-    if kind is PureIntake:
+        assert kind is PureEventQueue
+    if kind is PureEventQueue:
         with pytest.raises(AttributeError):
-            kind().accept(*FIELDS)
+            kind().try_enqueue(*FIELDS)
     else:
-        assert kind().accept(*FIELDS) is False
+        assert kind().try_enqueue(*FIELDS) is False
 
 
 @each_kind
 @pytest.mark.parametrize("where", ["encode", "wake"])
-def test_an_intake_that_is_taken_apart_while_it_works(kind: Any, where: str) -> None:
-    intake = make(kind, wake_at=1)
+def test_a_queue_that_is_taken_apart_while_it_works(kind: Any, where: str) -> None:
+    queue = make(kind, wake_at=1)
     actions: dict[str, Any] = {"encode": encode_plain, "wake": nothing}
 
     def take_apart(*arguments: Any) -> Any:
-        for name in ("encode", "wake", "wanted"):
-            delattr(intake, name)
+        for name in ("encode", "wake", "event_types"):
+            delattr(queue, name)
         gc.collect()
         return actions[where](*arguments)
 
-    setattr(intake, where, take_apart)
+    setattr(queue, where, take_apart)
     del take_apart
     try:
-        answer = intake.accept(*FIELDS)
+        answer = queue.try_enqueue(*FIELDS)
     except (AttributeError, TypeError, SystemError):
         answer = False
     assert type(answer) is bool

@@ -1,4 +1,4 @@
-"""Both kinds of intake, and what comes of an event that is offered to one."""
+"""Both kinds of queue, and what comes of an event that is offered to one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import msgspec
 import pytest
 
 from segops.core.encoding import encode_plain
-from segops.delivery.intake import Intake, PureIntake
+from segops.delivery.queue import EventQueue, PureEventQueue
 
-KINDS: dict[str, type[PureIntake]] = {"pure": PureIntake}
-if Intake is not PureIntake:
-    KINDS["compiled"] = Intake
+KINDS: dict[str, type[PureEventQueue]] = {"pure": PureEventQueue}
+if EventQueue is not PureEventQueue:
+    KINDS["compiled"] = EventQueue
 
 each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-both_kinds = pytest.mark.skipif("compiled" not in KINDS, reason="the compiled intake is not there, or not wanted")
+both_kinds = pytest.mark.skipif("compiled" not in KINDS, reason="the compiled queue is not there, or not wanted")
 
 FIELDS = ("u-1", "order_placed", {"total": 9.5, "items": ["a", "b"]}, None)
 PLENTY = 1 << 40
@@ -27,12 +27,12 @@ def nothing() -> None:
     """Stand in for the worker."""
 
 
-def make(kind: type[PureIntake], **attributes: Any) -> PureIntake:
-    """Make an intake with room for anything, each event of which travels alone, but for what is said otherwise."""
-    intake = kind()
+def make(kind: type[PureEventQueue], **attributes: Any) -> PureEventQueue:
+    """Make a queue with room for anything, each event of which travels alone, but for what is said otherwise."""
+    queue = kind()
     complete = {
         "encode": encode_plain,
-        "wanted": frozenset(),
+        "event_types": frozenset(),
         "wake": nothing,
         "max_event_bytes": PLENTY,
         "max_bytes": PLENTY,
@@ -46,19 +46,19 @@ def make(kind: type[PureIntake], **attributes: Any) -> PureIntake:
         "is_direct": True,
     }
     for name, value in {**complete, **attributes}.items():
-        setattr(intake, name, value)
-    return intake
+        setattr(queue, name, value)
+    return queue
 
 
-def take(intake: PureIntake) -> list[bytes]:
+def take(queue: PureEventQueue) -> list[bytes]:
     """Take all events that wait, one for each request, and give back the room that they had."""
     events: list[bytes] = []
-    while taken := intake.take():
+    while taken := queue.drain():
         event, count, owner = taken
         assert (count, owner) == (1, None)
         events.append(event)
-    intake.room += len(events)
-    intake.pending_bytes -= sum(map(len, events))
+    queue.room += len(events)
+    queue.pending_bytes -= sum(map(len, events))
     return events
 
 
@@ -74,20 +74,20 @@ class Offer(NamedTuple):
         return None if self.event is None else _TIME.sub(b"", self.event, count=1)
 
 
-def offer(kind: type[PureIntake], fields: tuple[Any, ...], **attributes: Any) -> Offer:
-    """Offer one event to an intake of its own, and check that it changed only what it had to."""
-    intake = make(kind, **attributes)
+def offer(kind: type[PureEventQueue], fields: tuple[Any, ...], **attributes: Any) -> Offer:
+    """Offer one event to a queue of its own, and check that it changed only what it had to."""
+    queue = make(kind, **attributes)
     error = None
     try:
-        answer = intake.accept(*fields)
+        answer = queue.try_enqueue(*fields)
     except Exception as raised:  # noqa: BLE001 - the tests look at it
         answer, error = False, raised
-    waiting, pending_bytes = intake.waiting, intake.pending_bytes
-    events = take(intake)
+    waiting, pending_bytes = queue.waiting, queue.pending_bytes
+    events = take(queue)
     assert type(answer) is bool
     assert waiting == len(events) == answer
     assert pending_bytes == sum(map(len, events))
-    assert (intake.waiting, intake.pending_bytes, intake.room) == (0, 0, attributes.get("room", PLENTY))
+    assert (queue.waiting, queue.pending_bytes, queue.room) == (0, 0, attributes.get("room", PLENTY))
     return Offer(events[0] if answer else None, error)
 
 
