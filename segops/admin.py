@@ -17,7 +17,7 @@ from segops.core.options import ApiKey, check_key, check_secrecy
 from segops.core.retry import Clock, RetryPolicy
 from segops.delivery.log import warn
 from segops.environment import read_environment
-from segops.plugins.admin import Http, Method, Options, Resource, methods_of, witnesses
+from segops.plugins.admin import HttpClient, Method, Options, Resource, captured_responses, methods_of
 
 if TYPE_CHECKING:
     from segops.plugins.admin import (
@@ -120,7 +120,7 @@ class SegOpsAdmin:
             check_secrecy(self._transport.url, key)
         self._key = key
         self._kinds: dict[str, type[Resource]] = loaded.resources()
-        self.http = Http(
+        self.http = HttpClient(
             self._transport,
             authorization=None if key is None else key.authorization,
             options=options,
@@ -181,11 +181,11 @@ class SegOpsAdmin:
             kwargs: What it takes.
         """
         seen: list[Response] = []
-        token = witnesses.set(seen)
+        token = captured_responses.set(seen)
         try:
             result = method(*args, **kwargs)
         finally:
-            witnesses.reset(token)
+            captured_responses.reset(token)
         return Raw(result, seen[-1] if seen else None)
 
     @property

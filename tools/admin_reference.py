@@ -46,7 +46,7 @@ _T = TypeVar("_T")
 """
 
 _STUB_CLASS = """
-class AsyncHttp:
+class AsyncHttpClient:
     async def request{request}: ...
     async def send{send}: ...
 
@@ -54,7 +54,7 @@ class AsyncSegOpsAdmin:
 {namespaces}
     def __init__{init}: ...
     @property
-    def http(self) -> AsyncHttp: ...
+    def http(self) -> AsyncHttpClient: ...
     @property
     def methods(self) -> tuple[Method, ...]: ...
     @property
@@ -127,7 +127,7 @@ def _entry(method: Method, others: dict[str, Method]) -> str:
 
 def _names(method: Method) -> str:
     """Return the documented names of a body or a query, where there are any."""
-    accepted = RESOURCES[method.namespace].accepted(vars(method.function)["endpoint"])
+    accepted = RESOURCES[method.namespace].allowed_fields(vars(method.function)["endpoint"])
     if accepted is None or not accepted.names:
         return ""
     what = "Fields" if method.is_mutation else "Parameters"

@@ -19,7 +19,7 @@ from segops.plugins.admin import (
     RESOURCES,
     AsyncItems,
     AsyncPage,
-    Call,
+    EndpointCall,
     Id,
     Method,
     Receipt,
@@ -86,9 +86,9 @@ def test_options_raw_answers_and_a_strangers_namespace() -> None:
         path = "/points/"
 
         @endpoint("POST", "{collection}{id}/grant/")
-        def grant(self, call: Call, id: Id) -> Receipt:  # noqa: A002
+        def grant(self, call: EndpointCall, id: Id) -> Receipt:  # noqa: A002
             """Grant."""
-            return call.done(id=id)
+            return call.receipt(id=id)
 
     async def work() -> None:
         transport = MemoryTransport(503, ok({"id": 1}), ok({"status": "queued"}), offline=False)

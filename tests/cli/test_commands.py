@@ -112,18 +112,18 @@ STRANGER = '''
 from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from segops.core import hookimpl
-from segops.plugins.admin import Record, Resource, endpoint, Call, composed
+from segops.plugins.admin import Record, Resource, endpoint, EndpointCall, composite
 class Points(Resource):
     path = "/loyalty/points/"
-    @composed()
+    @composite()
     def balance(self, id: str, *, since: int = 0, **more: Any) -> Record:
         """Read 100 % of it."""
         return Record({"id": id, "since": since, "more": more})
-    @composed()
+    @composite()
     def weigh(self, thing: dict[str, Any], *, heavy: bool = False, factor: float = 1.0) -> Record:
         """Weigh it."""
         return Record({"thing": thing, "heavy": heavy, "factor": factor})
-    @composed()
+    @composite()
     def guess(self, thing: Unknown, *, option: Unknown = None, words: Unknown = None) -> Record:
         """Take what cannot be looked up at run time."""
         return Record({"thing": thing, "option": option, "words": words})

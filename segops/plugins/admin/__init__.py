@@ -13,18 +13,19 @@ from segops.core import hookimpl
 
 if TYPE_CHECKING:
     from segops.plugins.admin.bulk import UpsertReport
-    from segops.plugins.admin.calling import GivenUp, witnesses
     from segops.plugins.admin.concurrency import AsyncItems, AsyncPage, AsyncView, in_thread
+    from segops.plugins.admin.context import CallCancelled, captured_responses
     from segops.plugins.admin.crud import Crud, UpdateMethod
     from segops.plugins.admin.csv_files import Upload
-    from segops.plugins.admin.exports import Exporting, ExportJob
-    from segops.plugins.admin.http import Http
+    from segops.plugins.admin.exports import Exportable, ExportJob
+    from segops.plugins.admin.http import HttpClient
+    from segops.plugins.admin.methods import Method, methods_of
     from segops.plugins.admin.namespaces import RESOURCES
     from segops.plugins.admin.options import Options
     from segops.plugins.admin.pagination import Items, Page
     from segops.plugins.admin.paths import Id
     from segops.plugins.admin.records import Receipt, Record, documented_fields
-    from segops.plugins.admin.resource import Call, Endpoint, Fields, Resource, composed, endpoint
+    from segops.plugins.admin.resource import Endpoint, EndpointCall, Fields, Resource, composite, endpoint
     from segops.plugins.admin.resources.activations import Activation, Activations
     from segops.plugins.admin.resources.analytics import ActivationHealth, Analytics, Overlap, Overview, SegmentTrend
     from segops.plugins.admin.resources.competitors import Competitor, Competitors
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from segops.plugins.admin.resources.segments import Segment, SegmentMember, SegmentPreview, Segments, SegmentVersion
     from segops.plugins.admin.resources.users import Explanation, SandboxResult, User, UserEvent, Users, UserSegment
     from segops.plugins.admin.sinks import Progress, Target
-    from segops.plugins.admin.table import Method, methods_of
 
 __all__ = [
     "RESOURCES",
@@ -51,18 +51,18 @@ __all__ = [
     "AsyncItems",
     "AsyncPage",
     "AsyncView",
-    "Call",
+    "CallCancelled",
     "Competitor",
     "Competitors",
     "Crud",
     "Endpoint",
+    "EndpointCall",
     "EventSchema",
     "Explanation",
     "ExportJob",
-    "Exporting",
+    "Exportable",
     "Fields",
-    "GivenUp",
-    "Http",
+    "HttpClient",
     "Id",
     "Identity",
     "ImportJob",
@@ -102,28 +102,28 @@ __all__ = [
     "UserEvent",
     "UserSegment",
     "Users",
-    "composed",
+    "captured_responses",
+    "composite",
     "documented_fields",
     "endpoint",
     "in_thread",
     "methods_of",
-    "witnesses",
 ]
 
 _HOMES = {
     "csv_files": ("Upload",),
     "bulk": ("UpsertReport",),
-    "calling": ("GivenUp", "witnesses"),
+    "context": ("CallCancelled", "captured_responses"),
     "concurrency": ("AsyncItems", "AsyncPage", "AsyncView", "in_thread"),
     "crud": ("Crud", "UpdateMethod"),
-    "exports": ("Exporting", "ExportJob"),
-    "http": ("Http",),
+    "exports": ("Exportable", "ExportJob"),
+    "http": ("HttpClient",),
     "namespaces": ("RESOURCES",),
     "options": ("Options",),
     "pagination": ("Items", "Page"),
     "paths": ("Id",),
     "records": ("Receipt", "Record", "documented_fields"),
-    "resource": ("Call", "Endpoint", "Fields", "Resource", "composed", "endpoint"),
+    "resource": ("EndpointCall", "Endpoint", "Fields", "Resource", "composite", "endpoint"),
     "resources.activations": ("Activation", "Activations"),
     "resources.analytics": ("ActivationHealth", "Analytics", "Overlap", "Overview", "SegmentTrend"),
     "resources.competitors": ("Competitor", "Competitors"),
@@ -136,7 +136,7 @@ _HOMES = {
     "resources.segments": ("Segment", "SegmentMember", "SegmentPreview", "SegmentVersion", "Segments"),
     "resources.users": ("Explanation", "SandboxResult", "User", "UserEvent", "UserSegment", "Users"),
     "sinks": ("Progress", "Target"),
-    "table": ("Method", "methods_of"),
+    "methods": ("Method", "methods_of"),
 }
 
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -160,8 +160,8 @@ if not TYPE_CHECKING:  # or type checkers take every misspelt name for a lazy on
             from segops.plugins.admin import concurrency  # noqa: PLC0415
 
             return getattr(concurrency, name)
-        if name in _HOMES["table"]:
-            from segops.plugins.admin import table  # noqa: PLC0415
+        if name in _HOMES["methods"]:
+            from segops.plugins.admin import methods  # noqa: PLC0415
 
-            return getattr(table, name)
+            return getattr(methods, name)
         return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
