@@ -13,11 +13,11 @@ import pytest
 
 from segops import AsyncSegOpsAdmin, SegOpsAdmin, SegOpsArgumentError
 from segops.core import Request, Response
-from segops.plugins.admin import RESOURCES, Crud, EndpointCall, Method, Record, endpoint, methods_of
+from segops.plugins.admin import Crud, EndpointCall, Method, Record, endpoint, load_resources, methods_of
 from segops.transports.memory import MemoryTransport
 from tests.admin.admin_rig import KEY, ok, scripted, targets
 
-METHODS = {f"{method.namespace}.{method.name}": method for method in methods_of(RESOURCES)}
+METHODS = {f"{method.namespace}.{method.name}": method for method in methods_of(load_resources())}
 DEFINITION = {"logic": "AND", "conditions": []}
 EVENT = {"user_id": "u-1", "event_type": "order_placed"}
 REQUIRED: dict[str, Any] = {
@@ -69,7 +69,7 @@ def unknown(method: Method) -> str:
 
 def allowed_fields(method: Method) -> frozenset[str]:
     """The documented names of the body or query of a method."""
-    kind = RESOURCES[method.namespace]
+    kind = load_resources()[method.namespace]
     declared = vars(getattr(kind, method.uses[0] if method.uses else method.name))["endpoint"]
     found = kind.allowed_fields(declared)
     return frozenset() if found is None else found.names

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal
+from typing import Any, Generic, Literal, cast, get_args
 
 from segops.plugins.admin.fields import AllowedFields
 from segops.plugins.admin.pagination import PARAMETERS, Items, Page
 from segops.plugins.admin.paths import Id
-from segops.plugins.admin.records import R, documented_fields
+from segops.plugins.admin.records import R, Record, documented_fields
 from segops.plugins.admin.resource import Endpoint, EndpointCall, Fields, Resource, composite, endpoint
 
 UpdateMethod = Literal["PATCH", "PUT"]
@@ -31,6 +31,14 @@ class Crud(Resource, Generic[R]):
     record: type[R]
     more_fields: frozenset[str] = frozenset()
     more_filters: frozenset[str] = frozenset()
+
+    def __init_subclass__(cls) -> None:
+        """Take the record from the base class: `Crud[Segment]` holds segments."""
+        super().__init_subclass__()
+        for base in vars(cls).get("__orig_bases__", ()):
+            for record in get_args(base):
+                if isinstance(record, type) and issubclass(record, Record):
+                    cls.record = cast("type[R]", record)
 
     @classmethod
     def allowed_fields(cls, endpoint: Endpoint) -> AllowedFields | None:

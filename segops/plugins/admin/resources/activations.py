@@ -40,7 +40,6 @@ class Activations(Crud[Activation]):
     """Segments that are kept in step with other systems. A new one is inactive until `update(id, status="active")`."""
 
     path = "/activations/"
-    record = Activation
 
     @endpoint("POST", "{collection}{id}/sync/")
     def sync(self, call: EndpointCall, id: Id) -> Receipt:

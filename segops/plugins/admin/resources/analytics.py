@@ -105,7 +105,6 @@ class Analytics(Crud[Record]):
     """Figures about everything else; they can only be read."""
 
     path = "/analytics/"
-    record = Record
     unlisted = frozenset({"list", "iterate", "get", "create", "update", "delete"})
 
     @endpoint("GET", "{collection}overview/")

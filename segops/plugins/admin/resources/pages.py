@@ -65,7 +65,6 @@ class Pages(Exportable[AiPage]):
     path = "/ai-pages/pages/"
     exports = "/ai-pages/exports/"
     default_format = "html"
-    record = AiPage
 
     @endpoint("POST", "{collection}bulk-generate/", fields=("segment_id", "queries"))
     def bulk_generate(

@@ -37,7 +37,6 @@ class ProductSegments(Crud[ProductSegment]):
     """Groups of products: define and compute them."""
 
     path = "/product-segments/"
-    record = ProductSegment
 
     @endpoint("POST", "{collection}{id}/compute/")
     def recompute(self, call: EndpointCall, id: Id) -> Receipt:

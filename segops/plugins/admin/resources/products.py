@@ -128,7 +128,6 @@ class Products(Crud[Product]):
     """The catalogue. Lists take `q` (in the name) and `field=value` (an attribute)."""
 
     path = "/pim/products/"
-    record = Product
 
     @classmethod
     def allowed_fields(cls, endpoint: Endpoint) -> AllowedFields | None:

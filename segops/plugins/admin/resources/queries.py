@@ -96,7 +96,6 @@ class Queries(Crud[AiQuery]):
     """What people ask assistants, and what those answer about the brand."""
 
     path = "/ai-reach/queries/"
-    record = AiQuery
 
     @endpoint("POST", "{collection}{id}/run/")
     def run(self, call: EndpointCall, id: Id) -> Receipt:

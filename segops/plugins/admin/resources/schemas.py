@@ -33,7 +33,6 @@ class Schemas(Crud[EventSchema]):
     """What the payloads of events hold; events that do not fit are skipped on arrival."""
 
     path = "/schemas/"
-    record = EventSchema
 
     @endpoint("POST", "{collection}infer/")
     def infer(self, call: EndpointCall, events: Iterable[Mapping[str, Any]]) -> Record:

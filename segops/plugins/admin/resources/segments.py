@@ -81,7 +81,6 @@ class Segments(Exportable[Segment]):
     path = "/segments/"
     exports = "/segments/exports/"
     default_format = "csv"
-    record = Segment
     more_fields = frozenset({"tenant"})
 
     @endpoint("POST", "{collection}preview/", fields=("definition", "limit"))

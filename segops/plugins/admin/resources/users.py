@@ -111,7 +111,6 @@ class Users(Crud[User]):
     """Who the users are and what they did. They come from events: none can be made, changed or deleted here."""
 
     path = "/explorer/users/"
-    record = User
     unlisted = frozenset({"create", "update", "delete"})
 
     @endpoint("GET", "{collection}", pagination="limit", fields=("q",))
