@@ -17,22 +17,7 @@ from segops.core.options import ApiKey, check_key, check_secrecy
 from segops.core.retry import Clock, RetryPolicy
 from segops.delivery.log import warn
 from segops.environment import read_environment
-from segops.plugins.admin import Http, Method, Options, Resource, methods_of, witnesses
-
-if TYPE_CHECKING:
-    from segops.plugins.admin import (
-        Activations,
-        Analytics,
-        Competitors,
-        Identity,
-        Pages,
-        Products,
-        ProductSegments,
-        Queries,
-        Schemas,
-        Segments,
-        Users,
-    )
+from segops.plugins.admin import HttpClient, Method, Namespaces, Options, Resource, captured_responses, methods_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,7 +40,7 @@ class Raw(msgspec.Struct, Generic[T], frozen=True):
         return f"Raw({type(self.result).__name__}, {self.response!r})"
 
 
-class SegOpsAdmin:
+class SegOpsAdmin(Namespaces):
     """Does on a server what people do in the dashboard: segments, products, activations, pages, and the rest.
 
     Safe for use by many threads. It needs a secret key, which must never reach a browser.
@@ -81,18 +66,6 @@ class SegOpsAdmin:
 
     Source: admin-sdk.md; design.md, section 4.
     """
-
-    segments: Segments
-    product_segments: ProductSegments
-    products: Products
-    schemas: Schemas
-    activations: Activations
-    users: Users
-    queries: Queries
-    pages: Pages
-    analytics: Analytics
-    identity: Identity
-    competitors: Competitors
 
     def __init__(
         self,
@@ -120,7 +93,7 @@ class SegOpsAdmin:
             check_secrecy(self._transport.url, key)
         self._key = key
         self._kinds: dict[str, type[Resource]] = loaded.resources()
-        self.http = Http(
+        self.http = HttpClient(
             self._transport,
             authorization=None if key is None else key.authorization,
             options=options,
@@ -181,11 +154,11 @@ class SegOpsAdmin:
             kwargs: What it takes.
         """
         seen: list[Response] = []
-        token = witnesses.set(seen)
+        token = captured_responses.set(seen)
         try:
             result = method(*args, **kwargs)
         finally:
-            witnesses.reset(token)
+            captured_responses.reset(token)
         return Raw(result, seen[-1] if seen else None)
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from segops.admin import Raw, SegOpsAdmin
 from segops.core.http import Response, Transport
-from segops.plugins.admin import AsyncView, Method, Resource, in_thread, witnesses
+from segops.plugins.admin import AsyncView, Method, Resource, captured_responses, in_thread
 
 T = TypeVar("T")
 
@@ -62,11 +62,11 @@ class AsyncSegOpsAdmin:
     async def raw(self, method: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> Raw[T]:
         """Await a method and return its result with the raw answer, as `SegOpsAdmin.raw`."""
         seen: list[Response] = []
-        token = witnesses.set(seen)
+        token = captured_responses.set(seen)
         try:
             result = await method(*args, **kwargs)
         finally:
-            witnesses.reset(token)
+            captured_responses.reset(token)
         return Raw(result, seen[-1] if seen else None)
 
     async def close(self) -> None:

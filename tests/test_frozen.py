@@ -24,7 +24,7 @@ ROOTS = ("segops", "segops.cli.program")
 
 # What nothing in a program needs, or what a program imports itself.
 OTHERS = (
-    *("segops.__main__", "segops.__pyinstaller", "segops.cli.reference", "tools.admin_reference"),
+    *("segops.__main__", "segops.__pyinstaller"),
     *("segops.plugins.otel", "segops.testing"),
 )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -76,7 +75,7 @@ class Shape(msgspec.Struct, frozen=True):
 def shape_of(method: Method) -> Shape:
     """Return what a method takes."""
     hints = _hints(method.function)
-    notes = notes_of(method.doc)
+    notes = method.argument_docs
     parameters = list(method.signature.parameters.values())
     apart = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
     bag = next((each.name for each in parameters if _is_bag(each, hints)), None)
@@ -93,13 +92,6 @@ def shape_of(method: Method) -> Shape:
         if each.name != bag and each.kind not in apart
     ]
     return Shape(tuple(arguments), bag, more or bag is not None)
-
-
-def notes_of(doc: str) -> dict[str, str]:
-    """Return what a docstring says about each argument."""
-    section = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", doc, re.MULTILINE | re.DOTALL)
-    found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section[1], re.MULTILINE) if section else []
-    return {name: " ".join(text.split()) for name, text in found}
 
 
 def kind_of(annotation: Any) -> Kind:

@@ -42,7 +42,7 @@ from segops.core.http import (
     TransportFactory,
 )
 from segops.core.options import Limits, check_number
-from segops.core.retry import Backoff, Clock, RetryPolicy, monotonic, retry_after
+from segops.core.retry import Action, Backoff, Clock, RetryPolicy, admin_action, event_action, monotonic, retry_after
 from segops.core.spool import OpenSpool, Spool, SpoolListener
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "PAGE_VIEWED",
     "SESSION_PATH",
     "SINGLE_PATH",
+    "Action",
     "Backoff",
     "Batch",
     "BodySink",
@@ -96,9 +97,11 @@ __all__ = [
     "Transport",
     "TransportFactory",
     "UserContext",
+    "admin_action",
     "api_error",
     "check_number",
     "encode_json",
+    "event_action",
     "hookimpl",
     "monotonic",
     "needs_modules",

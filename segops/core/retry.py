@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from functools import partial
+from typing import Literal
 
 import msgspec
 
@@ -149,21 +150,124 @@ def http_date(value: str) -> float | None:
         return None
 
 
-class Verdict(Enum):
-    """What to do after an answer."""
+class Action(Enum):
+    """What to do about the outcome of a request."""
 
-    DELIVERED = "delivered"
-    SPLIT = "split"
+    ACCEPT = "accept"
+    """The request succeeded."""
+
     RETRY = "retry"
+    """Send it again after a delay: the cause is likely to pass."""
+
+    SPLIT = "split"
+    """Halve the batch until only the event that the server rejects is dropped."""
+
     HOLD = "hold"
+    """Keep the events and probe slowly: someone has to fix the URL, the key, or the server."""
+
+    RAISE = "raise"
+    """Raise the error to the caller at once."""
 
 
-def verdict(status: int) -> Verdict:
-    """Tell what an answer to a batch means, by its status."""
-    if 200 <= status < 300:  # noqa: PLR2004 - the class of success
-        return Verdict.DELIVERED
-    if status in (400, 413, 422):
-        return Verdict.SPLIT
-    if status in (408, 425, 429) or (500 <= status < 600 and status not in (501, 505)):  # noqa: PLR2004 - server errors
-        return Verdict.RETRY
-    return Verdict.HOLD
+Failure = Literal["no response", "untrusted certificate"]
+"""How a request ends without a status."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What an outcome means for a batch of events, and for an admin call.
+
+    Attributes:
+        name: The outcome as the documentation calls it.
+        matches: The statuses, or the failure.
+        events: What to do about a batch of events.
+        admin: What to do about an admin call.
+        reason: Why they differ, or why they are the same.
+    """
+
+    name: str
+    matches: range | tuple[int, ...] | tuple[Failure, ...]
+    events: Action
+    admin: Action
+    reason: str
+
+
+OUTCOMES = (
+    Outcome("2xx", range(200, 300), Action.ACCEPT, Action.ACCEPT, "the server has processed the request"),
+    Outcome(
+        "400, 413, 422",
+        (400, 413, 422),
+        Action.SPLIT,
+        Action.RAISE,
+        "one bad event must not cost the rest of its batch; an admin call is a single operation",
+    ),
+    Outcome(
+        "408, 425",
+        (408, 425),
+        Action.RETRY,
+        Action.RAISE,
+        "a batch may be sent again at any time; the admin documentation limits retries to 429, 5xx and network errors",
+    ),
+    Outcome("429", (429,), Action.RETRY, Action.RETRY, "the limit passes; `Retry-After` says when"),
+    Outcome(
+        "501, 505",
+        (501, 505),
+        Action.HOLD,
+        Action.RETRY,
+        "no retry cures them, so events wait; the admin documentation retries every 5xx, at most `max_retries` times",
+    ),
+    Outcome("other 5xx", range(500, 600), Action.RETRY, Action.RETRY, "the server is expected to recover"),
+    Outcome(
+        "no response",
+        ("no response",),
+        Action.RETRY,
+        Action.RETRY,
+        "the network or the server is expected to recover",
+    ),
+    Outcome(
+        "untrusted certificate",
+        ("untrusted certificate",),
+        Action.HOLD,
+        Action.RETRY,
+        "someone has to fix the certificate, so events wait; for an admin call it is a network error like any other",
+    ),
+    Outcome(
+        "401, 403",
+        (401, 403),
+        Action.HOLD,
+        Action.RAISE,
+        "the key needs fixing; with a public key, the client first tries once more with a new session token",
+    ),
+    Outcome(
+        "any other status",
+        (),
+        Action.HOLD,
+        Action.RAISE,
+        "the URL or the server needs fixing; events wait for that, and an admin call can be corrected by its caller",
+    ),
+)
+"""What each outcome means; the first row that matches counts, and the last one matches everything.
+
+Source: docs/reliability.md, "What each response means"; Admin SDK, "Errors, retries, idempotency".
+"""
+
+
+def event_action(result: int | Failure) -> Action:
+    """Return what to do about a batch of events.
+
+    Args:
+        result: The status of the response, or how the request failed.
+    """
+    return _outcome(result).events
+
+
+def admin_action(result: int | Failure) -> Action:
+    """Return what to do about an admin call.
+
+    Args:
+        result: The status of the response, or how the request failed.
+    """
+    return _outcome(result).admin
+
+
+def _outcome(result: int | Failure) -> Outcome:
+    return next((row for row in OUTCOMES if result in row.matches), OUTCOMES[-1])

@@ -23,7 +23,7 @@ from segops.core.errors import (
 )
 from segops.core.http import Request, Response, Transport, shown_url
 from segops.core.options import ApiKey, Limits, Timing
-from segops.core.retry import Backoff, Clock, RetryPolicy, Verdict, retry_after, verdict
+from segops.core.retry import Action, Backoff, Clock, RetryPolicy, event_action, retry_after
 from segops.core.spool import Spool
 from segops.delivery.auth import MAX_TOKENS, Sessions
 from segops.delivery.buffer import NEVER
@@ -261,17 +261,17 @@ class Dispatcher:
         if not is_response(response):
             raise SegOpsTransportError(f"the transport returned a {type(response).__name__} that is no sound Response")
         self._ledger.answered(self._transport_name, self._clock.monotonic() - started)
-        return response if verdict(response.status) is Verdict.DELIVERED else without_credential(response, request)
+        return response if event_action(response.status) is Action.ACCEPT else without_credential(response, request)
 
     def _handle_response(self, batch: Batch, response: Response, seconds: float) -> None:
-        meaning = verdict(response.status)
-        if meaning is Verdict.DELIVERED:
+        meaning = event_action(response.status)
+        if meaning is Action.ACCEPT:
             self._deliver(batch, response, seconds)
             return
         error = api_error(f"POST {batch.path}", response.status, response.body, response.headers, quote=False)
-        if meaning is Verdict.SPLIT:
+        if meaning is Action.SPLIT:
             self._split(batch, error)
-        elif meaning is Verdict.RETRY:
+        elif meaning is Action.RETRY:
             self._retry(batch, error, retry_after(response.headers, self._clock.time()))
         else:
             self._hold(batch, error, lane=batch.owner is not None and response.status in _UNAUTHORISED)
@@ -328,7 +328,7 @@ class Dispatcher:
         self._lanes[batch.claim] = until
 
     def _refused_session(self, batch: Batch, error: SegOpsApiError) -> None:
-        if verdict(error.status) is Verdict.RETRY:
+        if event_action(error.status) is Action.RETRY:
             self._retry(batch, error, retry_after(error.headers, self._clock.time()))
             return
         # A wrong key stops everybody, a wrong claim only that claim. 401 may mean either: a key that worked is right.

@@ -19,7 +19,7 @@ from segops import (
     Stats,
     UserContext,
 )
-from segops.core import SegOpsServerError
+from segops.core import Action, event_action
 from segops.demo.progress import Progress
 
 _BATCH = 500
@@ -28,9 +28,6 @@ _TICK = 0.05
 
 _NETWORK_PATIENCE = 2.0
 _SERVER_PATIENCE = 60.0
-_PASSING = (408, 425, 429)
-_LASTING = (501, 505)
-"""The answers below and above 500 that are unlike the others of their class in whether waiting cures them."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -153,5 +150,4 @@ def _patience(error: SegOpsApiError | SegOpsTransportError) -> float:
     """Return the seconds after which an error is taken to be there to stay."""
     if isinstance(error, SegOpsTransportError):
         return _NETWORK_PATIENCE
-    is_passing = error.status in _PASSING or (isinstance(error, SegOpsServerError) and error.status not in _LASTING)
-    return _SERVER_PATIENCE if is_passing else 0.0
+    return _SERVER_PATIENCE if event_action(error.status) is Action.RETRY else 0.0

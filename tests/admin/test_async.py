@@ -16,15 +16,15 @@ import pytest
 from segops import AsyncSegOpsAdmin, RetryPolicy, SegOpsConfigError, SegOpsNotFoundError
 from segops.emulator import LocalSegOps, LocalServer
 from segops.plugins.admin import (
-    RESOURCES,
     AsyncItems,
     AsyncPage,
-    Call,
+    EndpointCall,
     Id,
     Method,
     Receipt,
     Resource,
     endpoint,
+    load_resources,
     methods_of,
 )
 from segops.transports.memory import MemoryTransport
@@ -86,9 +86,9 @@ def test_options_raw_answers_and_a_strangers_namespace() -> None:
         path = "/points/"
 
         @endpoint("POST", "{collection}{id}/grant/")
-        def grant(self, call: Call, id: Id) -> Receipt:  # noqa: A002
+        def grant(self, call: EndpointCall, id: Id) -> Receipt:  # noqa: A002
             """Grant."""
-            return call.done(id=id)
+            return call.receipt(id=id)
 
     async def work() -> None:
         transport = MemoryTransport(503, ok({"id": 1}), ok({"status": "queued"}), offline=False)
@@ -99,7 +99,7 @@ def test_options_raw_answers_and_a_strangers_namespace() -> None:
         assert found.response.status == 200
         assert (await admin.resource(Points).grant(1)).status == "queued"
         assert admin.transport is transport
-        assert admin.methods == methods_of(RESOURCES)
+        assert admin.methods == methods_of(load_resources())
 
     run(work())
 
@@ -179,7 +179,7 @@ def test_construction_and_shown_state() -> None:
     assert admin.segments.path == "/segments/"  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("method", methods_of(RESOURCES), ids=lambda method: f"{method.namespace}.{method.name}")
+@pytest.mark.parametrize("method", methods_of(load_resources()), ids=lambda method: f"{method.namespace}.{method.name}")
 def test_every_method_is_awaited_or_iterated_over(method: Method) -> None:
     admin = AsyncSegOpsAdmin(KEY, base_url="memory:")
     function = getattr(getattr(admin, method.namespace), method.name)

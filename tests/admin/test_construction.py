@@ -11,7 +11,7 @@ import pytest
 import segops
 from segops import SegOpsAdmin, SegOpsConfigError, hookimpl
 from segops.emulator import LocalSegOps, LocalServer
-from segops.plugins.admin import Call, Id, Receipt, Resource, endpoint
+from segops.plugins.admin import EndpointCall, Id, Receipt, Resource, endpoint
 from segops.transports.memory import MemoryTransport
 from tests.admin.admin_rig import KEY, ok, scripted
 
@@ -128,9 +128,9 @@ class Points(Resource):
     path = "/loyalty/points/"
 
     @endpoint("POST", "{collection}{user_id}/grant/")
-    def grant(self, call: Call, user_id: Id, amount: int) -> Receipt:
+    def grant(self, call: EndpointCall, user_id: Id, amount: int) -> Receipt:
         """Grant points."""
-        return call.done(user_id=user_id, body={"amount": amount})
+        return call.receipt(user_id=user_id, body={"amount": amount})
 
 
 class LoyaltyPlugin:

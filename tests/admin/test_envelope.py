@@ -11,12 +11,14 @@ import msgspec
 import pytest
 
 from segops import AsyncSegOpsAdmin, SegOpsAdmin
-from segops.plugins.admin import RESOURCES, Page, Record, methods_of
+from segops.plugins.admin import Page, Record, load_resources, methods_of
 from segops.transports.memory import MemoryTransport
 from tests.admin.admin_rig import KEY, ok, scripted
 from tests.admin.test_names import required
 
-LISTS = {f"{each.namespace}.{each.name}": each for each in methods_of(RESOURCES) if each.pagination and not each.uses}
+LISTS = {
+    f"{each.namespace}.{each.name}": each for each in methods_of(load_resources()) if each.pagination and not each.uses
+}
 ITEMS = [{"id": 1, "sku": "A"}, {"id": 2, "sku": "B"}]
 ENVELOPE = {"count": 5, "next": "https://x/?page=2", "previous": None, "results": ITEMS}
 SHAPES: dict[str, tuple[Any, dict[str, Any]]] = {

@@ -15,11 +15,11 @@ from segops import SegOpsAdmin, SegOpsNotFoundError
 from segops.admin import SegOpsAdmin as Admin
 from segops.emulator import LocalSegOps, LocalServer
 from segops.emulator.routes import ROUTES
-from segops.plugins.admin import RESOURCES, Crud, Method, documented_fields, methods_of
-from tools.admin_reference import REFERENCE, STUB, main, make_reference, make_stub
+from segops.plugins.admin import Crud, Method, documented_fields, load_resources, methods_of
+from tools.admin_codegen import FOLDER, REFERENCE, REGISTRY, STUB, main, make_reference, make_registry, make_stub
 
 ROOT = Path(__file__).parents[2]
-METHODS = {f"{method.namespace}.{method.name}": method for method in methods_of(RESOURCES)}
+METHODS = {f"{method.namespace}.{method.name}": method for method in methods_of(load_resources())}
 CALLED = [name for name, method in METHODS.items() if method.is_listed]
 
 EVENT = {"user_id": "u-1", "event_type": "order_placed", "payload": {"total": 300}}
@@ -144,7 +144,7 @@ def furnished(local: LocalSegOps) -> Iterator[SegOpsAdmin]:
     with LocalServer(local) as server, SegOpsAdmin(local.secret_key, base_url=server.url) as admin:
         admin.http.request("POST", "/ingestion/track/", body=EVENT)
         for namespace, body in NEW.items():
-            if RESOURCES[namespace].unlisted:
+            if load_resources()[namespace].unlisted:
                 continue
             old = {key: f"{value} 1" if key in {"name", "query_text"} else value for key, value in body.items()}
             unique = {"sku": "O-1", "event_type": "old_type", "slug": "old"}
@@ -197,7 +197,7 @@ def test_a_method_without_an_endpoint_says_so(name: str, furnished: SegOpsAdmin)
 def test_documented_fields_are_what_the_local_segops_sends(furnished: SegOpsAdmin) -> None:
     missing = {
         name: sorted(set(documented_fields(kind.record)) - set(getattr(furnished, name).get(1)))
-        for name, kind in RESOURCES.items()
+        for name, kind in load_resources().items()
         if issubclass(kind, Crud) and not kind.unlisted
     }
     assert not any(missing.values()), missing
@@ -260,10 +260,13 @@ def test_the_documented_methods_are_there() -> None:
 
 
 def test_what_is_made_from_the_methods_is_up_to_date(tmp_path: Path) -> None:
-    assert (ROOT / STUB).read_text("utf-8") == make_stub(), "run: python -m tools.admin_reference"
-    assert (ROOT / REFERENCE).read_text("utf-8") == make_reference(), "run: python -m tools.admin_reference"
+    assert (ROOT / REGISTRY).read_text("utf-8") == make_registry(ROOT), "run: python -m tools.admin_codegen"
+    assert (ROOT / STUB).read_text("utf-8") == make_stub(), "run: python -m tools.admin_codegen"
+    assert (ROOT / REFERENCE).read_text("utf-8") == make_reference(), "run: python -m tools.admin_codegen"
     (tmp_path / "docs").mkdir()
-    (tmp_path / "segops").mkdir()
+    (tmp_path / FOLDER).mkdir(parents=True)
+    for module in (ROOT / FOLDER).glob("[a-z]*.py"):
+        (tmp_path / FOLDER / module.name).touch()
     main(tmp_path)
     assert (tmp_path / REFERENCE).read_text("utf-8") == make_reference()
 
@@ -271,4 +274,4 @@ def test_what_is_made_from_the_methods_is_up_to_date(tmp_path: Path) -> None:
 def test_the_reference_has_every_method() -> None:
     headings = re.findall(r"^### (.+)$", make_reference(), re.MULTILINE)
     assert headings == list(METHODS)
-    assert list(Admin(base_url="memory:").namespaces) == list(RESOURCES)
+    assert list(Admin(base_url="memory:").namespaces) == list(load_resources())

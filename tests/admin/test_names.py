@@ -13,11 +13,11 @@ import pytest
 
 from segops import AsyncSegOpsAdmin, SegOpsAdmin, SegOpsArgumentError
 from segops.core import Request, Response
-from segops.plugins.admin import RESOURCES, Call, Crud, Method, Record, endpoint, methods_of
+from segops.plugins.admin import Crud, EndpointCall, Method, Record, endpoint, load_resources, methods_of
 from segops.transports.memory import MemoryTransport
 from tests.admin.admin_rig import KEY, ok, scripted, targets
 
-METHODS = {f"{method.namespace}.{method.name}": method for method in methods_of(RESOURCES)}
+METHODS = {f"{method.namespace}.{method.name}": method for method in methods_of(load_resources())}
 DEFINITION = {"logic": "AND", "conditions": []}
 EVENT = {"user_id": "u-1", "event_type": "order_placed"}
 REQUIRED: dict[str, Any] = {
@@ -67,11 +67,11 @@ def unknown(method: Method) -> str:
     )
 
 
-def accepted(method: Method) -> frozenset[str]:
+def allowed_fields(method: Method) -> frozenset[str]:
     """The documented names of the body or query of a method."""
-    kind = RESOURCES[method.namespace]
+    kind = load_resources()[method.namespace]
     declared = vars(getattr(kind, method.uses[0] if method.uses else method.name))["endpoint"]
-    found = kind.accepted(declared)
+    found = kind.allowed_fields(declared)
     return frozenset() if found is None else found.names
 
 
@@ -142,7 +142,7 @@ def test_extra_fields_pass(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(MAPPINGS))
 def test_each_documented_name_goes_by_mapping_and_by_keyword(name: str) -> None:
     method = METHODS[name]
-    names = sorted(accepted(method) - set(required(method)))
+    names = sorted(allowed_fields(method) - set(required(method)))
     alone = {each: [send(name, given) for given in ways(method, {each: 3})] for each in names}
     for each, requests in alone.items():
         assert len({(request.method, request.path, request.body) for request in requests}) == 1, each
@@ -178,7 +178,7 @@ def send(name: str, given: dict[str, Any]) -> Request:
 def test_a_name_that_is_given_twice_is_refused(name: str) -> None:
     method = METHODS[name]
     transport = MemoryTransport(offline=False)
-    for each in sorted(accepted(method) - set(required(method))):
+    for each in sorted(allowed_fields(method) - set(required(method))):
         for given in ({each: 2}, {"extra_fields": {each: 2}}):
             with pytest.raises(SegOpsArgumentError, match=f"given twice.*{each}"):
                 sync(transport)(name, {**required(method), mapping_of(method): {each: 1}, **given})
@@ -325,9 +325,9 @@ class Things(Crud[Record]):
     record = Record
 
     @endpoint("POST", "{collection}go/")
-    def go(self, call: Call, /, **fields: Any) -> Record:
+    def go(self, call: EndpointCall, /, **fields: Any) -> Record:
         """Take anything."""
-        return call.one(Record, body=call.fields(None, fields))
+        return call.record(Record, body=call.fields(None, fields))
 
 
 def test_a_namespace_of_a_plugin_says_what_it_accepts() -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from segops import AsyncSegOpsAdmin, SegOpsAdmin
 from segops.core import Response
-from segops.plugins.admin import Call, ExportJob, Id, Product, Receipt, Resource, Segment, endpoint
+from segops.plugins.admin import EndpointCall, ExportJob, Id, Product, Receipt, Resource, Segment, endpoint
 from typing_extensions import assert_type
 
 
@@ -22,8 +22,8 @@ class Points(Resource):
     path = "/points/"
 
     @endpoint("POST", "{collection}{user_id}/grant/")
-    def grant(self, call: Call, user_id: Id, *, amount: int = 1) -> Receipt:
-        return call.done(user_id=user_id, body={"amount": amount})
+    def grant(self, call: EndpointCall, user_id: Id, *, amount: int = 1) -> Receipt:
+        return call.receipt(user_id=user_id, body={"amount": amount})
 
 
 def skus(admin: SegOpsAdmin) -> Iterator[str]:

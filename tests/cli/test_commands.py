@@ -14,13 +14,13 @@ import pytest
 from segops.cli.namespaces import namespace_commands
 from segops.cli.tree import grow
 from segops.emulator import LocalSegOps, LocalServer
-from segops.plugins.admin import RESOURCES, methods_of
+from segops.plugins.admin import load_resources, methods_of
 from tests.cli.cli_rig import SEGOPS, Run, Strangers, make_environment
 from tests.cli.command_rig import CASES, NOT_FOUND, fill_in, fill_segops
 
 Done = subprocess.CompletedProcess[str]
 
-METHODS = methods_of(RESOURCES)
+METHODS = methods_of(load_resources())
 
 LAST = ("delete", "merge")
 """Verbs that take away what other commands need."""
@@ -53,7 +53,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Don
 
 def test_each_method_has_a_command_and_each_command_a_test() -> None:
     methods = {f"{method.namespace.replace('_', '-')} {method.verb}" for method in METHODS}
-    commands = {f"{node.name} {child.name}" for node in grow(namespace_commands(RESOURCES)) for child in node.children}
+    commands = {
+        f"{node.name} {child.name}" for node in grow(namespace_commands(load_resources())) for child in node.children
+    }
     assert commands == methods
     assert set(CASES) == methods
     assert len(methods) == len(METHODS) > 100
@@ -112,18 +114,18 @@ STRANGER = '''
 from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from segops.core import hookimpl
-from segops.plugins.admin import Record, Resource, endpoint, Call, composed
+from segops.plugins.admin import Record, Resource, endpoint, EndpointCall, composite
 class Points(Resource):
     path = "/loyalty/points/"
-    @composed()
+    @composite()
     def balance(self, id: str, *, since: int = 0, **more: Any) -> Record:
         """Read 100 % of it."""
         return Record({"id": id, "since": since, "more": more})
-    @composed()
+    @composite()
     def weigh(self, thing: dict[str, Any], *, heavy: bool = False, factor: float = 1.0) -> Record:
         """Weigh it."""
         return Record({"thing": thing, "heavy": heavy, "factor": factor})
-    @composed()
+    @composite()
     def guess(self, thing: Unknown, *, option: Unknown = None, words: Unknown = None) -> Record:
         """Take what cannot be looked up at run time."""
         return Record({"thing": thing, "option": option, "words": words})

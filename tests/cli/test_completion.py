@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from segops.cli.reference import PAGE, put_in
 from tests.cli.cli_rig import Run
+from tools.cli_reference import PAGE, put_in
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,5 +95,5 @@ def test_zsh_offers_what_it_chooses_from(run: Run, folder: Path, environment: Ma
 
 def test_the_documentation_lists_the_commands() -> None:
     page = (ROOT / PAGE).read_text("utf-8")
-    assert put_in(page) == page, "run python -m segops.cli.reference"
+    assert put_in(page) == page, "run python -m tools.cli_reference"
     assert "segops segments export ID" in page

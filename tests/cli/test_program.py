@@ -17,7 +17,7 @@ import pytest
 import segops
 from segops.cli.namespaces import namespace_commands
 from segops.cli.program import main
-from segops.plugins.admin import RESOURCES
+from segops.plugins.admin import load_resources
 from tests.cli.cli_rig import SEGOPS, Run, Strangers
 from tests.rig.programs import unmeasured
 
@@ -175,7 +175,7 @@ def test_the_version_costs_next_to_nothing(environment: Mapping[str, str]) -> No
 
 def test_only_the_chosen_verb_is_defined() -> None:
     parser = argparse.ArgumentParser()
-    namespace_commands(RESOURCES)["segments"].configure(parser)
+    namespace_commands(load_resources())["segments"].configure(parser)
     parser.parse_args(["get", "1"])
     verbs = next(action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
     assert [name for name, verb in verbs.items() if len(verb._actions) > 1] == ["get"]

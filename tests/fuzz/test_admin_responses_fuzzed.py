@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from segops import SegOpsAdmin, SegOpsApiError, SegOpsError, SegOpsResponseError
 from segops.core import Response
-from segops.plugins.admin import RESOURCES, Items, Page, Record, methods_of
+from segops.plugins.admin import Items, Page, Record, load_resources, methods_of
 from segops.testing import FakeClock
 from segops.transports.memory import MemoryTransport
 from tests.admin.admin_rig import KEY, ok
 from tests.admin.test_names import required
 from tests.rig.fault_server import Call, FaultServer
 
-METHODS = {f"{method.namespace}.{method.name}": method for method in methods_of(RESOURCES)}
+METHODS = {f"{method.namespace}.{method.name}": method for method in methods_of(load_resources())}
 NAMES = [
     "id",
     "export_id",

@@ -10,144 +10,89 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from segops.core import hookimpl
+from segops.plugins.admin import resources
+from segops.plugins.admin.resources import HOMES, Namespaces, load_resources
 
 if TYPE_CHECKING:
     from segops.plugins.admin.bulk import UpsertReport
-    from segops.plugins.admin.calling import GivenUp, witnesses
     from segops.plugins.admin.concurrency import AsyncItems, AsyncPage, AsyncView, in_thread
+    from segops.plugins.admin.context import CallCancelled, captured_responses
     from segops.plugins.admin.crud import Crud, UpdateMethod
     from segops.plugins.admin.csv_files import Upload
-    from segops.plugins.admin.exports import Exporting, ExportJob
-    from segops.plugins.admin.http import Http
-    from segops.plugins.admin.namespaces import RESOURCES
+    from segops.plugins.admin.exports import Exportable, ExportJob
+    from segops.plugins.admin.http import HttpClient
+    from segops.plugins.admin.methods import Method, methods_of
     from segops.plugins.admin.options import Options
     from segops.plugins.admin.pagination import Items, Page
     from segops.plugins.admin.paths import Id
     from segops.plugins.admin.records import Receipt, Record, documented_fields
-    from segops.plugins.admin.resource import Call, Endpoint, Fields, Resource, composed, endpoint
-    from segops.plugins.admin.resources.activations import Activation, Activations
-    from segops.plugins.admin.resources.analytics import ActivationHealth, Analytics, Overlap, Overview, SegmentTrend
-    from segops.plugins.admin.resources.competitors import Competitor, Competitors
-    from segops.plugins.admin.resources.identity import Identity
-    from segops.plugins.admin.resources.pages import AiPage, Pages, ProductMatches
-    from segops.plugins.admin.resources.product_segments import ProductSegment, ProductSegments
-    from segops.plugins.admin.resources.products import ImportJob, Product, Products, ProductSchema, ProductScore
-    from segops.plugins.admin.resources.queries import AiQuery, AiResult, Queries, Simulation
-    from segops.plugins.admin.resources.schemas import EventSchema, Schemas
-    from segops.plugins.admin.resources.segments import Segment, SegmentMember, SegmentPreview, Segments, SegmentVersion
-    from segops.plugins.admin.resources.users import Explanation, SandboxResult, User, UserEvent, Users, UserSegment
+    from segops.plugins.admin.resource import Endpoint, EndpointCall, Fields, Resource, composite, endpoint
+    from segops.plugins.admin.resources import *  # noqa: F403 - `__all__` below has them
     from segops.plugins.admin.sinks import Progress, Target
-    from segops.plugins.admin.table import Method, methods_of
 
 __all__ = [
-    "RESOURCES",
-    "Activation",
-    "ActivationHealth",
-    "Activations",
-    "AiPage",
-    "AiQuery",
-    "AiResult",
-    "Analytics",
     "AsyncItems",
     "AsyncPage",
     "AsyncView",
-    "Call",
-    "Competitor",
-    "Competitors",
+    "CallCancelled",
     "Crud",
     "Endpoint",
-    "EventSchema",
-    "Explanation",
+    "EndpointCall",
     "ExportJob",
-    "Exporting",
+    "Exportable",
     "Fields",
-    "GivenUp",
-    "Http",
+    "HttpClient",
     "Id",
-    "Identity",
-    "ImportJob",
     "Items",
     "Method",
+    "Namespaces",
     "Options",
-    "Overlap",
-    "Overview",
     "Page",
-    "Pages",
-    "Product",
-    "ProductMatches",
-    "ProductSchema",
-    "ProductScore",
-    "ProductSegment",
-    "ProductSegments",
-    "Products",
     "Progress",
-    "Queries",
     "Receipt",
     "Record",
     "Resource",
-    "SandboxResult",
-    "Schemas",
-    "Segment",
-    "SegmentMember",
-    "SegmentPreview",
-    "SegmentTrend",
-    "SegmentVersion",
-    "Segments",
-    "Simulation",
     "Target",
     "UpdateMethod",
     "Upload",
     "UpsertReport",
-    "User",
-    "UserEvent",
-    "UserSegment",
-    "Users",
-    "composed",
+    "captured_responses",
+    "composite",
     "documented_fields",
     "endpoint",
     "in_thread",
+    "load_resources",
     "methods_of",
-    "witnesses",
 ]
+__all__ += resources.__all__
 
 _HOMES = {
     "csv_files": ("Upload",),
     "bulk": ("UpsertReport",),
-    "calling": ("GivenUp", "witnesses"),
+    "context": ("CallCancelled", "captured_responses"),
     "concurrency": ("AsyncItems", "AsyncPage", "AsyncView", "in_thread"),
     "crud": ("Crud", "UpdateMethod"),
-    "exports": ("Exporting", "ExportJob"),
-    "http": ("Http",),
-    "namespaces": ("RESOURCES",),
+    "exports": ("Exportable", "ExportJob"),
+    "http": ("HttpClient",),
     "options": ("Options",),
     "pagination": ("Items", "Page"),
     "paths": ("Id",),
     "records": ("Receipt", "Record", "documented_fields"),
-    "resource": ("Call", "Endpoint", "Fields", "Resource", "composed", "endpoint"),
-    "resources.activations": ("Activation", "Activations"),
-    "resources.analytics": ("ActivationHealth", "Analytics", "Overlap", "Overview", "SegmentTrend"),
-    "resources.competitors": ("Competitor", "Competitors"),
-    "resources.identity": ("Identity",),
-    "resources.pages": ("AiPage", "Pages", "ProductMatches"),
-    "resources.product_segments": ("ProductSegment", "ProductSegments"),
-    "resources.products": ("ImportJob", "Product", "ProductSchema", "ProductScore", "Products"),
-    "resources.queries": ("AiQuery", "AiResult", "Queries", "Simulation"),
-    "resources.schemas": ("EventSchema", "Schemas"),
-    "resources.segments": ("Segment", "SegmentMember", "SegmentPreview", "SegmentVersion", "Segments"),
-    "resources.users": ("Explanation", "SandboxResult", "User", "UserEvent", "UserSegment", "Users"),
+    "resource": ("EndpointCall", "Endpoint", "Fields", "Resource", "composite", "endpoint"),
     "sinks": ("Progress", "Target"),
-    "table": ("Method", "methods_of"),
+    "methods": ("Method", "methods_of"),
 }
 
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_HOME_OF = {
+    **{name: home for home, names in _HOMES.items() for name in names},
+    **{name: f"resources.{home}" for name, home in HOMES.items()},
+}
 
 
 @hookimpl
-def segops_register_resources() -> dict[str, type[Any]]:
-    """Register the namespaces of the product documentation."""
-    from segops.plugins.admin.namespaces import RESOURCES  # noqa: PLC0415 - clients do not need them
-
-    return dict(RESOURCES)
+def segops_register_resources() -> dict[str, type[Resource]]:
+    """Register the built-in namespaces."""
+    return load_resources()
 
 
 if not TYPE_CHECKING:  # or type checkers take every misspelt name for a lazy one
@@ -160,8 +105,8 @@ if not TYPE_CHECKING:  # or type checkers take every misspelt name for a lazy on
             from segops.plugins.admin import concurrency  # noqa: PLC0415
 
             return getattr(concurrency, name)
-        if name in _HOMES["table"]:
-            from segops.plugins.admin import table  # noqa: PLC0415
+        if name in _HOMES["methods"]:
+            from segops.plugins.admin import methods  # noqa: PLC0415
 
-            return getattr(table, name)
+            return getattr(methods, name)
         return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

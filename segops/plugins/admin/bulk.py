@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from segops.core import (
+    Action,
     SegOpsApiError,
     SegOpsArgumentError,
-    SegOpsBadRequestError,
     SegOpsEncodingError,
-    SegOpsPayloadTooLargeError,
     SegOpsResponseError,
     encode_json,
+    event_action,
 )
 from segops.plugins.admin.fields import bare
 from segops.plugins.admin.messages import quoted
@@ -121,7 +121,9 @@ def _store(send: Send, chunk: list[Row], report: UpsertReport) -> None:
     body = b'{"products":[' + b",".join(row.json for row in chunk) + b"]}"
     try:
         answer = send(body)
-    except (SegOpsBadRequestError, SegOpsPayloadTooLargeError) as error:
+    except SegOpsApiError as error:
+        if event_action(error.status) is not Action.SPLIT:
+            raise
         if len(chunk) == 1:
             report.errors.append(_error(chunk[0].index, chunk[0].sku, _reason(error)))
             return

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from segops.plugins.admin.calling import given_up
+from segops.plugins.admin.context import cancelled
 from segops.plugins.admin.pagination import Items, Page
 from segops.plugins.admin.records import R
 from segops.plugins.admin.resource import Endpoint
@@ -30,7 +30,7 @@ async def in_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwar
     """
     stop = threading.Event()
     context = contextvars.copy_context()
-    context.run(given_up.set, stop)
+    context.run(cancelled.set, stop)
     call = functools.partial(context.run, function, *args, **kwargs)
     try:
         return await asyncio.get_running_loop().run_in_executor(None, call)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal
+from typing import Any, Generic, Literal, cast, get_args
 
-from segops.plugins.admin.fields import Accepted
+from segops.plugins.admin.fields import AllowedFields
 from segops.plugins.admin.pagination import PARAMETERS, Items, Page
 from segops.plugins.admin.paths import Id
-from segops.plugins.admin.records import R, documented_fields
-from segops.plugins.admin.resource import Call, Endpoint, Fields, Resource, composed, endpoint
+from segops.plugins.admin.records import R, Record, documented_fields
+from segops.plugins.admin.resource import Endpoint, EndpointCall, Fields, Resource, composite, endpoint
 
 UpdateMethod = Literal["PATCH", "PUT"]
 """How `update` changes a record: some of its fields, or all of it."""
@@ -32,22 +32,30 @@ class Crud(Resource, Generic[R]):
     more_fields: frozenset[str] = frozenset()
     more_filters: frozenset[str] = frozenset()
 
+    def __init_subclass__(cls) -> None:
+        """Take the record from the base class: `Crud[Segment]` holds segments."""
+        super().__init_subclass__()
+        for base in vars(cls).get("__orig_bases__", ()):
+            for record in get_args(base):
+                if isinstance(record, type) and issubclass(record, Record):
+                    cls.record = cast("type[R]", record)
+
     @classmethod
-    def accepted(cls, endpoint: Endpoint) -> Accepted | None:
+    def allowed_fields(cls, endpoint: Endpoint) -> AllowedFields | None:
         """Return the names that the body or the query of an endpoint may have; None if any will do."""
         documented = frozenset(documented_fields(cls.record))
         if not documented and not cls.unlisted:
             return None
         if endpoint.fields == "record":
-            return Accepted(documented | _AUDIT | cls.more_fields)
+            return AllowedFields(documented | _AUDIT | cls.more_fields)
         if endpoint.fields == "filters":
-            return Accepted(documented | PARAMETERS[endpoint.pagination or "page"] | cls.more_filters)
-        return super().accepted(endpoint)
+            return AllowedFields(documented | PARAMETERS[endpoint.pagination or "page"] | cls.more_filters)
+        return super().allowed_fields(endpoint)
 
     @endpoint("GET", "{collection}", pagination="page", fields="filters")
     def list(
         self,
-        call: Call,
+        call: EndpointCall,
         /,
         params: Fields | None = None,
         *,
@@ -67,7 +75,7 @@ class Crud(Resource, Generic[R]):
         """
         return call.page(self.record, params, {"page": page, "page_size": page_size, **filters}, extra_fields)
 
-    @composed("list", pagination="page")
+    @composite("list", pagination="page")
     def iterate(
         self,
         params: Fields | None = None,
@@ -88,17 +96,17 @@ class Crud(Resource, Generic[R]):
         return Items(lambda: self.list(extra_fields=query))
 
     @endpoint("GET", "{collection}{id}/")
-    def get(self, call: Call, id: Id) -> R:
+    def get(self, call: EndpointCall, id: Id) -> R:
         """Read one.
 
         Args:
             id: Its id.
         """
-        return call.one(self.record, id=id)
+        return call.record(self.record, id=id)
 
     @endpoint("POST", "{collection}", fields="record")
     def create(
-        self, call: Call, /, body: Fields | None = None, *, extra_fields: Fields | None = None, **fields: Any
+        self, call: EndpointCall, /, body: Fields | None = None, *, extra_fields: Fields | None = None, **fields: Any
     ) -> R:
         """Create one and return it as it was stored.
 
@@ -107,12 +115,12 @@ class Crud(Resource, Generic[R]):
             extra_fields: Fields that are not documented.
             fields: The fields as keywords.
         """
-        return call.one(self.record, body=call.fields(body, fields, extra_fields))
+        return call.record(self.record, body=call.fields(body, fields, extra_fields))
 
     @endpoint("PATCH", "{collection}{id}/", fields="record")
     def update(
         self,
-        call: Call,
+        call: EndpointCall,
         /,
         id: Id,
         body: Fields | None = None,
@@ -131,10 +139,10 @@ class Crud(Resource, Generic[R]):
             fields: The new values as keywords.
         """
         sent = call.fields(body, fields, extra_fields)
-        return call.using(method, "PATCH", "PUT").one(self.record, id=id, body=sent)
+        return call.with_method(method, "PATCH", "PUT").record(self.record, id=id, body=sent)
 
     @endpoint("DELETE", "{collection}{id}/")
-    def delete(self, call: Call, id: Id) -> None:
+    def delete(self, call: EndpointCall, id: Id) -> None:
         """Delete one.
 
         Args:

@@ -11,7 +11,7 @@ from segops.core import SegOpsResponseError
 from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import R, Record, number_of
-from segops.plugins.admin.resource import Call, Fields, composed, endpoint
+from segops.plugins.admin.resource import EndpointCall, Fields, composite, endpoint
 from segops.plugins.admin.sinks import Progress, Target, check_target, open_sink
 from segops.plugins.admin.waiting import wait_for_job
 
@@ -45,7 +45,7 @@ class ExportJob(Record):
         return number_of(self, "export_id", "id")
 
 
-class Exporting(Crud[R]):
+class Exportable(Crud[R]):
     """What can be exported into a file.
 
     Attributes:
@@ -57,7 +57,7 @@ class Exporting(Crud[R]):
     @endpoint("POST", "{collection}{id}/export/", fields=("format",))
     def export(
         self,
-        call: Call,
+        call: EndpointCall,
         /,
         id: Id,
         body: Fields | None = None,
@@ -77,10 +77,10 @@ class Exporting(Crud[R]):
         """
         given = {} if format is None else {"format": format}
         sent = call.fields(body, {**given, **fields}, extra_fields)
-        return call.one(ExportJob, id=id, body={"format": self.default_format, **sent})
+        return call.record(ExportJob, id=id, body={"format": self.default_format, **sent})
 
     @endpoint("GET", "{collection}{id}/export/")
-    def export_status(self, call: Call, id: Id, export: ExportJob | Id) -> ExportJob:
+    def export_status(self, call: EndpointCall, id: Id, export: ExportJob | Id) -> ExportJob:
         """Tell whether the file of an export is there.
 
         The documentation has this endpoint for segments; for pages it is an inference.
@@ -89,9 +89,9 @@ class Exporting(Crud[R]):
             id: What was exported.
             export: The export, or its number.
         """
-        return call.one(ExportJob, id=id, query={"export_id": _number(export)})
+        return call.record(ExportJob, id=id, query={"export_id": _number(export)})
 
-    @composed("export_status")
+    @composite("export_status")
     def wait_for_export(self, id: Id, export: ExportJob | Id, *, timeout: float = 300.0) -> ExportJob:
         """Wait until the file of an export is there.
 
@@ -112,7 +112,7 @@ class Exporting(Crud[R]):
     @endpoint("GET", "{exports}{export_id}/download/")
     def download_export(
         self,
-        call: Call,
+        call: EndpointCall,
         export: ExportJob | Id,
         target: Target,
         *,
@@ -136,7 +136,7 @@ class Exporting(Crud[R]):
             call.fetch(url, sink, timeout=timeout, export_id=_number(export))
             return sink.size
 
-    @composed("export", "export_status", "download_export")
+    @composite("export", "export_status", "download_export")
     def export_to(
         self,
         id: Id,

@@ -32,7 +32,7 @@ _NEAR = 0.85
 """How alike two names must be (`difflib`) for one to be a misspelling where any other name may be right."""
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class AllowedFields(msgspec.Struct, frozen=True):
     """The names that a body or a query may have.
 
     Attributes:
@@ -78,15 +78,15 @@ class Accepted(msgspec.Struct, frozen=True):
         return spelt[found[0]] if found else None
 
 
-EVENT = Accepted(frozenset({"user_id", "event_type", "occurred_at", "payload", "anonymous_id"}))
-DEFINITION = Accepted(frozenset({"logic", "conditions"}))
+EVENT = AllowedFields(frozenset({"user_id", "event_type", "occurred_at", "payload", "anonymous_id"}))
+DEFINITION = AllowedFields(frozenset({"logic", "conditions"}))
 
 
-def gather(
+def merge_fields(
     mapping: Mapping[str, Any] | None,
     keywords: Mapping[str, Any],
     extra: Mapping[str, Any] | None = None,
-    accepted: Accepted | None = None,
+    accepted: AllowedFields | None = None,
     *,
     what: str = "body",
     keeps_none: bool = True,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
 from uuid import uuid4
 
 import msgspec
 
 from segops.core import (
+    Action,
     Backoff,
     Clock,
     Request,
@@ -18,18 +19,17 @@ from segops.core import (
     RetryPolicy,
     SegOpsApiError,
     SegOpsConfigError,
-    SegOpsRateLimitError,
     SegOpsRedirectError,
     SegOpsResponseError,
-    SegOpsServerError,
     SegOpsTransportError,
     Transport,
+    admin_action,
     api_error,
     encode_json,
     retry_after,
 )
 from segops.plugins.admin.bodies import decode
-from segops.plugins.admin.calling import check_given_up, pause, witnesses
+from segops.plugins.admin.context import captured_responses, check_cancelled, pause
 from segops.plugins.admin.messages import printable
 from segops.plugins.admin.options import Options
 from segops.plugins.admin.paths import check_path, with_query
@@ -44,7 +44,7 @@ _SUCCESS = 2
 _MAX_REDIRECTS = 5
 
 
-class Http:
+class HttpClient:
     """Makes calls for which there is no method yet, and those of all methods; for any number of threads.
 
     Args:
@@ -77,11 +77,11 @@ class Http:
 
     def __repr__(self) -> str:
         """Show no key."""
-        return f"<Http {self.transport.url or type(self.transport).__name__}>"
+        return f"<HttpClient {self.transport.url or type(self.transport).__name__}>"
 
-    def with_options(self, options: Options) -> Http:
+    def with_options(self, options: Options) -> HttpClient:
         """Return the same with other options, over the same transport."""
-        return Http(
+        return HttpClient(
             self.transport,
             authorization=self._authorization,
             options=options,
@@ -212,7 +212,7 @@ class Http:
         backoff = Backoff(self._policy, self.clock)
         attempt = 0
         while True:
-            check_given_up()
+            check_cancelled()
             attempt += 1
             left = max(end - self.clock.monotonic(), 0.001)
             response, failure = self._try(transport, request, sink, left, is_file=is_file)
@@ -222,7 +222,7 @@ class Http:
             delay = backoff.failed(retry_after(response.headers, self.clock.time()))
             is_last = attempt > self.options.max_retries or self.clock.monotonic() + delay >= end
             is_nowhere = transport.offline and isinstance(failure, SegOpsTransportError)
-            if is_last or is_nowhere or not _is_passing(failure) or not sink.can_restart():
+            if is_last or is_nowhere or not _is_retryable(failure) or not sink.can_restart():
                 raise failure
             pause(self.clock, delay)
 
@@ -266,8 +266,9 @@ def _without_secrets(url: str) -> str:
     return f"{scheme}{marker}{host.rpartition('@')[2]}{slash}{path}"
 
 
-def _is_passing(failure: Exception) -> bool:
-    return isinstance(failure, SegOpsTransportError | SegOpsRateLimitError | SegOpsServerError)
+def _is_retryable(failure: SegOpsApiError | SegOpsTransportError) -> bool:
+    result: int | Literal["no response"] = failure.status if isinstance(failure, SegOpsApiError) else "no response"
+    return admin_action(result) is Action.RETRY
 
 
 def _describe(method: str, path: str) -> str:
@@ -275,7 +276,7 @@ def _describe(method: str, path: str) -> str:
 
 
 def _note(response: Response) -> None:
-    seen = witnesses.get()
+    seen = captured_responses.get()
     if seen is not None:
         seen.append(response)
 

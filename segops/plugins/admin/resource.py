@@ -4,14 +4,14 @@
         path = "/loyalty/points/"
 
         @endpoint("GET", "{collection}{user_id}/")
-        def balance(self, call: Call, user_id: Id) -> Balance:
+        def balance(self, call: EndpointCall, user_id: Id) -> Balance:
             '''Read how many points a user has.'''
-            return call.one(Balance, user_id=user_id)
+            return call.record(Balance, user_id=user_id)
 
     admin.resource(Points).balance("user-123")
 
 The decorator hands the method its endpoint as `call`, which its callers do not see. The command line, the reference
-documentation and the asyncio variant are made from the same declarations; see `segops.plugins.admin.table`.
+documentation and the asyncio variant are made from the same declarations; see `segops.plugins.admin.methods`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ import msgspec
 
 from segops.core import Response, SegOpsArgumentError
 from segops.plugins.admin.bodies import decode, unexpected
-from segops.plugins.admin.fields import Accepted, gather
-from segops.plugins.admin.http import UNSET, Http
+from segops.plugins.admin.fields import AllowedFields, merge_fields
+from segops.plugins.admin.http import UNSET, HttpClient
 from segops.plugins.admin.messages import quoted
 from segops.plugins.admin.pagination import PARAMETERS, SIZE_NAMES, Fetch, Page, Pagination
 from segops.plugins.admin.paths import PREFIX, Id, fill
@@ -79,7 +79,7 @@ class Resource:
     exports: str = ""
     unlisted: frozenset[str] = frozenset()
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: HttpClient) -> None:
         self.http = http
 
     def __repr__(self) -> str:
@@ -91,12 +91,12 @@ class Resource:
         return template.replace("{collection}", cls.path).replace("{exports}", cls.exports)
 
     @classmethod
-    def accepted(cls, endpoint: Endpoint) -> Accepted | None:
+    def allowed_fields(cls, endpoint: Endpoint) -> AllowedFields | None:
         """Return the names that the body or the query of an endpoint may have; None if any will do."""
         if not isinstance(endpoint.fields, tuple):
             return None
         paging = PARAMETERS[endpoint.pagination] if endpoint.pagination is not None else frozenset()
-        return Accepted(frozenset(endpoint.fields) | paging)
+        return AllowedFields(frozenset(endpoint.fields) | paging)
 
     def check_params(
         self, method: str, params: Fields | None, filters: Mapping[str, Any], extra_fields: Fields | None
@@ -112,17 +112,17 @@ class Resource:
         Raises:
             SegOpsArgumentError: A name is not documented, or one is given twice.
         """
-        return Call(self, vars(getattr(type(self), method))["endpoint"]).params(params, filters, extra_fields)
+        return EndpointCall(self, vars(getattr(type(self), method))["endpoint"]).params(params, filters, extra_fields)
 
 
-class Call:
+class EndpointCall:
     """An endpoint, ready to be called for a resource."""
 
     def __init__(self, resource: Resource, endpoint: Endpoint) -> None:
         self._resource = resource
         self._endpoint = endpoint
 
-    def using(self, method: str, *allowed: str) -> Call:
+    def with_method(self, method: str, *allowed: str) -> EndpointCall:
         """Return the same with another HTTP method.
 
         Raises:
@@ -131,7 +131,7 @@ class Call:
         name = method.upper() if isinstance(method, str) else method
         if name not in allowed:
             raise SegOpsArgumentError(f"method must be {' or '.join(allowed)}, got {quoted(method)}")
-        return Call(self._resource, msgspec.structs.replace(self._endpoint, method=name))
+        return EndpointCall(self._resource, msgspec.structs.replace(self._endpoint, method=name))
 
     def fields(self, body: Fields | None, fields: Fields, extra_fields: Fields | None = None) -> dict[str, Any]:
         """Return a body from what the caller gave.
@@ -144,7 +144,7 @@ class Call:
         Raises:
             SegOpsArgumentError: A name is not documented, or one is given twice.
         """
-        return gather(body, fields, extra_fields, self._resource.accepted(self._endpoint))
+        return merge_fields(body, fields, extra_fields, self._resource.allowed_fields(self._endpoint))
 
     def params(
         self, params: Fields | None, filters: Mapping[str, Any], extra_fields: Fields | None = None
@@ -154,8 +154,8 @@ class Call:
         Raises:
             SegOpsArgumentError: A name is not documented, or one is given twice.
         """
-        accepted = self._resource.accepted(self._endpoint)
-        return self._named(gather(params, filters, extra_fields, accepted, what="params", keeps_none=False))
+        accepted = self._resource.allowed_fields(self._endpoint)
+        return self._named(merge_fields(params, filters, extra_fields, accepted, what="params", keeps_none=False))
 
     def send(
         self, *, body: Any = UNSET, query: Mapping[str, Any] | None = None, at: Mapping[str, Id] | None = None
@@ -178,7 +178,7 @@ class Call:
         """Call it and return the decoded answer; None if it is empty."""
         return decode(self._what(at), self.send(body=body, query=query, at=at))
 
-    def one(self, kind: type[R], *, body: Any = UNSET, query: Mapping[str, Any] | None = None, **at: Id) -> R:
+    def record(self, kind: type[R], *, body: Any = UNSET, query: Mapping[str, Any] | None = None, **at: Id) -> R:
         """Call it and return the object that it answers with.
 
         Raises:
@@ -190,7 +190,7 @@ class Call:
             raise unexpected(self._what(at), response, "empty" if data is None else "no object")
         return kind(data)
 
-    def done(self, *, body: Any = UNSET, query: Mapping[str, Any] | None = None, **at: Id) -> Receipt:
+    def receipt(self, *, body: Any = UNSET, query: Mapping[str, Any] | None = None, **at: Id) -> Receipt:
         """Call it and return what the server says it does; nothing said is an empty receipt."""
         data = self.json(body=body, query=query, **at)
         return Receipt(data if isinstance(data, dict) else {} if data is None else {"status": data})
@@ -248,7 +248,7 @@ def endpoint(
     verb: str | None = None,
     pagination: Pagination | None = None,
     fields: FieldNames | None = None,
-) -> Callable[[Callable[Concatenate[S, Call, P], T]], Callable[Concatenate[S, P], T]]:
+) -> Callable[[Callable[Concatenate[S, EndpointCall, P], T]], Callable[Concatenate[S, P], T]]:
     """Declare the endpoint that a method calls, and hand it to the method as its first argument.
 
     Args:
@@ -260,7 +260,7 @@ def endpoint(
         fields: The names that `call.fields`, `call.params` and `call.page` accept. Default: any.
     """
 
-    def declare(function: Callable[Concatenate[S, Call, P], T]) -> Callable[Concatenate[S, P], T]:
+    def declare(function: Callable[Concatenate[S, EndpointCall, P], T]) -> Callable[Concatenate[S, P], T]:
         declared = Endpoint(
             method=method,
             path=path,
@@ -271,7 +271,7 @@ def endpoint(
 
         @functools.wraps(function)
         def calling(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-            return function(self, Call(self, declared), *args, **kwargs)
+            return function(self, EndpointCall(self, declared), *args, **kwargs)
 
         signature = inspect.signature(function)
         seen = [parameter for name, parameter in signature.parameters.items() if name != "call"]
@@ -281,7 +281,7 @@ def endpoint(
     return declare
 
 
-def composed(
+def composite(
     *uses: str, verb: str | None = None, pagination: Pagination | None = None
 ) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Declare a method that makes use of other methods of the same resource.

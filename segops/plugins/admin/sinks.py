@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from segops.core import Response, SegOpsArgumentError, SegOpsResponseError
-from segops.plugins.admin.calling import check_given_up
+from segops.plugins.admin.context import check_cancelled
 from segops.plugins.admin.messages import printable
 from segops.utils import expand_home
 
@@ -62,7 +62,7 @@ class Memory:
         return b"".join(self._pieces)
 
     def _add(self, piece: bytes) -> None:
-        check_given_up()
+        check_cancelled()
         self._size += len(piece)
         if self._size > self._limit:
             raise SegOpsResponseError(
@@ -106,7 +106,7 @@ class Stream:
         return self._rewind is not None or not self.size
 
     def _write(self, piece: bytes) -> None:
-        check_given_up()
+        check_cancelled()
         self._stream.write(piece)
         self.size += len(piece)
         if self._progress is not None:

@@ -8,8 +8,8 @@ from typing import TypeVar
 import msgspec
 
 from segops.core import SegOpsJobError, SegOpsResponseError, SegOpsTimeoutError, check_number
-from segops.plugins.admin.calling import pause
-from segops.plugins.admin.http import Http
+from segops.plugins.admin.context import pause
+from segops.plugins.admin.http import HttpClient
 from segops.plugins.admin.messages import printable
 from segops.plugins.admin.records import R, Record
 
@@ -24,7 +24,9 @@ _FINISHED = frozenset({"complete", "completed", "done", "finished", "ready", "su
 _FAILED = frozenset({"failed", "error", "expired", "cancelled"})
 
 
-def wait_until(http: Http, read: Callable[[], T], is_done: Callable[[T], bool], *, timeout: float, what: str) -> T:
+def wait_until(
+    http: HttpClient, read: Callable[[], T], is_done: Callable[[T], bool], *, timeout: float, what: str
+) -> T:
     """Read again and again until it is done, ever more slowly, and return what was read last.
 
     Args:
@@ -50,7 +52,7 @@ def wait_until(http: Http, read: Callable[[], T], is_done: Callable[[T], bool], 
 
 
 def wait_for_computation(
-    http: Http, read: Callable[[], R], start: Callable[[], object], *, timeout: float, what: str
+    http: HttpClient, read: Callable[[], R], start: Callable[[], object], *, timeout: float, what: str
 ) -> R:
     """Start a computation and return the record once its `last_computed_at` has changed.
 
@@ -64,7 +66,7 @@ def wait_for_computation(
     )
 
 
-def wait_for_job(http: Http, first: R, read: Callable[[], R], *, timeout: float, what: str) -> R:
+def wait_for_job(http: HttpClient, first: R, read: Callable[[], R], *, timeout: float, what: str) -> R:
     """Wait until the `status` of a job says that it is finished, and return the job.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Receipt, Record
-from segops.plugins.admin.resource import Call, endpoint
+from segops.plugins.admin.resource import EndpointCall, endpoint
 
 
 class Activation(Record):
@@ -40,13 +40,12 @@ class Activations(Crud[Activation]):
     """Segments that are kept in step with other systems. A new one is inactive until `update(id, status="active")`."""
 
     path = "/activations/"
-    record = Activation
 
     @endpoint("POST", "{collection}{id}/sync/")
-    def sync(self, call: Call, id: Id) -> Receipt:
+    def sync(self, call: EndpointCall, id: Id) -> Receipt:
         """Bring the other system in step now.
 
         Args:
             id: The activation.
         """
-        return call.done(id=id)
+        return call.receipt(id=id)

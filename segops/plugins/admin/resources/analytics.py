@@ -10,7 +10,7 @@ from typing import Any
 from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.pagination import Page
 from segops.plugins.admin.records import Record
-from segops.plugins.admin.resource import Call, endpoint
+from segops.plugins.admin.resource import EndpointCall, endpoint
 
 
 class Overview(Record):
@@ -105,30 +105,29 @@ class Analytics(Crud[Record]):
     """Figures about everything else; they can only be read."""
 
     path = "/analytics/"
-    record = Record
     unlisted = frozenset({"list", "iterate", "get", "create", "update", "delete"})
 
     @endpoint("GET", "{collection}overview/")
-    def overview(self, call: Call) -> Overview:
+    def overview(self, call: EndpointCall) -> Overview:
         """Read the figures of the tenant."""
-        return call.one(Overview)
+        return call.record(Overview)
 
     @endpoint("GET", "{collection}usage/")
-    def usage(self, call: Call) -> Record:
+    def usage(self, call: EndpointCall) -> Record:
         """Read what is used of the plan; the fields are not documented."""
-        return call.one(Record)
+        return call.record(Record)
 
     @endpoint("GET", "{collection}segments/", pagination="array")
-    def segments(self, call: Call) -> Page[SegmentTrend]:
+    def segments(self, call: EndpointCall) -> Page[SegmentTrend]:
         """List how the active segments went over the last 30 days."""
         return call.page(SegmentTrend)
 
     @endpoint("GET", "{collection}overlap/", pagination="array")
-    def overlap(self, call: Call) -> Page[Overlap]:
+    def overlap(self, call: EndpointCall) -> Page[Overlap]:
         """List the pairs of segments that have most members in common, at most 20."""
         return call.page(Overlap)
 
     @endpoint("GET", "{collection}activations/", pagination="array")
-    def activations(self, call: Call) -> Page[ActivationHealth]:
+    def activations(self, call: EndpointCall) -> Page[ActivationHealth]:
         """List how the activations went."""
         return call.page(ActivationHealth)

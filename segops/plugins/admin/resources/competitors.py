@@ -32,4 +32,3 @@ class Competitors(Crud[Competitor]):
     """The brands that the own one is compared with; see `queries.win_rate`."""
 
     path = "/ai-reach/competitors/"
-    record = Competitor

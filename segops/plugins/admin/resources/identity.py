@@ -6,7 +6,7 @@ Source: wire-protocol.md, sections 6.7 and 8.3.
 from __future__ import annotations
 
 from segops.plugins.admin.records import Receipt
-from segops.plugins.admin.resource import Call, Resource, endpoint
+from segops.plugins.admin.resource import EndpointCall, Resource, endpoint
 
 
 class Identity(Resource):
@@ -15,21 +15,21 @@ class Identity(Resource):
     path = "/identity/"
 
     @endpoint("POST", "{collection}alias/")
-    def alias(self, call: Call, anonymous_id: str, user_id: str) -> Receipt:
+    def alias(self, call: EndpointCall, anonymous_id: str, user_id: str) -> Receipt:
         """Record that a visitor is a user; what was recorded about the visitor before stays.
 
         Args:
             anonymous_id: The visitor.
             user_id: The user.
         """
-        return call.done(body={"anonymous_id": anonymous_id, "user_id": user_id})
+        return call.receipt(body={"anonymous_id": anonymous_id, "user_id": user_id})
 
     @endpoint("POST", "{collection}merge/")
-    def merge(self, call: Call, from_user_id: str, into_user_id: str) -> Receipt:
+    def merge(self, call: EndpointCall, from_user_id: str, into_user_id: str) -> Receipt:
         """Make all that one user did another user's; this replaces what was recorded before.
 
         Args:
             from_user_id: The user that ends.
             into_user_id: The user that stays.
         """
-        return call.done(body={"from_user_id": from_user_id, "into_user_id": into_user_id})
+        return call.receipt(body={"from_user_id": from_user_id, "into_user_id": into_user_id})

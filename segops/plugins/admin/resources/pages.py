@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from segops.plugins.admin.exports import Exporting
+from segops.plugins.admin.exports import Exportable
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Receipt, Record
-from segops.plugins.admin.resource import Call, Fields, endpoint
+from segops.plugins.admin.resource import EndpointCall, Fields, endpoint
 
 
 class AiPage(Record):
@@ -59,17 +59,16 @@ class ProductMatches(Record):
     metadata: dict[str, Any]
 
 
-class Pages(Exporting[AiPage]):
+class Pages(Exportable[AiPage]):
     """Landing pages that answer one question each."""
 
     path = "/ai-pages/pages/"
     exports = "/ai-pages/exports/"
     default_format = "html"
-    record = AiPage
 
     @endpoint("POST", "{collection}bulk-generate/", fields=("segment_id", "queries"))
     def bulk_generate(
-        self, call: Call, /, body: Fields | None = None, *, extra_fields: Fields | None = None, **fields: Any
+        self, call: EndpointCall, /, body: Fields | None = None, *, extra_fields: Fields | None = None, **fields: Any
     ) -> Receipt:
         """Queue a page for each active AI query that has none.
 
@@ -78,20 +77,27 @@ class Pages(Exporting[AiPage]):
             extra_fields: Options that are not documented.
             fields: The options as keywords.
         """
-        return call.done(body=call.fields(body, fields, extra_fields))
+        return call.receipt(body=call.fields(body, fields, extra_fields))
 
     @endpoint("POST", "{collection}{id}/regenerate/")
-    def regenerate(self, call: Call, id: Id) -> Receipt:
+    def regenerate(self, call: EndpointCall, id: Id) -> Receipt:
         """Queue that the text of a page is written anew.
 
         Args:
             id: The page.
         """
-        return call.done(id=id)
+        return call.receipt(id=id)
 
     @endpoint("POST", "{collection}{id}/build/", fields=("template",))
     def build(
-        self, call: Call, /, id: Id, body: Fields | None = None, *, extra_fields: Fields | None = None, **fields: Any
+        self,
+        call: EndpointCall,
+        /,
+        id: Id,
+        body: Fields | None = None,
+        *,
+        extra_fields: Fields | None = None,
+        **fields: Any,
     ) -> Receipt:
         """Build a page.
 
@@ -101,21 +107,21 @@ class Pages(Exporting[AiPage]):
             extra_fields: Options that are not documented.
             fields: The options as keywords.
         """
-        return call.done(id=id, body=call.fields(body, fields, extra_fields))
+        return call.receipt(id=id, body=call.fields(body, fields, extra_fields))
 
     @endpoint("POST", "{collection}{id}/publish/")
-    def publish(self, call: Call, id: Id) -> Receipt:
+    def publish(self, call: EndpointCall, id: Id) -> Receipt:
         """Let everybody read a page.
 
         Args:
             id: The page.
         """
-        return call.done(id=id)
+        return call.receipt(id=id)
 
     @endpoint("GET", "/ai-pages/query", fields=("limit", "segment_id"))
     def query(
         self,
-        call: Call,
+        call: EndpointCall,
         /,
         q: str,
         params: Fields | None = None,
@@ -136,4 +142,4 @@ class Pages(Exporting[AiPage]):
             filters: More parameters.
         """
         query = call.params(params, {"limit": limit, "segment_id": segment_id, **filters}, extra_fields)
-        return call.one(ProductMatches, query={**query, "q": q})
+        return call.record(ProductMatches, query={**query, "q": q})

@@ -10,7 +10,7 @@ from typing import Any
 from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Receipt, Record
-from segops.plugins.admin.resource import Call, composed, endpoint
+from segops.plugins.admin.resource import EndpointCall, composite, endpoint
 from segops.plugins.admin.waiting import wait_for_computation
 
 
@@ -37,18 +37,17 @@ class ProductSegments(Crud[ProductSegment]):
     """Groups of products: define and compute them."""
 
     path = "/product-segments/"
-    record = ProductSegment
 
     @endpoint("POST", "{collection}{id}/compute/")
-    def recompute(self, call: Call, id: Id) -> Receipt:
+    def recompute(self, call: EndpointCall, id: Id) -> Receipt:
         """Queue the computation of the products; it does not wait for the outcome.
 
         Args:
             id: The product segment.
         """
-        return call.done(id=id)
+        return call.receipt(id=id)
 
-    @composed("get", "recompute")
+    @composite("get", "recompute")
     def recompute_and_wait(self, id: Id, *, timeout: float = 300.0) -> ProductSegment:
         """Compute the products and return the product segment when that is done.
 

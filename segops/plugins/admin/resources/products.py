@@ -16,12 +16,12 @@ from segops.plugins.admin.bodies import multipart
 from segops.plugins.admin.bulk import BATCH_SIZE, MAX_BYTES, UpsertReport, upsert
 from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.csv_files import Upload, read_csv
-from segops.plugins.admin.fields import Accepted
+from segops.plugins.admin.fields import AllowedFields
 from segops.plugins.admin.messages import listed, quoted
 from segops.plugins.admin.pagination import PARAMETERS
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Receipt, Record, documented_fields, number_of
-from segops.plugins.admin.resource import Call, Endpoint, Fields, composed, endpoint
+from segops.plugins.admin.resource import Endpoint, EndpointCall, Fields, composite, endpoint
 from segops.plugins.admin.waiting import wait_for_job
 
 
@@ -128,19 +128,18 @@ class Products(Crud[Product]):
     """The catalogue. Lists take `q` (in the name) and `field=value` (an attribute)."""
 
     path = "/pim/products/"
-    record = Product
 
     @classmethod
-    def accepted(cls, endpoint: Endpoint) -> Accepted | None:
+    def allowed_fields(cls, endpoint: Endpoint) -> AllowedFields | None:
         """Return the names that the body or the query of an endpoint may have; None if any will do."""
         if endpoint.fields == "filters":
-            return Accepted(PARAMETERS["page"] | {"q"}, is_open=True)
-        return super().accepted(endpoint)
+            return AllowedFields(PARAMETERS["page"] | {"q"}, is_open=True)
+        return super().allowed_fields(endpoint)
 
     @endpoint("POST", "/pim/products/bulk/")
     def bulk_upsert(
         self,
-        call: Call,
+        call: EndpointCall,
         rows: Iterable[Mapping[str, Any]],
         *,
         batch_size: int = BATCH_SIZE,
@@ -167,41 +166,41 @@ class Products(Crud[Product]):
         )
 
     @endpoint("POST", "/pim/products/{id}/score/")
-    def score(self, call: Call, id: Id) -> Receipt:
+    def score(self, call: EndpointCall, id: Id) -> Receipt:
         """Score one product; it does not wait for the outcome.
 
         Args:
             id: The product.
         """
-        return call.done(id=id)
+        return call.receipt(id=id)
 
     @endpoint("GET", "/pim/products/{id}/score/")
-    def get_score(self, call: Call, id: Id) -> ProductScore:
+    def get_score(self, call: EndpointCall, id: Id) -> ProductScore:
         """Read the last score of a product.
 
         Args:
             id: The product.
         """
-        return call.one(ProductScore, id=id)
+        return call.record(ProductScore, id=id)
 
     @endpoint("POST", "/pim/score-all/")
-    def score_all(self, call: Call) -> Receipt:
+    def score_all(self, call: EndpointCall) -> Receipt:
         """Score all products; it does not wait for the outcome."""
-        return call.done()
+        return call.receipt()
 
     @endpoint("GET", "/pim/facets/")
-    def facets(self, call: Call) -> Record:
+    def facets(self, call: EndpointCall) -> Record:
         """List the values that the attributes have; how they are nested is not documented."""
-        return call.one(Record)
+        return call.record(Record)
 
     @endpoint("GET", "/pim/schema/")
-    def schema(self, call: Call) -> ProductSchema:
+    def schema(self, call: EndpointCall) -> ProductSchema:
         """Read which attributes products have."""
-        return call.one(ProductSchema)
+        return call.record(ProductSchema)
 
     @endpoint("PUT", "/pim/schema/", fields=_SCHEMA_FIELDS)
     def update_schema(
-        self, call: Call, /, body: Fields | None = None, *, extra_fields: Fields | None = None, **fields: Any
+        self, call: EndpointCall, /, body: Fields | None = None, *, extra_fields: Fields | None = None, **fields: Any
     ) -> ProductSchema:
         """Replace which attributes products have.
 
@@ -210,12 +209,12 @@ class Products(Crud[Product]):
             extra_fields: Fields that are not documented.
             fields: The same as keywords.
         """
-        return call.one(ProductSchema, body=call.fields(body, fields, extra_fields))
+        return call.record(ProductSchema, body=call.fields(body, fields, extra_fields))
 
     @endpoint("POST", "/pim/import/csv/", verb="import")
     def import_csv(
         self,
-        call: Call,
+        call: EndpointCall,
         file: Upload,
         filename: str | None = None,
         *,
@@ -236,21 +235,21 @@ class Products(Crud[Product]):
             SegOpsArgumentError: It cannot be read, or is no CSV; nothing was sent.
         """
         content, name = read_csv(file, filename, delimiter=delimiter, encoding=encoding)
-        return call.one(ImportJob, body=multipart("file", name, content, "text/csv"))
+        return call.record(ImportJob, body=multipart("file", name, content, "text/csv"))
 
     @endpoint("GET", "/pim/import/{job_id}/")
-    def import_status(self, call: Call, job_id: Id) -> ImportJob:
+    def import_status(self, call: EndpointCall, job_id: Id) -> ImportJob:
         """Tell how far an import is.
 
         Args:
             job_id: The import.
         """
-        return call.one(ImportJob, job_id=job_id)
+        return call.record(ImportJob, job_id=job_id)
 
     @endpoint("POST", "/pim/import/{job_id}/confirm/", fields=("mapping", "schema", "confirmed"))
     def confirm_import(
         self,
-        call: Call,
+        call: EndpointCall,
         /,
         job_id: Id,
         body: Fields | None = None,
@@ -268,13 +267,13 @@ class Products(Crud[Product]):
         """
         confirmation = call.fields(body, fields, extra_fields)
         try:
-            return call.done(job_id=job_id, body=confirmation)
+            return call.receipt(job_id=job_id, body=confirmation)
         except SegOpsBadRequestError as error:
             with suppress(SegOpsError):
                 error.advice = _advice(self.import_status(job_id))
             raise
 
-    @composed("import_csv", "confirm_import", "import_status")
+    @composite("import_csv", "confirm_import", "import_status")
     def import_and_wait(
         self,
         file: Upload,

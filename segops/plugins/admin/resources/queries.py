@@ -12,7 +12,7 @@ from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.pagination import Page
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Receipt, Record
-from segops.plugins.admin.resource import Call, Fields, endpoint
+from segops.plugins.admin.resource import EndpointCall, Fields, endpoint
 
 
 class AiQuery(Record):
@@ -96,19 +96,18 @@ class Queries(Crud[AiQuery]):
     """What people ask assistants, and what those answer about the brand."""
 
     path = "/ai-reach/queries/"
-    record = AiQuery
 
     @endpoint("POST", "{collection}{id}/run/")
-    def run(self, call: Call, id: Id) -> Receipt:
+    def run(self, call: EndpointCall, id: Id) -> Receipt:
         """Ask the assistants now; it does not wait for the answers.
 
         Args:
             id: The query.
         """
-        return call.done(id=id)
+        return call.receipt(id=id)
 
     @endpoint("GET", "{collection}{id}/results/", pagination="array")
-    def results(self, call: Call, id: Id) -> Page[AiResult]:
+    def results(self, call: EndpointCall, id: Id) -> Page[AiResult]:
         """List the newest answers, at most 50.
 
         Args:
@@ -119,7 +118,7 @@ class Queries(Crud[AiQuery]):
     @endpoint("POST", "/ai-reach/simulate/", fields=("query_text", "providers"))
     def simulate(
         self,
-        call: Call,
+        call: EndpointCall,
         /,
         body: Fields | None = None,
         *,
@@ -139,16 +138,16 @@ class Queries(Crud[AiQuery]):
         """
         given = {"query_text": query_text, "providers": providers}
         fields |= {name: value for name, value in given.items() if value is not None}
-        return call.one(Simulation, body=call.fields(body, fields, extra_fields))
+        return call.record(Simulation, body=call.fields(body, fields, extra_fields))
 
     @endpoint("GET", "/ai-reach/dashboard/")
-    def dashboard(self, call: Call) -> Record:
+    def dashboard(self, call: EndpointCall) -> Record:
         """Read how visible the brand is in all answers; the fields are not documented."""
-        return call.one(Record)
+        return call.record(Record)
 
     @endpoint("GET", "/ai-reach/win-rate/", pagination="array", fields=("provider",))
     def win_rate(
-        self, call: Call, /, params: Fields | None = None, *, extra_fields: Fields | None = None, **filters: Any
+        self, call: EndpointCall, /, params: Fields | None = None, *, extra_fields: Fields | None = None, **filters: Any
     ) -> Page[Record]:
         """List how often the brand comes before each competitor, the best first; the fields are not documented.
 

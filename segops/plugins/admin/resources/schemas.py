@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from segops.plugins.admin.crud import Crud
-from segops.plugins.admin.fields import EVENT, gather
+from segops.plugins.admin.fields import EVENT, merge_fields
 from segops.plugins.admin.records import Record
-from segops.plugins.admin.resource import Call, endpoint
+from segops.plugins.admin.resource import EndpointCall, endpoint
 
 
 class EventSchema(Record):
@@ -33,10 +33,9 @@ class Schemas(Crud[EventSchema]):
     """What the payloads of events hold; events that do not fit are skipped on arrival."""
 
     path = "/schemas/"
-    record = EventSchema
 
     @endpoint("POST", "{collection}infer/")
-    def infer(self, call: Call, events: Iterable[Mapping[str, Any]]) -> Record:
+    def infer(self, call: EndpointCall, events: Iterable[Mapping[str, Any]]) -> Record:
         """Suggest a schema for sample events; the fields of the answer are not documented.
 
         Args:
@@ -45,16 +44,16 @@ class Schemas(Crud[EventSchema]):
         Raises:
             SegOpsArgumentError: One is not a mapping, or has a field that events do not have; nothing was sent.
         """
-        return call.one(
-            Record, body={"events": [gather(event, {}, accepted=EVENT, what="each event") for event in events]}
+        return call.record(
+            Record, body={"events": [merge_fields(event, {}, accepted=EVENT, what="each event") for event in events]}
         )
 
     @endpoint("POST", "{collection}validate/")
-    def validate(self, call: Call, event_type: str, payload: Mapping[str, Any]) -> Record:
+    def validate(self, call: EndpointCall, event_type: str, payload: Mapping[str, Any]) -> Record:
         """Tell whether a payload fits the schema of its event type; the fields of the answer are not documented.
 
         Args:
             event_type: The event type.
             payload: The payload.
         """
-        return call.one(Record, body={"event_type": event_type, "payload": payload})
+        return call.record(Record, body={"event_type": event_type, "payload": payload})

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from segops.plugins.admin.exports import Exporting
-from segops.plugins.admin.fields import DEFINITION, gather
+from segops.plugins.admin.exports import Exportable
+from segops.plugins.admin.fields import DEFINITION, merge_fields
 from segops.plugins.admin.pagination import Items, Page
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Receipt, Record
-from segops.plugins.admin.resource import Call, Fields, composed, endpoint
+from segops.plugins.admin.resource import EndpointCall, Fields, composite, endpoint
 from segops.plugins.admin.waiting import wait_for_computation
 
 
@@ -75,18 +75,17 @@ class SegmentMember(Record):
     computed_at: str
 
 
-class Segments(Exporting[Segment]):
+class Segments(Exportable[Segment]):
     """Groups of users: define them, compute them, read and export their members."""
 
     path = "/segments/"
     exports = "/segments/exports/"
     default_format = "csv"
-    record = Segment
     more_fields = frozenset({"tenant"})
 
     @endpoint("POST", "{collection}preview/", fields=("definition", "limit"))
     def preview(
-        self, call: Call, definition: Fields, *, limit: int | None = None, extra_fields: Fields | None = None
+        self, call: EndpointCall, definition: Fields, *, limit: int | None = None, extra_fields: Fields | None = None
     ) -> SegmentPreview:
         """Tell whom a definition matches, without saving it.
 
@@ -95,21 +94,21 @@ class Segments(Exporting[Segment]):
             limit: How many of the users to name.
             extra_fields: Fields of the body that are not documented.
         """
-        given: dict[str, Any] = {"definition": gather(definition, {}, accepted=DEFINITION, what="definition")}
+        given: dict[str, Any] = {"definition": merge_fields(definition, {}, accepted=DEFINITION, what="definition")}
         limits = {} if limit is None else {"limit": limit}
-        return call.one(SegmentPreview, body=call.fields(given, limits, extra_fields))
+        return call.record(SegmentPreview, body=call.fields(given, limits, extra_fields))
 
     @endpoint("POST", "{collection}{id}/estimate/")
-    def estimate(self, call: Call, id: Id) -> Receipt:
+    def estimate(self, call: EndpointCall, id: Id) -> Receipt:
         """Estimate how many members a segment has.
 
         Args:
             id: The segment.
         """
-        return call.done(id=id)
+        return call.receipt(id=id)
 
     @endpoint("GET", "{collection}{id}/versions/", pagination="array")
-    def versions(self, call: Call, id: Id) -> Page[SegmentVersion]:
+    def versions(self, call: EndpointCall, id: Id) -> Page[SegmentVersion]:
         """List the definitions that were saved.
 
         Args:
@@ -118,15 +117,15 @@ class Segments(Exporting[Segment]):
         return call.page(SegmentVersion, id=id)
 
     @endpoint("POST", "{collection}{id}/compute/")
-    def recompute(self, call: Call, id: Id) -> Receipt:
+    def recompute(self, call: EndpointCall, id: Id) -> Receipt:
         """Queue the computation of the members; it does not wait for the outcome.
 
         Args:
             id: The segment.
         """
-        return call.done(id=id)
+        return call.receipt(id=id)
 
-    @composed("get", "recompute")
+    @composite("get", "recompute")
     def recompute_and_wait(self, id: Id, *, timeout: float = 300.0) -> Segment:
         """Compute the members and return the segment when that is done, with its new `member_count`.
 
@@ -150,7 +149,7 @@ class Segments(Exporting[Segment]):
     @endpoint("GET", "{collection}{id}/members/", pagination="cursor", fields=())
     def members(
         self,
-        call: Call,
+        call: EndpointCall,
         /,
         id: Id,
         params: Fields | None = None,
@@ -172,7 +171,7 @@ class Segments(Exporting[Segment]):
         """
         return call.page(SegmentMember, params, {"limit": limit, "cursor": cursor, **filters}, extra_fields, id=id)
 
-    @composed("members", pagination="cursor")
+    @composite("members", pagination="cursor")
     def iterate_members(
         self,
         id: Id,
@@ -195,10 +194,10 @@ class Segments(Exporting[Segment]):
         return Items(lambda: self.members(id, extra_fields=query))
 
     @endpoint("GET", "{collection}membership/")
-    def membership(self, call: Call, user_id: str) -> Record:
+    def membership(self, call: EndpointCall, user_id: str) -> Record:
         """Tell which segments a user is in; the fields are not documented.
 
         Args:
             user_id: The user.
         """
-        return call.one(Record, query={"user_id": user_id})
+        return call.record(Record, query={"user_id": user_id})

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from segops.plugins.admin.crud import Crud
-from segops.plugins.admin.fields import EVENT, gather
+from segops.plugins.admin.fields import EVENT, merge_fields
 from segops.plugins.admin.pagination import Page
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import Record
-from segops.plugins.admin.resource import Call, Fields, endpoint
+from segops.plugins.admin.resource import EndpointCall, Fields, endpoint
 
 
 class User(Record):
@@ -111,13 +111,12 @@ class Users(Crud[User]):
     """Who the users are and what they did. They come from events: none can be made, changed or deleted here."""
 
     path = "/explorer/users/"
-    record = User
     unlisted = frozenset({"create", "update", "delete"})
 
     @endpoint("GET", "{collection}", pagination="limit", fields=("q",))
     def list(
         self,
-        call: Call,
+        call: EndpointCall,
         /,
         params: Fields | None = None,
         *,
@@ -140,7 +139,7 @@ class Users(Crud[User]):
     @endpoint("GET", "{collection}", pagination="limit", fields=("q",))
     def search(
         self,
-        call: Call,
+        call: EndpointCall,
         /,
         params: Fields | None = None,
         *,
@@ -161,18 +160,18 @@ class Users(Crud[User]):
         return call.page(User, params, {"q": q, "limit": limit, **filters}, extra_fields)
 
     @endpoint("GET", "{collection}{user_id}/")
-    def get(self, call: Call, user_id: Id) -> User:  # pyright: ignore[reportIncompatibleMethodOverride] # as the API names it
+    def get(self, call: EndpointCall, user_id: Id) -> User:  # pyright: ignore[reportIncompatibleMethodOverride] # as the API names it
         """Read what is known of a user.
 
         Args:
             user_id: The user.
         """
-        return call.one(User, user_id=user_id)
+        return call.record(User, user_id=user_id)
 
     @endpoint("GET", "{collection}{user_id}/events/", pagination="limit", fields=("event_type", "since"))
     def events(
         self,
-        call: Call,
+        call: EndpointCall,
         /,
         user_id: Id,
         params: Fields | None = None,
@@ -198,7 +197,7 @@ class Users(Crud[User]):
         return call.page(UserEvent, params, query, extra_fields, user_id=user_id)
 
     @endpoint("GET", "{collection}{user_id}/segments/", pagination="array")
-    def segments(self, call: Call, user_id: Id) -> Page[UserSegment]:
+    def segments(self, call: EndpointCall, user_id: Id) -> Page[UserSegment]:
         """List the segments that a user is in.
 
         Args:
@@ -207,7 +206,7 @@ class Users(Crud[User]):
         return call.page(UserSegment, user_id=user_id)
 
     @endpoint("GET", "{collection}{user_id}/segments/{segment_id}/explain/", pagination="array")
-    def explain(self, call: Call, user_id: Id, segment_id: Id) -> Page[Explanation]:
+    def explain(self, call: EndpointCall, user_id: Id, segment_id: Id) -> Page[Explanation]:
         """Tell for each condition of a segment what a user has, and whether it matches.
 
         Args:
@@ -218,7 +217,7 @@ class Users(Crud[User]):
 
     @endpoint("POST", "/explorer/sandbox/publish/")
     def publish_sandbox(
-        self, call: Call, event: Mapping[str, Any], *, extra_fields: Fields | None = None
+        self, call: EndpointCall, event: Mapping[str, Any], *, extra_fields: Fields | None = None
     ) -> SandboxResult:
         """Tell which segments a user would enter or leave with one more event; nothing is stored.
 
@@ -226,4 +225,4 @@ class Users(Crud[User]):
             event: The event: `user_id`, `event_type`, `payload`, `occurred_at`, `anonymous_id`.
             extra_fields: Fields of the event that are not documented.
         """
-        return call.one(SandboxResult, body=gather(event, {}, extra_fields, EVENT, what="event"))
+        return call.record(SandboxResult, body=merge_fields(event, {}, extra_fields, EVENT, what="event"))

@@ -7,28 +7,28 @@ from contextvars import ContextVar
 
 from segops.core import Clock, Response, SegOpsError
 
-witnesses: ContextVar[list[Response] | None] = ContextVar("segops_admin_witnesses", default=None)
+captured_responses: ContextVar[list[Response] | None] = ContextVar("segops_admin_captured_responses", default=None)
 """Takes the answers of the calls that are made in this context."""
 
-given_up: ContextVar[threading.Event | None] = ContextVar("segops_admin_given_up", default=None)
+cancelled: ContextVar[threading.Event | None] = ContextVar("segops_admin_cancelled", default=None)
 """Is set when nobody waits for this context any more, because an asyncio task was cancelled."""
 
 
-class GivenUp(SegOpsError):  # noqa: N818 - nothing went wrong
+class CallCancelled(SegOpsError):  # noqa: N818 - nothing went wrong
     """Nobody waits for this call any more."""
 
 
-def check_given_up() -> None:
-    """Raise GivenUp if nobody waits any more."""
-    event = given_up.get()
+def check_cancelled() -> None:
+    """Raise CallCancelled if nobody waits any more."""
+    event = cancelled.get()
     if event is not None and event.is_set():
-        raise GivenUp("the task that made this call was cancelled")
+        raise CallCancelled("the task that made this call was cancelled")
 
 
 def pause(clock: Clock, seconds: float) -> None:
     """Wait, but not on when nobody waits for the outcome."""
-    event = given_up.get()
+    event = cancelled.get()
     if event is None:
         clock.sleep(seconds)
     elif event.wait(seconds):
-        check_given_up()
+        check_cancelled()

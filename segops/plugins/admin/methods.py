@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -51,6 +52,13 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
         return self.doc.partition("\n")[0]
 
     @property
+    def argument_docs(self) -> dict[str, str]:
+        """What the docstring says about each argument, by name."""
+        section = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", self.doc, re.MULTILINE | re.DOTALL)
+        found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section[1], re.MULTILINE) if section else []
+        return {name: " ".join(text.split()) for name, text in found}
+
+    @property
     def is_mutation(self) -> bool:
         """Whether it changes something, as far as its HTTP method says."""
         return self.http_method in MUTATIONS
@@ -58,13 +66,13 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
 
 def methods_of(resources: Mapping[str, type[Resource]]) -> tuple[Method, ...]:
     """Return the methods of all namespaces, in the order of the classes, what they inherit first."""
-    return tuple(method for namespace, kind in resources.items() for method in _methods(namespace, kind))
+    return tuple(method for namespace, cls in resources.items() for method in _methods(namespace, cls))
 
 
-def _methods(namespace: str, kind: type[Resource]) -> Iterator[Method]:
-    names = dict.fromkeys(name for base in reversed(kind.__mro__) for name in vars(base))
+def _methods(namespace: str, cls: type[Resource]) -> Iterator[Method]:
+    names = dict.fromkeys(name for base in reversed(cls.__mro__) for name in vars(base))
     for name in names:
-        function = getattr(kind, name)
+        function = getattr(cls, name)
         declared = getattr(function, "endpoint", None)
         if not isinstance(declared, Endpoint):
             continue
@@ -75,18 +83,18 @@ def _methods(namespace: str, kind: type[Resource]) -> Iterator[Method]:
             name=name,
             verb=declared.verb,
             http_method=declared.method,
-            path=kind.expand(declared.path),
-            pagination=_pagination(kind, declared),
+            path=cls.expand(declared.path),
+            pagination=_pagination(cls, declared),
             uses=declared.uses,
-            is_listed=name not in kind.unlisted,
+            is_listed=name not in cls.unlisted,
             signature=signature.replace(parameters=parameters),
             function=function,
         )
 
 
-def _pagination(kind: type[Resource], declared: Endpoint) -> Pagination | None:
+def _pagination(cls: type[Resource], declared: Endpoint) -> Pagination | None:
     """Return how pages are asked for: a method that makes use of another one asks as that does."""
     if declared.pagination is None or not declared.uses:
         return declared.pagination
-    used: Endpoint = vars(getattr(kind, declared.uses[0]))["endpoint"]
+    used: Endpoint = vars(getattr(cls, declared.uses[0]))["endpoint"]
     return used.pagination

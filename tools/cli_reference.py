@@ -1,4 +1,4 @@
-"""Writes the list of commands in the documentation: `python -m segops.cli.reference [FOLDER]`.
+"""Writes the list of commands in the documentation: `python -m tools.cli_reference [FOLDER]`.
 
 A test fails when it is not up to date.
 """
@@ -14,10 +14,10 @@ from segops.cli.namespaces import namespace_commands
 from segops.cli.tree import Node, grow
 from segops.composition.built_in import BUILT_IN_PLUGINS
 from segops.core import Command
-from segops.plugins.admin import RESOURCES
+from segops.plugins.admin import load_resources
 
 PAGE = "docs/cli.md"
-BEGIN = "<!-- commands: made by python -m segops.cli.reference -->\n"
+BEGIN = "<!-- commands: made by python -m tools.cli_reference -->\n"
 _SHARED = re.compile(r" \[(options|-h|(-o|--fields|--api-url|--api-key-file|--request-timeout|--max-retries) [^\]]*)\]")
 
 END = "<!-- end of commands -->\n"
@@ -29,7 +29,7 @@ def make_reference() -> str:
     for load in BUILT_IN_PLUGINS.values():
         register = getattr(load(), "segops_register_commands", list)
         built_in |= {command.name: command for command in register()}
-    return "\n".join(_section(node) for node in grow(namespace_commands(RESOURCES) | built_in))
+    return "\n".join(_section(node) for node in grow(namespace_commands(load_resources()) | built_in))
 
 
 def put_in(page: str) -> str:
