@@ -10,7 +10,8 @@ from typing import Any
 from bench.load import PAYLOAD, TYPE, USER, per_call
 from bench.report import Bench
 from segops import Event
-from segops.core.encoding import encode_event, encode_plain, is_plain
+from segops.core.encoding import encode_plain, is_plain
+from segops.delivery.coercion import encode_event
 
 NOW = datetime(2026, 4, 25, 14, 32, tzinfo=timezone.utc)
 CALLS = 2000

@@ -13,8 +13,8 @@ from segops.composition.built_in import BUILT_IN_PLUGINS, open_transport, warn_a
 from segops.composition.plugins import Plugins
 from segops.core.errors import SegOpsConfigError
 from segops.core.http import Response, Transport
-from segops.core.options import ApiKey, check_key, check_secrecy
 from segops.core.retry import Clock, RetryPolicy
+from segops.delivery.keys import ApiKey, check_key, check_secrecy
 from segops.delivery.log import warn
 from segops.environment import read_environment
 from segops.plugins.admin import HttpClient, Method, Namespaces, Options, Resource, captured_responses, methods_of

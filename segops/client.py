@@ -12,16 +12,18 @@ from segops.composition.built_in import BUILT_IN_PLUGINS, open_transport, warn_a
 from segops.composition.plugins import Plugins
 from segops.core.errors import SegOpsConfigError, SegOpsTransportError, needs_modules
 from segops.core.http import Request, Response, Transport, shown_url
-from segops.core.options import ApiKey, Limits, Timing, check_choice, check_key, check_number, check_secrecy
+from segops.core.options import Limits, check_choice, check_number
 from segops.core.retry import Clock, RetryPolicy
 from segops.core.spool import OpenSpool
 from segops.delivery.enrichment import Enrichment
 from segops.delivery.hosts import check_interpreter
+from segops.delivery.keys import ApiKey, check_key, check_secrecy
 from segops.delivery.ledger import Stats
 from segops.delivery.log import warn
 from segops.delivery.notifications import OnError
 from segops.delivery.pipeline import Pipeline, PipelineConfig, WorkerKind
 from segops.delivery.process import unwatch, watch
+from segops.delivery.timing import Timing
 from segops.delivery.tracker import GetUser, Tracker
 from segops.delivery.worker import check_stack
 from segops.environment import Environment, read_environment

@@ -91,7 +91,8 @@ RULES = {
     "segops.transports.http.socks": Rule(inside=("segops.transports.http",), third_party=("socks",)),
     "segops.plugins": Rule(),
     "segops.plugins.ai_referrer": Rule(doors=SHARED, third_party=("msgspec",)),
-    "segops.plugins.admin": Rule(doors=SHARED, third_party=("msgspec",)),
+    # Requests carry values as payloads do: delivery encodes them.
+    "segops.plugins.admin": Rule(doors=(*SHARED, "segops.delivery"), third_party=("msgspec",)),
     "segops.plugins.otel": Rule(doors=SHARED, third_party=("opentelemetry",)),
     "segops.emulator": Rule(doors=SHARED, third_party=("msgspec", "re2")),  # re2: the extra `dev`
     "segops.emulator.segments.exports": Rule(inside=("segops.emulator",), third_party=("msgspec", "pyarrow")),

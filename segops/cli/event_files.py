@@ -14,7 +14,8 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 
-from segops.core import Event, SegOpsArgumentError, SegOpsEventError, read_event
+from segops.core import Event, SegOpsArgumentError, SegOpsEventError
+from segops.delivery import read_event
 from segops.utils import BOM, expand_home, find_foreign_encoding
 
 STDIN = "-"

@@ -1,7 +1,6 @@
 """The front door for plugin authors: everything that a plugin may build on."""
 
 from segops.core.batch import Batch, Claim
-from segops.core.encoding import encode_json
 from segops.core.errors import (
     DROP_REASONS,
     DropReason,
@@ -29,7 +28,7 @@ from segops.core.errors import (
     api_error,
     needs_modules,
 )
-from segops.core.events import CONTEXT_IDENTIFIED, PAGE_VIEWED, Context, Event, PageView, UserContext, read_event
+from segops.core.events import CONTEXT_IDENTIFIED, PAGE_VIEWED, Context, Event, PageView, UserContext
 from segops.core.hookspecs import Command, Enrich, Enricher, Observer, hookimpl
 from segops.core.http import (
     BATCH_PATH,
@@ -100,11 +99,9 @@ __all__ = [
     "admin_action",
     "api_error",
     "check_number",
-    "encode_json",
     "event_action",
     "hookimpl",
     "monotonic",
     "needs_modules",
-    "read_event",
     "retry_after",
 ]

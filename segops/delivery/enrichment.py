@@ -6,10 +6,12 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from segops.core.encoding import encode_event, is_plain
+from segops.core.encoding import is_plain
 from segops.core.errors import SegOpsPluginError
-from segops.core.events import Event, check_text, check_time
+from segops.core.events import Event
 from segops.core.hookspecs import Enricher
+from segops.delivery.coercion import encode_event
+from segops.delivery.validation import check_text, check_time
 
 MAX_STRIKES = 5
 """Failures in a row after which an enricher is switched off."""

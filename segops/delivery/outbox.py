@@ -8,10 +8,10 @@ from collections.abc import Collection
 from segops.core.batch import Batch, Claim, claim_of
 from segops.core.errors import DropReason
 from segops.core.http import BATCH_PATH, SINGLE_PATH
-from segops.core.options import Timing
 from segops.core.spool import Spool
 from segops.delivery.auth import Sessions
 from segops.delivery.ledger import Ledger
+from segops.delivery.timing import Timing
 
 
 class Outbox:

@@ -10,14 +10,16 @@ import msgspec
 
 from segops.core.hookspecs import Observer
 from segops.core.http import Transport
-from segops.core.options import ApiKey, Limits, Timing
+from segops.core.options import Limits
 from segops.core.retry import Clock, RetryPolicy, reads_machine
 from segops.core.spool import OpenSpool
 from segops.delivery.buffer import Buffer
 from segops.delivery.dispatcher import Dispatcher
+from segops.delivery.keys import ApiKey
 from segops.delivery.ledger import Ledger
 from segops.delivery.notifications import Notifier, OnError
 from segops.delivery.spool_accounts import LedgerSpoolListener
+from segops.delivery.timing import Timing
 from segops.delivery.worker import InlineWorker, ThreadWorker, Worker
 
 WorkerKind = Literal["thread", "inline"]

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
-from segops.core.encoding import encode_event, encode_plain, is_plain
+from segops.core.encoding import encode_plain, is_plain
 from segops.core.errors import SegOpsEncodingError, SegOpsError, SegOpsEventError
-from segops.core.events import (
-    ANONYMOUS,
-    CONTEXT_IDENTIFIED,
-    Context,
-    Event,
+from segops.core.events import ANONYMOUS, CONTEXT_IDENTIFIED, Context, Event, PageView, UserContext
+from segops.core.retry import Clock, wall_time
+from segops.delivery.coercion import encode_event
+from segops.delivery.enrichment import Enrichment
+from segops.delivery.pipeline import Pipeline
+from segops.delivery.queue import OwnedEvent
+from segops.delivery.validation import (
     Note,
-    PageView,
-    UserContext,
     check_payload,
     check_text,
     check_time,
@@ -24,10 +24,6 @@ from segops.core.events import (
     read_page_view,
     read_user_context,
 )
-from segops.core.retry import Clock, wall_time
-from segops.delivery.enrichment import Enrichment
-from segops.delivery.pipeline import Pipeline
-from segops.delivery.queue import OwnedEvent
 
 GetUser = Callable[[], "UserContext | Mapping[str, Any] | None"]
 

@@ -8,13 +8,13 @@ import time
 from typing import Protocol
 
 from segops.core.errors import SegOpsError
-from segops.core.options import Timing
 from segops.core.retry import Clock, monotonic
 from segops.delivery.buffer import NEVER, Buffer
 from segops.delivery.dispatcher import Dispatcher
 from segops.delivery.ledger import Ledger
 from segops.delivery.notifications import Notifier
 from segops.delivery.process import close_after_forking_thread
+from segops.delivery.timing import Timing
 from segops.utils.concurrency import Bell, SoloLock, start_thread
 
 _RESTART_AFTER = 0.5

@@ -14,8 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import segops.delivery
-from segops.core.encoding import encode_event
 from segops.core.events import Event
+from segops.delivery.coercion import encode_event
 from segops.delivery.queue import IS_COMPILED
 from tests.delivery.queues import FIELDS, KINDS, both_kinds, each_kind, offer, time_of
 

@@ -21,9 +21,9 @@ from segops.core import (
     SegOpsTransportError,
     UserContext,
 )
-from segops.core.options import ApiKey
 from segops.core.retry import Clock
 from segops.delivery.auth import Sessions
+from segops.delivery.keys import ApiKey
 from segops.testing import FakeClock
 from tests.rig.harness import PUBLIC, MakeRig, Reply, Responder, Rig, events, idempotency_key, reply, users
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from segops import SegOpsWebhookError, parse_webhook
 from segops.core import Request, Response, SegOpsApiError, SegOpsError, SegOpsTransportError, UserContext
 from segops.core.errors import api_error
-from segops.core.options import check_key
 from segops.core.retry import Clock, retry_after
 from segops.delivery.auth import Sessions
+from segops.delivery.keys import check_key
 from segops.delivery.responses import skipped, without_credential
 from segops.testing import FakeClock
 from segops.transports.http import HttpTransport

@@ -13,9 +13,9 @@ from segops.core import (
     SegOpsArgumentError,
     SegOpsEncodingError,
     SegOpsResponseError,
-    encode_json,
     event_action,
 )
+from segops.delivery import encode_json
 from segops.plugins.admin.fields import bare
 from segops.plugins.admin.messages import quoted
 from segops.plugins.admin.records import Record

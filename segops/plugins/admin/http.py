@@ -25,9 +25,9 @@ from segops.core import (
     Transport,
     admin_action,
     api_error,
-    encode_json,
     retry_after,
 )
+from segops.delivery import encode_json
 from segops.plugins.admin.bodies import decode
 from segops.plugins.admin.context import captured_responses, check_cancelled, pause
 from segops.plugins.admin.messages import printable

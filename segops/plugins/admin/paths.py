@@ -16,7 +16,8 @@ from uuid import UUID
 
 import msgspec
 
-from segops.core import SegOpsArgumentError, encode_json
+from segops.core import SegOpsArgumentError
+from segops.delivery import encode_json
 from segops.plugins.admin.messages import printable
 
 Id = int | str

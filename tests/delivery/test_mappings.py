@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from segops import SegOpsClient, SegOpsEventError
-from segops.core import Event, read_event
+from segops.core import Event
+from segops.delivery import read_event
 
 USUAL = {"user_id": "u-1", "event_type": "order_placed"}
 

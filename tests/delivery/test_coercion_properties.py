@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segops import SegOpsClient
-from segops.core.encoding import encode_event, encode_plain, is_plain
+from segops.core.encoding import encode_plain, is_plain
 from segops.core.events import Event
+from segops.delivery.coercion import encode_event
 from segops.transports.memory import MemoryTransport
 from tests.rig.tracking import FIELDS
 
