@@ -14,8 +14,7 @@ from typing import Any
 from bench.load import PAYLOAD, TYPE, USER, p50
 from segops import Event, Limits, SegOpsClient
 from segops.core.encoding import encode_plain, is_plain
-from segops.delivery.buffer import Buffer
-from segops.delivery.queue import EventQueue, PureEventQueue
+from segops.delivery.queue import EventQueue, PureEventQueue, make_queue
 
 ROUNDS = 30
 NOW = datetime.now(timezone.utc)
@@ -42,11 +41,11 @@ class Empty:
 
 
 def pure_queue() -> PureEventQueue:
-    """Return the queue of a large buffer, whether or not there is a compiled one."""
+    """Return the large queue in Python, whether or not there is a compiled one."""
     queue = PureEventQueue()
-    whole = Buffer(Limits(max_events=10**9, max_bytes=10**12)).queue
+    whole = make_queue(Limits(max_events=10**9, max_bytes=10**12))
     whole.wake_at = 10**9
-    for name in set(PureEventQueue.__slots__) - {"_queue"}:
+    for name in (name for name in PureEventQueue.__slots__ if not name.startswith("_")):
         setattr(queue, name, getattr(whole, name))
     return queue
 

@@ -234,7 +234,7 @@ class SegOpsClient(Tracker):
         await self.ashutdown()
 
     def __repr__(self) -> str:
-        state = "disabled" if self._is_disabled else "closed" if self._pipeline.buffer.is_closed else "open"
+        state = "disabled" if self._is_disabled else "closed" if self._pipeline.queue.is_closed else "open"
         return f"<SegOpsClient {shown_url(self._transport.url) or type(self._transport).__name__} {self._key} {state}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -253,12 +253,12 @@ class SegOpsClient(Tracker):
 
     def _start_afresh(self) -> None:
         self._pipeline = Pipeline(self._config)
-        self._try_enqueue = _ignore if self._is_disabled else self._pipeline.buffer.queue.try_enqueue
+        self._try_enqueue = _ignore if self._is_disabled else self._pipeline.queue.try_enqueue
 
     def _close(self, pipeline: Pipeline, timeout: float) -> None:
         if pipeline.is_closed:
             return
-        pipeline.buffer.close()
+        pipeline.queue.close()
         pipeline.worker.close(timeout)  # again, if a signal handler raised the first time
         pipeline.is_closed = True
         try:

@@ -15,6 +15,7 @@
 #error "It relies on the GIL: free-threaded interpreters use PureEventQueue."
 #endif
 
+#define INTERFACE 2 /* as in queue.py */
 #define MAX_DEPTH 32
 #define OPENING "{\"events\":["
 #define SEPARATOR ",\n"
@@ -32,8 +33,9 @@ typedef struct {
     PyObject_HEAD
     PyObject *encode, *event_types, *wake;
     Chunk *first, *last;
-    Py_ssize_t max_event_bytes, max_bytes, batch_events, batch_bytes, pending_bytes, waiting, taken, room, wake_at, overhead;
-    char is_single, is_direct;
+    Py_ssize_t max_event_bytes, max_events, max_bytes, batch_events, batch_bytes, pending_bytes, waiting, taken, room, wake_at, overhead,
+        out_of_turn;
+    char is_single, is_direct, is_closed;
 } EventQueue;
 
 /* The function behind `time.time` when this module was loaded, and the dictionary in which it is looked up again: tests
@@ -453,6 +455,64 @@ drain(PyObject *object, PyObject *Py_UNUSED(ignored))
     return taken;
 }
 
+PyDoc_STRVAR(release_doc, "release($self, events, size, /)\n--\n\n"
+                          "Give back the room of events that were drained and are settled now.");
+
+static PyObject *
+release(PyObject *object, PyObject *const *numbers, Py_ssize_t count)
+{
+    EventQueue *self = (EventQueue *)object;
+    if (count != 2) {
+        return PyErr_Format(PyExc_TypeError, "release() takes 2 arguments, not %zd", count);
+    }
+    Py_ssize_t events = PyLong_AsSsize_t(numbers[0]);
+    Py_ssize_t size = PyErr_Occurred() ? -1 : PyLong_AsSsize_t(numbers[1]);
+    if (PyErr_Occurred()) {
+        return NULL;
+    }
+    self->room += events;
+    self->pending_bytes -= size + events * self->overhead;
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(is_half_full_doc, "is_half_full($self, /)\n--\n\n"
+                               "Return whether more than half of what the queue may hold is used.");
+
+static PyObject *
+is_half_full(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+    EventQueue *self = (EventQueue *)object;
+    return PyBool_FromLong(self->waiting > self->max_events / 2 || self->pending_bytes > self->max_bytes / 2);
+}
+
+PyDoc_STRVAR(arm_doc, "arm($self, length, /)\n--\n\nAsk for the worker to be woken once so many events wait.");
+
+static PyObject *
+arm(PyObject *object, PyObject *number)
+{
+    EventQueue *self = (EventQueue *)object;
+    Py_ssize_t length = PyNumber_AsSsize_t(number, NULL); /* a larger number becomes the largest */
+    if (length == -1 && PyErr_Occurred()) {
+        return NULL;
+    }
+    if (!self->is_closed) {
+        self->wake_at = length;
+    }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(close_doc, "close($self, /)\n--\n\nRefuse all further events.");
+
+static PyObject *
+close_queue(PyObject *object, PyObject *Py_UNUSED(ignored))
+{
+    EventQueue *self = (EventQueue *)object;
+    self->is_closed = 1;
+    self->room = PY_SSIZE_T_MIN / 2; /* however many events are drained or released */
+    self->wake_at = 0;
+    Py_RETURN_NONE;
+}
+
 static int
 traverse(PyObject *object, visitproc visit, void *arg)
 {
@@ -492,6 +552,7 @@ static PyMemberDef members[] = {
     {"event_types", T_OBJECT_EX, offsetof(EventQueue, event_types), 0, NULL},
     {"wake", T_OBJECT_EX, offsetof(EventQueue, wake), 0, NULL},
     {"max_event_bytes", T_PYSSIZET, offsetof(EventQueue, max_event_bytes), 0, NULL},
+    {"max_events", T_PYSSIZET, offsetof(EventQueue, max_events), 0, NULL},
     {"max_bytes", T_PYSSIZET, offsetof(EventQueue, max_bytes), 0, NULL},
     {"batch_events", T_PYSSIZET, offsetof(EventQueue, batch_events), 0, NULL},
     {"batch_bytes", T_PYSSIZET, offsetof(EventQueue, batch_bytes), 0, NULL},
@@ -501,6 +562,8 @@ static PyMemberDef members[] = {
     {"room", T_PYSSIZET, offsetof(EventQueue, room), 0, NULL},
     {"wake_at", T_PYSSIZET, offsetof(EventQueue, wake_at), 0, NULL},
     {"overhead", T_PYSSIZET, offsetof(EventQueue, overhead), 0, NULL},
+    {"out_of_turn", T_PYSSIZET, offsetof(EventQueue, out_of_turn), READONLY, NULL},
+    {"is_closed", T_BOOL, offsetof(EventQueue, is_closed), READONLY, NULL},
     {"is_single", T_BOOL, offsetof(EventQueue, is_single), 0, NULL},
     {"is_direct", T_BOOL, offsetof(EventQueue, is_direct), 0, NULL},
     {NULL},
@@ -510,6 +573,10 @@ static PyMethodDef methods[] = {
     {"try_enqueue", (PyCFunction)(void (*)(void))try_enqueue, METH_FASTCALL, try_enqueue_doc},
     {"enqueue", enqueue, METH_O, enqueue_doc},
     {"drain", drain, METH_NOARGS, drain_doc},
+    {"release", (PyCFunction)(void (*)(void))release, METH_FASTCALL, release_doc},
+    {"is_half_full", is_half_full, METH_NOARGS, is_half_full_doc},
+    {"arm", arm, METH_O, arm_doc},
+    {"close", close_queue, METH_NOARGS, close_doc},
     {NULL},
 };
 
@@ -575,7 +642,8 @@ PyInit__speedups(void)
     }
     PyObject *type = PyType_FromSpec(&spec);
     PyObject *made = type == NULL ? NULL : PyModule_Create(&module);
-    if (made == NULL || PyModule_AddObjectRef(made, "EventQueue", type) < 0) {
+    if (made == NULL || PyModule_AddObjectRef(made, "EventQueue", type) < 0
+        || PyModule_AddIntConstant(made, "INTERFACE", INTERFACE) < 0) {
         Py_CLEAR(made);
     }
     Py_XDECREF(type);

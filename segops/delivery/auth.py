@@ -19,8 +19,8 @@ from segops.core.errors import SegOpsApiError, SegOpsTransportError, api_error
 from segops.core.events import UserContext
 from segops.core.http import SESSION_PATH, Request, Response
 from segops.core.retry import Clock, http_date
-from segops.delivery.buffer import Identity, identity
 from segops.delivery.keys import ApiKey
+from segops.delivery.queue import Identity, identity
 
 REFRESH_BEFORE = 60.0
 """Seconds before its expiry at which a token is renewed. Source: wire-protocol.md, section 3.4."""

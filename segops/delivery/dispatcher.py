@@ -26,11 +26,11 @@ from segops.core.options import Limits
 from segops.core.retry import Action, Backoff, Clock, RetryPolicy, event_action, retry_after
 from segops.core.spool import Spool
 from segops.delivery.auth import MAX_TOKENS, Sessions
-from segops.delivery.buffer import NEVER
 from segops.delivery.keys import ApiKey
 from segops.delivery.ledger import Ledger
 from segops.delivery.notifications import Notifier
 from segops.delivery.outbox import Outbox
+from segops.delivery.queue import NEVER
 from segops.delivery.responses import is_response, is_unsafe, skipped, without_credential
 from segops.delivery.signals import uninterrupted
 from segops.delivery.timing import Timing

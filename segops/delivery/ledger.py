@@ -16,8 +16,7 @@ import msgspec
 from segops.core.batch import Batch
 from segops.core.errors import DROP_REASONS, DropReason
 from segops.core.retry import Clock
-from segops.delivery.buffer import Buffer
-from segops.delivery.queue import Drained
+from segops.delivery.queue import Drained, EventQueue
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,8 +142,8 @@ class Ledger:
         last_error: The latest error in words.
     """
 
-    def __init__(self, buffer: Buffer, clock: Clock) -> None:
-        self._buffer = buffer
+    def __init__(self, queue: EventQueue, clock: Clock) -> None:
+        self._queue = queue
         self._refused = {reason: AtomicCounter() for reason in DROP_REASONS}
         self.unexplained = self._refused["invalid"].ticks
         self._books = _Books()
@@ -155,16 +154,16 @@ class Ledger:
         self.last_error: str | None = None
 
     def refuse(self, reason: DropReason) -> None:
-        """Count an event that never entered the buffer; takes no lock."""
+        """Count an event that never entered the queue; takes no lock."""
         self._refused[reason].add()
 
     def take(self) -> tuple[int, Drained | None]:
-        """Take a batch off the buffer; return it and a position before which none of its events stands."""
-        return self.taken_to(), self._buffer.queue.drain()
+        """Take a batch off the queue; return it and a position before which none of its events stands."""
+        return self.taken_to(), self._queue.drain()
 
     def taken_to(self) -> int:
         """Return the position before which all events were taken."""
-        return self._buffer.queue.taken - self._buffer.out_of_turn
+        return self._queue.taken - self._queue.out_of_turn
 
     def settle(self, batch: Batch, *, delivered: int, reason: DropReason = "rejected") -> None:
         """Count so many events of a batch as delivered and, the rest of them, as dropped for `reason`."""
@@ -175,17 +174,17 @@ class Ledger:
             spooled=0 if batch.row is None else -batch.count,
         )
         if batch.row is None:
-            self._buffer.release(batch.count, batch.size)
+            self._queue.release(batch.count, batch.size)
 
     def spool(self, batch: Batch) -> None:
         """Note that taken events wait on disk, and need no room in memory."""
         self._enter(spooled=batch.count)
-        self._buffer.release(batch.count, batch.size)
+        self._queue.release(batch.count, batch.size)
 
     def unspool(self, batch: Batch) -> None:
         """Note that spooled events wait in memory again."""
         self._enter(spooled=-batch.count)
-        self._buffer.release(-batch.count, -batch.size)
+        self._queue.release(-batch.count, -batch.size)
 
     def adopt(self, count: int) -> None:
         """Count events on disk that another process had accepted."""
@@ -222,10 +221,10 @@ class Ledger:
 
     def is_half_full(self) -> bool:
         """Tell whether more than half of the memory for events is taken."""
-        return self._buffer.is_half_full()
+        return self._queue.is_half_full()
 
     def end(self) -> int:
-        """Return the position after the newest event in the buffer."""
+        """Return the position after the newest event in the queue."""
         _, taken, waiting = self._read()
         return taken + waiting
 
@@ -247,7 +246,7 @@ class Ledger:
             delivered=books.delivered,
             dropped=dropped,
             pending=pending,
-            pending_bytes=self._buffer.pending_bytes,
+            pending_bytes=self._queue.pending_bytes,
             queued=queued,
             spooled=books.spooled,
             adopted=books.adopted,
@@ -260,7 +259,7 @@ class Ledger:
 
     def _read(self) -> tuple[_Books, int, int]:
         """Return the books and how many events are taken and waiting, all as of one instant."""
-        queue = self._buffer.queue
+        queue = self._queue
         while True:
             books, taken = self._books, queue.taken
             waiting = queue.waiting

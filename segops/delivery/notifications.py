@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from segops.core.errors import DropReason, SegOpsApiError, SegOpsError, SegOpsEventError
 from segops.core.hookspecs import Observer
 from segops.core.retry import Clock
-from segops.delivery.buffer import Buffer
 from segops.delivery.ledger import Ledger
 from segops.delivery.log import is_set_up, warn
+from segops.delivery.queue import EventQueue
 from segops.utils.concurrency import Bell
 
 OnError = Callable[[Exception], None]
@@ -36,10 +36,10 @@ class Notifier:
     """
 
     def __init__(
-        self, ledger: Ledger, buffer: Buffer, on_error: OnError | None, observers: Sequence[Observer], clock: Clock
+        self, ledger: Ledger, queue: EventQueue, on_error: OnError | None, observers: Sequence[Observer], clock: Clock
     ) -> None:
         self._ledger = ledger
-        self._buffer = buffer
+        self._queue = queue
         self._on_error = on_error
         self._observers = observers
         self._clock = clock
@@ -87,13 +87,13 @@ class Notifier:
         if sys.is_finalizing() or not self._lock.acquire(blocking=False):
             return
         self._dispatching_thread = threading.get_ident()
-        self._buffer.queue.is_direct = False
+        self._queue.is_direct = False
         try:
             self._dispatch_round()
             while self._errors or self._notices:
                 self._dispatch_round()
         finally:
-            self._buffer.queue.is_direct = True
+            self._queue.is_direct = True
             self._dispatching_thread = None
             self._lock.release()
             self.dispatched.ring()

@@ -13,11 +13,11 @@ from segops.core.http import Transport
 from segops.core.options import Limits
 from segops.core.retry import Clock, RetryPolicy, reads_machine
 from segops.core.spool import OpenSpool
-from segops.delivery.buffer import Buffer
 from segops.delivery.dispatcher import Dispatcher
 from segops.delivery.keys import ApiKey
 from segops.delivery.ledger import Ledger
 from segops.delivery.notifications import Notifier, OnError
+from segops.delivery.queue import make_queue
 from segops.delivery.spool_accounts import LedgerSpoolListener
 from segops.delivery.timing import Timing
 from segops.delivery.worker import InlineWorker, ThreadWorker, Worker
@@ -49,7 +49,7 @@ class Pipeline:
 
     Attributes:
         has_owners: Whether each event must be sent under the session of its own user.
-        buffer: Where encoded events wait.
+        queue: Where encoded events wait.
         ledger: Where they are counted.
         notifier: Where the host hears of them.
         delivery: What sends them.
@@ -66,9 +66,9 @@ class Pipeline:
         self.has_owners = plan.key is not None and plan.key.is_public
         # The fast path reads the clock of the machine.
         event_types = plan.event_types if reads_machine(plan.clock) else None
-        self.buffer = Buffer(plan.limits, batch=plan.timing.batch, event_types=event_types, owned=self.has_owners)
-        self.ledger = Ledger(self.buffer, plan.clock)
-        self.notifier = Notifier(self.ledger, self.buffer, plan.on_error, plan.observers, plan.clock)
+        self.queue = make_queue(plan.limits, batch=plan.timing.batch, event_types=event_types, owned=self.has_owners)
+        self.ledger = Ledger(self.queue, plan.clock)
+        self.notifier = Notifier(self.ledger, self.queue, plan.on_error, plan.observers, plan.clock)
         accounts = LedgerSpoolListener(self.ledger, self.notifier)
         self.dispatcher = Dispatcher(
             ledger=self.ledger,
@@ -86,11 +86,11 @@ class Pipeline:
             dispatcher=self.dispatcher,
             notifier=self.notifier,
             ledger=self.ledger,
-            buffer=self.buffer,
+            queue=self.queue,
             timing=plan.timing,
             clock=plan.clock,
         )
-        self.buffer.queue.wake = self.worker.wake
+        self.queue.wake = self.worker.wake
         if self.dispatcher.has_backlog():
             self.worker.wake()
 

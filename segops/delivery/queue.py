@@ -1,19 +1,37 @@
-"""The queue of encoded events, and the short way into it.
+"""The bounded queue of encoded events, and the fast path into it.
 
-`_speedups.c` does the same in a fraction of the time, writes the same bytes, and is used where it could be compiled.
+`_speedups.c` is a compiled twin of the queue of a secret key: it writes the same bytes in a fraction of the time, and
+is used where it could be compiled.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from segops.core.encoding import fits, fitting, is_plain, join
+from segops.core.batch import owner_size
+from segops.core.encoding import encode_plain, fits, fitting, is_plain, join
 from segops.core.events import Event, UserContext
+from segops.core.options import Limits
+
+NEVER = sys.maxsize
+
+INTERFACE = 2
+"""Counts the changes to what `_speedups` offers: a module that was built from an older source is left alone."""
+
+OWNER_BYTES = 330
+"""What it costs in memory to remember whose an event is, besides the text (measured on CPython 3.11)."""
+
+ROUND_EVENTS = 10_000
+"""Events that are sorted by user at once: enough to fill requests, few enough not to delay a caller of `stats()`."""
+
+_CLOSED = -NEVER // 2
+"""No room, however many events are drained or released."""
 
 
 class OwnedEvent(bytes):
@@ -22,31 +40,50 @@ class OwnedEvent(bytes):
     owner: UserContext
 
 
+Identity = tuple[str | None, str | None]
+"""The user id and the anonymous id of an owner."""
+
 Drained = tuple[bytes, int, "UserContext | None"]
 """The body of a request, the number of its events, and whose session it must travel under."""
 
 
 class PureEventQueue:
-    """A queue of encoded events that leave it as bodies of requests.
+    """A bounded queue of encoded events that leave it as bodies of requests.
+
+    Events come in without a lock: from any thread, from a signal handler and from `__del__`, at any moment. That relies
+    on CPython running `pending_bytes += n` and the methods of a deque without a switch of threads. Should another
+    interpreter lose an update, the byte bound gets inexact by one event; what is sent and counted does not.
+
+    With owners, each request carries events of one user with one signature. Events are sorted in rounds: a round takes
+    what waits and sorts it by user, in the order in which the users appear; the events of each user stay in order. The
+    next round begins once the last one is drained.
+
+    Args:
+        owned: Whether each event is an `OwnedEvent`.
 
     Attributes:
         encode: Encodes what is plain.
-        event_types: The types of events that enrichers want; None if `accept` is to leave all to the caller.
+        event_types: The types of events that enrichers want; None if `try_enqueue` must leave all to the caller.
         wake: Is called once `wake_at` events wait.
-        max_event_bytes: Bytes that `accept` lets one event take.
-        max_bytes: Bytes that all events may take which are not settled, taken or not.
-        batch_events: Events that travel in one request, at most.
+        max_event_bytes: Bytes that `try_enqueue` lets one event take.
+        max_events: Events that may wait; above half of it the queue `is_half_full`.
+        max_bytes: Bytes that all events may take which are not settled, drained or not.
+        batch_events: The limit of events in one request.
         batch_bytes: Bytes that its body may take; a single event may be larger.
         pending_bytes: Bytes that all events take which are not settled.
-        room: Events that may wait at this moment.
+        room: Events that may wait at this moment: `max_events` without those that are drained and not settled.
         wake_at: Number of events at which the worker wants to be woken; the first one starts it.
         overhead: Bytes that each event takes besides its own.
         is_single: Whether each event travels alone, as it is.
-        is_direct: Whether `accept` may take events at all.
+        is_direct: Whether `try_enqueue` may take events at all.
     """
 
     __slots__ = (
         "_gone",
+        "_in_round",
+        "_is_closed",
+        "_is_owned",
+        "_out_of_turn",
         "_queue",
         "batch_bytes",
         "batch_events",
@@ -56,6 +93,7 @@ class PureEventQueue:
         "is_single",
         "max_bytes",
         "max_event_bytes",
+        "max_events",
         "overhead",
         "pending_bytes",
         "room",
@@ -67,6 +105,7 @@ class PureEventQueue:
     event_types: frozenset[str] | None
     wake: Callable[[], None]
     max_event_bytes: int
+    max_events: int
     max_bytes: int
     batch_events: int
     batch_bytes: int
@@ -77,19 +116,33 @@ class PureEventQueue:
     is_single: bool
     is_direct: bool
 
-    def __init__(self) -> None:
+    def __init__(self, *, owned: bool = False) -> None:
         self._queue: deque[bytes] = deque()
         self._gone: tuple[int, list[bytes]] = (0, [])  # how many were taken, and those that are just leaving the queue
+        self._is_owned = owned
+        self._is_closed = False
+        self._in_round = 0
+        self._out_of_turn = 0
 
     @property
     def waiting(self) -> int:
-        """Events that nobody has taken yet."""
+        """Events that are not drained yet."""
         return len(self._queue) + len(self._gone[1])
 
     @property
     def taken(self) -> int:
-        """Events that were ever taken; at any instant each event either waits or is taken."""
+        """Events that were ever drained; at any instant each event either waits or is taken."""
         return self._gone[0]
+
+    @property
+    def out_of_turn(self) -> int:
+        """Events that were drained of a round which is not drained completely: events before them may wait."""
+        return self._out_of_turn
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether all further events are refused."""
+        return self._is_closed
 
     def try_enqueue(
         self,
@@ -99,7 +152,7 @@ class PureEventQueue:
         anonymous_id: str | None,
         /,
     ) -> bool:
-        """Take an event that happens now, or return False if it is not the usual case."""
+        """Append an event that happens now, or return False if it is not the common case."""
         if payload is None:
             payload = {}
         if (
@@ -118,13 +171,15 @@ class PureEventQueue:
             if not is_plain(payload):
                 return False
             event = self.encode(Event(user_id, event_type, datetime.now(timezone.utc), payload, anonymous_id))
-        except (TypeError, ValueError, RecursionError):  # which the caller meets again, and knows what to do
+        except (TypeError, ValueError, RecursionError):  # the slow path meets the same error, and handles it
             return False
         return len(event) <= self.max_event_bytes and self.enqueue(event)
 
     def enqueue(self, event: bytes, /) -> bool:
         """Append an encoded event, or return False if there is no room for it."""
         size = len(event) + self.overhead
+        if self._is_owned:
+            size += owner_size(cast("OwnedEvent", event).owner)
         if len(self._queue) >= self.room or self.pending_bytes + size > self.max_bytes:
             return False
         self.pending_bytes += size
@@ -132,35 +187,143 @@ class PureEventQueue:
         if len(self._queue) >= self.wake_at:
             try:  # noqa: SIM105 - `suppress` is a call, for which the stack may have no room
                 self.wake()
-            except Exception:  # noqa: BLE001, S110 - the event is in: who brought it must not take one for a refusal
+            except Exception:  # noqa: BLE001, S110 - the event is in: the caller must not take an error for a refusal
                 pass
         return True
 
     def drain(self) -> Drained | None:
-        """Return the body of the next request with what belongs to it; None if no event waits."""
-        count = min(self.batch_events, len(self._queue))
-        return self._take(count) if count else None
-
-    def _take(self, count: int) -> Drained:
+        """Remove the events of the next request, and return its body with what belongs to it; None if none wait."""
+        count = min(self.batch_events, self._in_round or self._begin_round() if self._is_owned else len(self._queue))
+        if not count:
+            return None
         events = [self._queue[place] for place in range(count)]
+        owner = None
+        if self._is_owned:
+            owner = cast("OwnedEvent", events[0]).owner
+            events = _of_one_claim(cast("list[OwnedEvent]", events))
         if not fits(events, self.batch_bytes):
-            count = fitting(events, self.batch_bytes)
-            del events[count:]
+            del events[fitting(events, self.batch_bytes) :]
+        count = len(events)
         body = events[0] if self.is_single else join(events)
-        owner = events[-1].owner if isinstance(events[-1], OwnedEvent) else None
-        self.room -= count  # before, so that the bound holds while events are taken
+        self.room -= count  # before, so that the bound holds while events leave
         # One call, then one assignment: a signal handler that counts in between counts each event once.
         taken, leaving = self._gone
         leaving.extend(itertools.starmap(self._queue.popleft, itertools.repeat((), count)))
         self._gone = (taken + count, [])
+        if self._is_owned:
+            self._in_round -= count
+            self._out_of_turn = self._out_of_turn + count if self._in_round else 0
         return body, count, owner
+
+    def release(self, events: int, size: int, /) -> None:
+        """Give back the room of events that were drained and are settled now.
+
+        Args:
+            events: How many; a negative number takes their room back.
+            size: The bytes that they take by themselves.
+        """
+        self.room += events
+        self.pending_bytes -= size + events * self.overhead
+
+    def is_half_full(self) -> bool:
+        """Return whether more than half of what the queue may hold is used."""
+        return 2 * self.waiting > self.max_events or 2 * self.pending_bytes > self.max_bytes
+
+    def arm(self, length: int, /) -> None:
+        """Ask for the worker to be woken once so many events wait."""
+        if not self._is_closed:
+            self.wake_at = length
+
+    def close(self) -> None:
+        """Refuse all further events; one that slips in at this very moment wakes the worker."""
+        self._is_closed = True
+        self.room = _CLOSED
+        self.wake_at = 0
+
+    def _begin_round(self) -> int:
+        """Sort the events at the front by user, and return how many they are."""
+        # Each step is one call, during which no event is in neither place: a signal handler counts each of them.
+        count = min(ROUND_EVENTS, len(self._queue))
+        leaving = cast("list[OwnedEvent]", self._gone[1])
+        self.room -= count  # as above
+        pop = cast("Callable[[], OwnedEvent]", self._queue.popleft)
+        leaving.extend(itertools.starmap(pop, itertools.repeat((), count)))
+        turns: dict[Identity, int] = {}
+        for event in leaving:
+            turns.setdefault(_user(event.owner), len(turns))
+        leaving[:] = sorted(leaving, key=lambda event: turns[_user(event.owner)])
+        self.room += count
+        self._queue.extendleft(itertools.starmap(leaving.pop, itertools.repeat((), count)))
+        self._in_round = count
+        return count
 
 
 EventQueue = PureEventQueue
 
-if not TYPE_CHECKING:  # both have the same attributes
+if not TYPE_CHECKING:  # _speedups.pyi has the same attributes
     with contextlib.suppress(ImportError):
-        from segops.delivery._speedups import EventQueue
+        from segops.delivery import _speedups
+
+        if getattr(_speedups, "INTERFACE", None) == INTERFACE:
+            EventQueue = _speedups.EventQueue
 
 IS_COMPILED = EventQueue is not PureEventQueue
 """Whether this interpreter has the compiled queue."""
+
+
+def make_queue(
+    limits: Limits, *, batch: bool = True, event_types: frozenset[str] | None = frozenset(), owned: bool = False
+) -> EventQueue:
+    """Return an empty queue.
+
+    Args:
+        limits: The bounds.
+        batch: Whether events travel together.
+        event_types: The types of events that the fast path leaves to the caller; None if it leaves all.
+        owned: Whether each event has an owner.
+    """
+    queue = PureEventQueue(owned=True) if owned else EventQueue()
+    queue.encode = encode_plain
+    queue.event_types = None if owned else event_types
+    queue.wake = _nobody
+    queue.max_event_bytes = _bound(limits.max_event_bytes)
+    queue.max_events = queue.room = _bound(limits.max_events)
+    queue.max_bytes = _bound(limits.max_bytes)
+    queue.batch_events = _bound(limits.batch_events) if batch else 1
+    queue.batch_bytes = _bound(limits.batch_bytes)
+    queue.pending_bytes = 0
+    queue.wake_at = 1
+    queue.overhead = OWNER_BYTES if owned else 0
+    queue.is_single = not batch
+    queue.is_direct = True
+    return queue
+
+
+def identity(owner: UserContext) -> Identity:
+    """Return what tells one user from another: a new signature does not make another user."""
+    return owner.user_id, owner.anonymous_id
+
+
+def _bound(number: float) -> int:
+    return int(min(number, NEVER))
+
+
+def _nobody() -> None:
+    """Stand in for the worker until there is one."""
+
+
+def _user(owner: UserContext) -> Identity:
+    """Return whose events must stay in order: those of one user do so across devices."""
+    return (owner.user_id, None) if owner.user_id else (None, owner.anonymous_id)
+
+
+def _claim(owner: UserContext) -> tuple[Identity, str | None, int | None]:
+    """Return what a session is asked for with: a time says something only together with a signature."""
+    return identity(owner), owner.user_id_sig, owner.user_id_ts if owner.user_id_sig else None
+
+
+def _of_one_claim(events: list[OwnedEvent]) -> list[bytes]:
+    """Return the events from the first on that can travel under its session."""
+    claim = _claim(events[0].owner)
+    alike = itertools.takewhile(lambda event: _claim(event.owner) == claim, events)
+    return list(alike)

@@ -208,7 +208,7 @@ class Tracker:
         pipeline = self._pipeline
         try:
             encoded = self._encode(event)
-            queue = pipeline.buffer.queue
+            queue = pipeline.queue
             if len(encoded) > queue.max_event_bytes:
                 return _too_large(encoded, queue.max_event_bytes)
             if pipeline.has_owners:
@@ -272,9 +272,9 @@ def _too_large(encoded: bytes, limit: int) -> SegOpsEventError:
 
 
 def _no_room(pipeline: Pipeline) -> SegOpsEventError:
-    if pipeline.buffer.is_closed:
+    if pipeline.queue.is_closed:
         return SegOpsEventError("the client is closed: track before shutdown()", reason="closed")
-    return SegOpsEventError("the buffer is full: events come in faster than the server takes them", reason="queue_full")
+    return SegOpsEventError("the queue is full: the server is slower than track()", reason="queue_full")
 
 
 def _let_go_of_frames(error: BaseException) -> None:

@@ -9,11 +9,11 @@ from typing import Protocol
 
 from segops.core.errors import SegOpsError
 from segops.core.retry import Clock, monotonic
-from segops.delivery.buffer import NEVER, Buffer
 from segops.delivery.dispatcher import Dispatcher
 from segops.delivery.ledger import Ledger
 from segops.delivery.notifications import Notifier
 from segops.delivery.process import close_after_forking_thread
+from segops.delivery.queue import NEVER, EventQueue
 from segops.delivery.timing import Timing
 from segops.utils.concurrency import Bell, SoloLock, start_thread
 
@@ -57,7 +57,7 @@ class InlineWorker:
         dispatcher: Dispatcher,
         notifier: Notifier,
         ledger: Ledger,
-        buffer: Buffer,
+        queue: EventQueue,
         timing: Timing,
         clock: Clock,
     ) -> None:
@@ -65,7 +65,7 @@ class InlineWorker:
         self._notifier = notifier
         self._ledger = ledger
         self._clock = clock
-        buffer.arm(timing.threshold)
+        queue.arm(timing.threshold)
 
     def wake(self) -> None:
         """Send what is due, unless a request is under way already."""
@@ -110,14 +110,14 @@ class ThreadWorker:
         dispatcher: Dispatcher,
         notifier: Notifier,
         ledger: Ledger,
-        buffer: Buffer,
+        queue: EventQueue,
         timing: Timing,
         clock: Clock,
     ) -> None:
         self._dispatcher = dispatcher
         self._notifier = notifier
         self._ledger = ledger
-        self._buffer = buffer
+        self._queue = queue
         self._timing = timing
         self._clock = clock
         self._thread: threading.Thread | None = None
@@ -128,14 +128,14 @@ class ThreadWorker:
         self._signal.acquire()
         self._deadline = float("inf")
         self._inline = InlineWorker(
-            dispatcher=dispatcher, notifier=notifier, ledger=ledger, buffer=buffer, timing=timing, clock=clock
+            dispatcher=dispatcher, notifier=notifier, ledger=ledger, queue=queue, timing=timing, clock=clock
         )
         self._has_told = False
-        buffer.arm(1)
+        queue.arm(1)
 
     def wake(self) -> None:
         """Wake the thread, or start it; if none can be started, do its work here, and try again next time."""
-        self._buffer.arm(NEVER)
+        self._queue.arm(NEVER)
         try:
             if self._thread is None:
                 check_stack()
@@ -144,10 +144,10 @@ class ThreadWorker:
             elif self._dispatcher.is_over():  # nothing is left but to tell: no thread is started for that
                 self._notifier.dispatch()
             elif not self._start():
-                self._buffer.arm(self._timing.threshold)
+                self._queue.arm(self._timing.threshold)
                 self._inline.wake()
         except BaseException:  # no stack, no memory, Ctrl-C: the next event wakes
-            self._buffer.arm(1)
+            self._queue.arm(1)
             raise
 
     def flush(self, timeout: float) -> bool:
@@ -236,7 +236,7 @@ class ThreadWorker:
                 time.sleep(_RESTART_AFTER)
         finally:
             self._thread = None  # first, so that whoever comes from here on starts another thread
-            self._buffer.arm(1)
+            self._queue.arm(1)
             if self._deadline < float("inf"):
                 self._dispatcher.give_up(_GIVEN_UP)
             with contextlib.suppress(
@@ -274,7 +274,7 @@ class ThreadWorker:
     def _sleep(self, seconds: float) -> None:
         paused = self._clock.monotonic() < self._dispatcher.paused_until
         length = self._dispatcher.spill_at if paused else self._timing.threshold
-        self._buffer.arm(length)
-        if self._buffer.waiting >= length:
+        self._queue.arm(length)
+        if self._queue.waiting >= length:
             return
         self._signal.acquire(timeout=max(0.0, min(seconds, threading.TIMEOUT_MAX)))

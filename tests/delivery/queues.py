@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,7 +28,7 @@ def nothing() -> None:
     """Stand in for the worker."""
 
 
-def make(kind: type[PureEventQueue], **attributes: Any) -> PureEventQueue:
+def make(kind: Callable[[], PureEventQueue], **attributes: Any) -> PureEventQueue:
     """Make a queue with room for anything, each event of which travels alone, but for what is said otherwise."""
     queue = kind()
     complete = {
@@ -35,6 +36,7 @@ def make(kind: type[PureEventQueue], **attributes: Any) -> PureEventQueue:
         "event_types": frozenset(),
         "wake": nothing,
         "max_event_bytes": PLENTY,
+        "max_events": PLENTY,
         "max_bytes": PLENTY,
         "batch_events": 1,
         "batch_bytes": PLENTY,

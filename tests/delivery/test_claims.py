@@ -274,7 +274,7 @@ def test_bytes_come_back_once_events_are_settled(make: MakeRig) -> None:
     rig.track(*["a"] * 60)
     rig.client.flush()
     assert rig.client.stats().pending_bytes == 0
-    assert rig.client._pipeline.buffer.queue.room == Limits().max_events
+    assert rig.client._pipeline.queue.room == Limits().max_events
 
 
 class Hanging:

@@ -62,7 +62,7 @@ def test_what_a_signal_handler_reads_is_right_while_the_same_thread_delivers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if is_pure:
-        monkeypatch.setattr("segops.delivery.buffer.EventQueue", PureEventQueue)
+        monkeypatch.setattr("segops.delivery.queue.EventQueue", PureEventQueue)
     client = make(Slow(), worker="inline", batch_size=10**6)
     begun = done = reads = 0
     wrong: list[object] = []

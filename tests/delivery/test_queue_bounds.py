@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import gc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import segops.delivery
 from segops.core.encoding import encode_plain
-from segops.delivery.buffer import NEVER
-from segops.delivery.queue import PureEventQueue
-from tests.delivery.queues import FIELDS, PLENTY, each_kind, make, nothing, offer, take
+from segops.delivery.queue import NEVER, PureEventQueue
+from tests.delivery.queues import FIELDS, KINDS, PLENTY, each_kind, make, nothing, offer, take
 
 ATTRIBUTES = [name for name in PureEventQueue.__slots__ if not name.startswith("_")]
 
@@ -205,3 +207,62 @@ def test_a_queue_that_is_taken_apart_while_it_works(kind: Any, where: str) -> No
     except (AttributeError, TypeError, SystemError):
         answer = False
     assert type(answer) is bool
+
+
+@each_kind
+def test_room_that_is_released_can_be_used_again(kind: Any) -> None:
+    queue = make(kind, room=2, max_events=2, max_bytes=1000, overhead=10)
+    assert [queue.enqueue(b"12345") for _ in range(3)] == [True, True, False]
+    assert queue.is_half_full()
+    assert queue.drain() == (b"12345", 1, None)
+    assert not queue.enqueue(b"12345"), "a drained event is not settled"
+    queue.release(1, 5)
+    assert (queue.room, queue.pending_bytes) == (2, 15)
+    assert queue.enqueue(b"12345")
+    while queue.drain():
+        queue.release(1, 5)
+    assert (queue.room, queue.pending_bytes) == (2, 0)
+    assert not queue.is_half_full()
+    queue.release(-2, -10)
+    assert (queue.room, queue.pending_bytes) == (0, 30)
+
+
+@each_kind
+@pytest.mark.parametrize(("pending", "expected"), [(500, False), (501, True)])
+def test_half_of_the_bytes_is_half_full(kind: Any, pending: int, expected: bool) -> None:  # noqa: FBT001
+    assert make(kind, max_bytes=1000, pending_bytes=pending).is_half_full() is expected
+
+
+@each_kind
+def test_a_closed_queue_stays_closed(kind: Any) -> None:
+    queue: Any = make(kind)
+    assert queue.enqueue(b"12345")
+    assert not queue.is_closed
+    queue.close()
+    queue.arm(7)
+    assert queue.drain() is not None
+    queue.release(1, 5)
+    assert queue.is_closed
+    assert queue.wake_at == 0
+    assert not queue.enqueue(b"12345")
+    assert not queue.try_enqueue(*FIELDS)
+
+
+@each_kind
+def test_arm_takes_numbers_of_any_size(kind: Any) -> None:
+    queue = make(kind)
+    queue.arm(3)
+    assert queue.wake_at == 3
+    queue.arm(NEVER + 1)
+    assert queue.wake_at >= NEVER
+
+
+def test_both_kinds_and_the_stub_offer_the_same() -> None:
+    stub = ast.parse(Path(segops.delivery.__file__).with_name("_speedups.pyi").read_text("utf-8"))
+    [described] = (node for node in stub.body if isinstance(node, ast.ClassDef))
+    declared = {
+        node.target.id for node in described.body if isinstance(node, ast.AnnAssign) and hasattr(node.target, "id")
+    }
+    declared |= {node.name for node in described.body if isinstance(node, ast.FunctionDef)}
+    for kind in KINDS.values():
+        assert {name for name in dir(kind) if not name.startswith("_")} == declared

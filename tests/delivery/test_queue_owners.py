@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,8 +15,7 @@ from segops import Limits
 from segops.core import SESSION_PATH, UserContext
 from segops.core.batch import owner_size
 from segops.core.encoding import split
-from segops.delivery.buffer import OWNER_BYTES, ROUND_EVENTS, OwnedEventQueue, identity
-from segops.delivery.queue import OwnedEvent
+from segops.delivery.queue import OWNER_BYTES, ROUND_EVENTS, OwnedEvent, PureEventQueue, identity
 from tests.delivery.queues import PLENTY, make
 from tests.delivery.test_session import session
 from tests.rig.harness import PUBLIC, MakeRig, Rig, events
@@ -30,10 +30,8 @@ def owned(number: int, owner: UserContext) -> OwnedEvent:
     return event
 
 
-def owned_queue(**attributes: Any) -> OwnedEventQueue:
-    queue = make(OwnedEventQueue, **{"overhead": OWNER_BYTES, "is_single": False, **attributes})
-    assert isinstance(queue, OwnedEventQueue)
-    return queue
+def owned_queue(**attributes: Any) -> PureEventQueue:
+    return make(partial(PureEventQueue, owned=True), **{"overhead": OWNER_BYTES, "is_single": False, **attributes})
 
 
 @settings(max_examples=400)

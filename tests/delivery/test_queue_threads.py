@@ -13,7 +13,7 @@ import pytest
 
 from segops import Limits
 from segops.core.encoding import joined_size
-from segops.delivery.buffer import NEVER, Buffer
+from segops.delivery.queue import NEVER, make_queue
 from tests.delivery.queues import FIELDS
 from tests.rig.harness import MakeRig
 from tests.rig.tracking import FIELDS as TRACKED
@@ -40,25 +40,25 @@ def _hasty() -> Iterator[None]:
 @pytest.mark.usefixtures("_hasty")
 def test_threads_that_come_in_while_another_takes() -> None:
     room = 2000
-    buffer = Buffer(Limits(max_events=room))
+    queue = make_queue(Limits(max_events=room))
     accepted = [0] * THREADS
 
     def come_in(number: int) -> None:
         for turn in range(EACH):
-            accepted[number] += buffer.queue.try_enqueue(*MIXED[turn % len(MIXED)])  # type: ignore[arg-type]
+            accepted[number] += queue.try_enqueue(*MIXED[turn % len(MIXED)])  # type: ignore[arg-type]
 
     threads = [threading.Thread(target=come_in, args=(number,)) for number in range(THREADS)]
     for thread in threads:
         thread.start()
     taken = 0
-    while any(thread.is_alive() for thread in threads) or buffer.waiting:
-        batch = buffer.queue.drain()
+    while any(thread.is_alive() for thread in threads) or queue.waiting:
+        batch = queue.drain()
         if batch is not None:
             body, count, _ = batch
             assert len(msgspec.json.decode(body)["events"]) == count
             taken += count
-            buffer.release(count, joined_size(body, count))
-    assert (taken, buffer.pending_bytes, buffer.queue.room) == (sum(accepted), 0, room)
+            queue.release(count, joined_size(body, count))
+    assert (taken, queue.pending_bytes, queue.room) == (sum(accepted), 0, room)
     assert 0 < taken <= THREADS * EACH * 3 // 4
 
 

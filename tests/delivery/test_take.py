@@ -69,7 +69,7 @@ def test_a_wake_that_fails_does_not_make_the_event_a_dropped_one(
         raise LookupError
 
     rig = make(**options)
-    queue = rig.client._pipeline.buffer.queue
+    queue = rig.client._pipeline.queue
     queue.wake, queue.wake_at = fail, 1
     for _ in range(3):
         rig.client.track(**KEPT, payload=payload)
@@ -82,7 +82,7 @@ def test_a_wake_that_fails_does_not_make_the_event_a_dropped_one(
 
 def test_an_interrupt_in_the_middle_of_a_wake_does_not_silence_the_next(make: MakeRig) -> None:
     rig = make(worker="thread", batch_size=1)
-    worker, queue = rig.client._pipeline.worker, rig.client._pipeline.buffer.queue
+    worker, queue = rig.client._pipeline.worker, rig.client._pipeline.queue
     start = worker._start  # type: ignore[attr-defined]
 
     def interrupted() -> bool:

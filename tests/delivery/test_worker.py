@@ -19,8 +19,7 @@ from segops import SegOpsClient, SegOpsEventError
 from segops.core import Request, Response, Transport
 from segops.core.encoding import joined_size
 from segops.core.options import Limits
-from segops.delivery.buffer import Buffer
-from segops.delivery.queue import PureEventQueue
+from segops.delivery.queue import PureEventQueue, make_queue
 from segops.transports.memory import MemoryTransport
 from tests.rig.fault_server import FaultServer, stall
 
@@ -352,17 +351,17 @@ def test_the_bound_holds_while_a_batch_is_cut() -> None:
             super().__init__()
             self._queue = Switching()
 
-    buffer = Buffer(Limits(max_events=10, batch_events=5))
+    whole = make_queue(Limits(max_events=10, batch_events=5))
     queue = SwitchingQueue()
-    for name in set(PureEventQueue.__slots__) - {"_queue", "_gone"}:
-        setattr(queue, name, getattr(buffer.queue, name))
-    buffer.queue = queue
+    for name in PureEventQueue.__slots__:
+        if not name.startswith("_"):
+            setattr(queue, name, getattr(whole, name))
     while queue.enqueue(b"early"):
         pass
     taken = queue.drain()
     assert taken is not None
-    assert (taken[1], buffer.waiting) == (5, 5)
-    buffer.release(5, joined_size(taken[0], 5))
+    assert (taken[1], queue.waiting) == (5, 5)
+    queue.release(5, joined_size(taken[0], 5))
     assert queue.enqueue(b"again")
 
 

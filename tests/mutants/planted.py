@@ -93,9 +93,9 @@ MUTANTS = [
     ),
     Mutant(
         "the memory of settled events is never given back",
-        "delivery/buffer.py",
-        "        self.queue.pending_bytes -= size + events * self.queue.overhead\n",
-        "        self.queue.pending_bytes -= 0\n",
+        "delivery/queue.py",
+        "        self.pending_bytes -= size + events * self.overhead\n",
+        "        self.pending_bytes -= 0\n",
         ("delivery/test_worker.py", "delivery/test_ledger.py"),
     ),
     Mutant(
