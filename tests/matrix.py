@@ -65,7 +65,7 @@ def shown_by() -> dict[int, list[str]]:
 
 def table(found: dict[int, list[str]]) -> str:
     """Return the table."""
-    lines = [HEADING, "", "Each row lists the tests that cover it, in `tests/`. `python tests/matrix.py` generates the table."]
+    lines = [HEADING, "", "The tests are in `tests/`. `python tests/matrix.py` generates this table from them."]
     lines += ["", "| Row | Fault | Tests |", "|---|---|---|"]
     for row, fault in enumerate(ROWS, 1):
         lines.append(f"| {row} | {fault} | {'<br>'.join(f'`{name}`' for name in found.get(row, []))} |")
