@@ -1,6 +1,6 @@
 """The built-in admin resources, one file each. Made by `python -m tools.admin_codegen`: do not edit."""
 
-# ruff: noqa: I001, PLC0415, RUF022, TC004 - imported on use: clients that only send events need none of these
+# ruff: noqa: I001, PLC0415, TC004 - imported on use: clients that only send events need none of these
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
