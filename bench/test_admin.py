@@ -32,4 +32,4 @@ def test_a_list_of_100_000(bench: Bench, vendor_admin: Path) -> None:
 
         pairs = bench.alternate(lambda: rate("segops", OURS), lambda: rate("segops_admin", vendor_admin), 11)
         shelf.communicate()
-    bench.row("items of a list, over HTTP", pairs, unit="/s", against="vendor", goal=Goal("≥", 2.0))
+    bench.row("items of a list, over HTTP", pairs, unit="/s", against="vendor", goal=Goal("≥", 1.3))

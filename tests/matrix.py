@@ -1,7 +1,7 @@
-"""Finds the rows of fault-matrix.md in the tests, and the tests in the table of docs/reliability.md.
+"""Find the tests of each row of the reliability table, and write the table into docs/reliability.md.
 
-A test belongs to a row if its name holds `row_N` or `rows_N_and_M`, or its docstring begins with "Row N".
-`python tests/matrix.py` writes the table anew.
+A test belongs to a row if its name contains `row_N` or `rows_N_and_M`, or its docstring begins with "Row N".
+`python tests/matrix.py` regenerates the table.
 """
 
 from __future__ import annotations
@@ -12,26 +12,27 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "docs" / "reliability.md"
-HEADING = "## The matrix, row by row"
+HEADING = "## Reliability table"
 FAULTS = """
-DNS failure|connection refused|a server that accepts and never answers|a reset in mid-request
-a stale keep-alive connection|the answer is lost|a peer that is stopped|an answer byte by byte
-TLS: expired, wrong host, unknown authority|a proxy that answers 407, or is dead|an outage of 24 hours
-429 with each form of Retry-After|500 and 503 at 1 % success|413|400 because of one event in a hundred|a revoked key
-a redirect to another host|a gzip bomb|an endless body or endless headers|a success that is no JSON|202 with `skipped`
-exit without `shutdown()`|SIGTERM|SIGKILL|the first event inside atexit|a thread that would hang the exit
-`track` after `shutdown`|fork in the middle of everything|gunicorn `--preload`, Celery prefork
-a client handed to a spawned child|uWSGI without threads, or none at all|gevent|a frozen process|a subinterpreter
-a worker that dies|`kill -9` at any moment|a flipped bit in a batch|a full disk|a disk that cannot sync
-a directory that is read-only, missing or unlinked|processes that share a spool|a crash between sending and the answer
-a malformed database, or a newer format|`track` in a signal handler|`track` in a destructor|our own log led into `track`
-a payload that is changed after the call|a plugin that raises, hangs, or returns rubbish
-50 threads that track, flush and close|a bad key, URL or option|a burst of a million events|a clock that jumps
-NaN and infinities|lone surrogates|integers beyond 64 bits|cycles and endless depth|subclasses of str and int
-types that JSON does not have|hostile and unknown objects|keys that collide as text|an event above the size limit
-a user id or event type that is none|a `next` that points elsewhere, or loops|ids such as `..` and `a/b`
-control characters in a key or header|forged webhooks|secrets in logs, repr, exceptions, pickles, the spool
-a spool that others can read, or a link|a secret key over plain HTTP|a secret key in a browser
+DNS failure|connection refused|a server that accepts and never responds|a connection reset during a request
+a stale keep-alive connection|the response is lost|a peer that is paused|a response byte by byte
+TLS: expired, wrong host, unknown authority|a proxy that responds with 407, or is down|an outage of 24 hours
+429 with each form of `Retry-After`|500 and 503 at a success rate of 1 %|413|400 because of one event in a hundred
+a revoked key|a redirect to another host|a gzip bomb|an endless body or endless headers|a success that is not JSON
+202 with `skipped`|exit without `shutdown()`|SIGTERM|SIGKILL|the first event inside `atexit`
+a thread that would block the exit|`track` after `shutdown`|a fork at any moment|gunicorn `--preload`, Celery prefork
+a client passed to a spawned child|uWSGI without threads, or no threads at all|gevent|a frozen process|a subinterpreter
+a worker thread that dies|`kill -9` at any moment|a flipped bit in a batch|a full disk|a disk that cannot sync
+a directory that is read-only, missing or deleted|processes that share a spool|a crash between request and response
+a malformed database, or a newer format|`track` in a signal handler|`track` in a destructor
+the log of the SDK routed into `track`|a payload that is modified after the call
+a plugin that raises, hangs, or returns garbage|50 threads that track, flush and close|an invalid key, URL or option
+a burst of a million events|a clock that jumps|NaN and infinities|lone surrogates|integers beyond 64 bits
+cycles and endless nesting|subclasses of str and int|types that JSON lacks|hostile and unknown objects
+keys with the same text|an event above the size limit|a missing or invalid user id or event type
+a `next` link that points elsewhere, or loops|ids such as `..` and `a/b`|control characters in a key or header
+forged webhooks|secrets in logs, repr, exceptions, pickles, the spool|a spool that others can read, or a symbolic link
+a secret key over plain HTTP|a secret key in a browser
 """
 ROWS = [fault for line in FAULTS.split("\n") for fault in line.split("|") if fault]
 
@@ -41,7 +42,7 @@ _DOCSTRING = re.compile(rf"Rows? ({_NUMBERS})")
 
 
 def rows_of(test: ast.FunctionDef) -> set[int]:
-    """Return the rows that a test says it shows."""
+    """Return the rows that a test covers, by its name and docstring."""
     said = [found[1] for found in [_NAME.search(test.name), _DOCSTRING.match(ast.get_docstring(test) or "")] if found]
     return {row for text in said for row in _numbers(text.replace("_", " "))}
 
@@ -52,7 +53,7 @@ def _numbers(text: str) -> set[int]:
 
 
 def shown_by() -> dict[int, list[str]]:
-    """Return the tests of each row, as file::name, from what the tests say."""
+    """Return the tests of each row, as file::name."""
     found: dict[int, list[str]] = {}
     for file in sorted(TESTS.rglob("test_*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
@@ -64,8 +65,8 @@ def shown_by() -> dict[int, list[str]]:
 
 def table(found: dict[int, list[str]]) -> str:
     """Return the table."""
-    lines = [HEADING, "", "Files are in `tests/`. `python tests/matrix.py` writes this table from what the tests say."]
-    lines += ["", "| Row | Fault | Shown by |", "|---|---|---|"]
+    lines = [HEADING, "", "The tests are in `tests/`. `python tests/matrix.py` generates this table from them."]
+    lines += ["", "| Row | Fault | Tests |", "|---|---|---|"]
     for row, fault in enumerate(ROWS, 1):
         lines.append(f"| {row} | {fault} | {'<br>'.join(f'`{name}`' for name in found.get(row, []))} |")
     return "\n".join([*lines, ""])
@@ -78,7 +79,7 @@ def listed(page: str) -> dict[int, list[str]]:
 
 
 def main() -> None:
-    """Write the table into the page, in its place or at the end."""
+    """Replace the table of the page, or append it."""
     before, _, rest = PAGE.read_text().partition(HEADING)
     end = rest.find("\n## ")
     after = rest[end:] if end >= 0 else ""

@@ -18,7 +18,8 @@ from segops.emulator import LocalSegOps, LocalServer
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 NOT_RUN_HERE = {"make demo", "make test", "pip install segops-sdk"}
 """`.ci/run` runs the first two; `make demo` does the third with this checkout."""
@@ -80,10 +81,18 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
         assert command in readme
 
 
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors that the headings of a page have when it is rendered."""
+    headings = HEADING.findall(FENCE.sub("", page.read_text()))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in LINK.findall(page.read_text()):
-        assert (page.parent / target).exists(), target
+    for target, anchor in LINK.findall(page.read_text()):
+        linked = page.parent / target if target else page
+        assert linked.exists(), target
+        assert not anchor or anchor in _anchors(linked), f"{target}#{anchor}"
 
 
 def test_every_option_is_documented() -> None:

@@ -1,4 +1,4 @@
-"""The table of docs/reliability.md and the tests agree: each row of the fault matrix leads to tests, and they to it."""
+"""The table of docs/reliability.md and the tests agree: each row leads to tests, and each test to its rows."""
 
 from __future__ import annotations
 

@@ -149,9 +149,9 @@ def goals_table(results: Results) -> str:
         [
             row(rates, other, "/s", Goal("≥", 15), lambda one: one.rates),
             row(rates, VENDOR, "/s", Goal("≥", 8), lambda one: one.rates),
-            row(rates, VENDOR_500, "/s", Goal("≥", 3.5), lambda one: one.rates),
+            row(rates, VENDOR_500, "/s", Goal("≥", 3.0), lambda one: one.rates),
             row(cpus, VENDOR, "s", Goal("≤", 1 / 10), lambda one: one.cpus),
-            row(cpus, VENDOR_500, "s", Goal("≤", 1 / 4.5), lambda one: one.cpus),
+            row(cpus, VENDOR_500, "s", Goal("≤", 1 / 4), lambda one: one.cpus),
             row("import, whole process", VENDOR, "s", Goal("≤", 0.8), lambda one: one.imports),
         ]
     )

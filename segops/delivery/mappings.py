@@ -73,11 +73,17 @@ def read_attributes(value: object, wanted: str, names: tuple[str, ...]) -> dict[
         names: The fields that there are, in snake_case.
 
     Raises:
-        SegOpsEventError: It has none of them.
+        SegOpsEventError: It has none of them, or two spellings of one that differ.
     """
-    spellings = _spellings(names)
-    given = {name: getattr(value, key) for key, name in spellings.items() if hasattr(value, key)}
-    if not given:
+    given: dict[str, Any] = {}
+    for key, name in _spellings(names).items():
+        item = getattr(value, key, None)
+        if item is None:
+            continue
+        if name in given and given[name] != item:
+            raise SegOpsEventError(f"{name} is given in two spellings: remove {camel_case(name)}")
+        given[name] = item
+    if not given and not any(hasattr(value, key) for key in _spellings(names)):
         raise SegOpsEventError(f"{wanted}, or an object with one of {', '.join(names)}; got {type(value).__name__}")
     return given
 

@@ -91,6 +91,9 @@ def _read(
     extra = {name: field for name, field in keywords.items() if field is not None} if keywords else {}
     if not isinstance(value, kind):
         given = read_keys(value, what, kind.__struct_fields__, ignore)
+    elif value.__struct_fields__ != kind.__struct_fields__:  # of a derived class, with fields of its own
+        fields = {name: item for name, item in msgspec.structs.asdict(value).items() if item is not None}
+        given = read_keys(fields, what, kind.__struct_fields__, ignore)
     elif extra:
         given = {name: field for name, field in msgspec.structs.asdict(value).items() if field not in (None, {})}
     else:

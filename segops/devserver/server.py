@@ -15,6 +15,7 @@ from segops.devserver.app import make_app
 from segops.devserver.discovery import Info
 from segops.devserver.protocol import JsonErrorProtocol
 from segops.emulator import LocalSegOps
+from segops.utils import runs, start_thread
 
 _GRACE = 2
 _KEEP_ALIVE = 60
@@ -73,7 +74,7 @@ class DevServer:
         return f"DevServer({self.info.url!r})"
 
     def __enter__(self) -> DevServer:
-        self._thread.start()
+        start_thread(self._thread)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -82,7 +83,8 @@ class DevServer:
     def close(self) -> None:
         """Stop: end all streams and wait, at most 2 s, for requests that are being answered."""
         self._server.should_exit = True
-        self._thread.join()
+        if runs(self._thread):
+            self._thread.join()
         self._socket.close()
 
     def _reset(self, client: tuple[str, int]) -> None:

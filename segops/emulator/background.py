@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from segops.core import monotonic
-from segops.utils import ForkLock, start_thread
+from segops.utils import ForkLock, runs, start_thread
 
 _log = logging.getLogger("segops.emulator")
 
@@ -24,7 +24,11 @@ class Background:
         thread = threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
         with self._lock:
             self._threads.add(thread)
-        start_thread(thread)
+        try:
+            start_thread(thread)
+        except RuntimeError:
+            self._threads.discard(thread)
+            raise
 
     def wait(self, timeout: float) -> bool:
         """Wait until all work is done, at most `timeout` seconds; tell whether it is."""
@@ -35,7 +39,7 @@ class Background:
 
     def _running(self) -> list[threading.Thread]:
         with self._lock:
-            return [thread for thread in self._threads if thread is not threading.current_thread()]
+            return [each for each in self._threads if each is not threading.current_thread() and runs(each)]
 
     def _run(self, work: Callable[[], None]) -> None:
         try:

@@ -17,6 +17,7 @@ from typing import Any, cast
 from segops.core import Request, Response, SegOpsConfigError
 from segops.emulator.answers import MAX_BODY, Refusal, refuse, too_large
 from segops.emulator.service import LocalSegOps
+from segops.utils import runs, start_thread
 
 _log = logging.getLogger("segops.emulator")
 
@@ -62,20 +63,26 @@ class LocalServer:
     def start(self) -> LocalServer:
         """Start to answer, if it has not started yet; return itself."""
         if self._thread is None:
-            self._thread = threading.Thread(
+            thread = threading.Thread(
                 target=self._server.serve_forever, args=(_POLL_SECONDS,), name="segops-local", daemon=True
             )
-            self._thread.start()
+            start_thread(thread)
+            self._thread = thread
         return self
 
     def close(self) -> None:
-        """Stop: close all connections and wait, at most 2 s, for requests that are being answered."""
-        if self._thread is not None:
+        """Stop: close all connections and wait, at most 2 s, for requests that are being answered.
+
+        A forked child, and a destructor while the interpreter exits, only give back what is theirs: the thread does not
+        run there, and the connections are those of the parent.
+        """
+        thread, self._thread = self._thread, None
+        is_serving = thread is not None and runs(thread)
+        if is_serving:
             self._server.shutdown()
-            self._thread.join()
-            self._thread = None
         self._server.server_close()
-        self._server.close_connections()
+        if is_serving:
+            self._server.close_connections()
 
 
 class _Server(http.server.ThreadingHTTPServer):

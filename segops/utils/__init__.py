@@ -1,6 +1,6 @@
 """Small helpers on the standard library, for every part but the core."""
 
-from segops.utils.concurrency import Bell, ForkLock, start_thread
+from segops.utils.concurrency import Bell, ForkLock, runs, start_thread
 from segops.utils.paths import LocalUrl, absolute_path, expand_home, parse_local_url
 from segops.utils.text import BOM, decode_text, escape, escape_json, find_foreign_encoding, format_json
 
@@ -17,5 +17,6 @@ __all__ = [
     "find_foreign_encoding",
     "format_json",
     "parse_local_url",
+    "runs",
     "start_thread",
 ]

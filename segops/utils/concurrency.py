@@ -26,6 +26,14 @@ def start_thread(thread: threading.Thread) -> None:
     thread.start()
 
 
+def runs(thread: threading.Thread) -> bool:
+    """Tell whether a thread runs in this process, so that it can be waited for.
+
+    In a forked child it does not, and once the interpreter is exiting daemon threads stand still for good.
+    """
+    return not sys.is_finalizing() and thread.is_alive()
+
+
 class SoloLock:
     """A lock that refuses its own holder at once: a signal handler or destructor that runs on top of it cannot wait.
 

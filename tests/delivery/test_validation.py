@@ -164,6 +164,12 @@ def minted(make: MakeRig, user: object) -> tuple[Rig, list[dict[str, Any]]]:
     return rig, [msgspec.json.decode(mint.body) for mint in rig.server.mints()]
 
 
+class Signed(UserContext, frozen=True):
+    """A derived class with a field that nothing is sent of."""
+
+    tenant: str | None = None
+
+
 @pytest.mark.parametrize(
     "user",
     [
@@ -175,6 +181,8 @@ def minted(make: MakeRig, user: object) -> tuple[Rig, list[dict[str, Any]]]:
         User("a"),
         JsUser(),
         SimpleNamespace(user_id="a", userIdSig="ab"),
+        SimpleNamespace(user_id="a", userId="a", user_id_sig="ab"),
+        Signed("a", user_id_sig="ab"),
     ],
 )
 def test_a_user_in_any_form(make: MakeRig, user: object) -> None:
@@ -199,6 +207,8 @@ def test_a_user_in_any_form(make: MakeRig, user: object) -> None:
         ({"user_id": "a", "user_id_ts": True}, "user_id_ts from get_user must be whole unix seconds, got bool"),
         ("a", "get_user must return a UserContext"),
         (SimpleNamespace(id="a"), "get_user must return a UserContext"),
+        (SimpleNamespace(user_id="a", userId="b"), "two spellings"),
+        (Signed("a", tenant="t"), "unknown key in a UserContext: 'tenant'"),
         (["a"], "get_user must return a UserContext"),
     ],
 )

@@ -6,6 +6,9 @@ import http.client
 import json
 import logging
 import socket
+import subprocess
+import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +19,7 @@ from segops.core import BATCH_PATH, SINGLE_PATH, Request, Response, SegOpsConfig
 from segops.emulator import LocalSegOps, LocalServer
 from tests.emulator.api_client import Api
 from tests.emulator.local_service import event
+from tests.rig.programs import unmeasured
 
 
 @pytest.fixture
@@ -224,3 +228,57 @@ def test_a_hundred_threads_are_served(segops: LocalSegOps, server: LocalServer) 
 def test_a_scripted_status_needs_no_name(both: Api, status: int) -> None:
     both.segops.faults.add(f"* * {status}")
     assert both.status("GET", "/segments/")[0] == status
+
+
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    return subprocess.run(command, env=unmeasured(), capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize(
+    "kind", ["from segops.emulator import LocalServer", "from segops.devserver.server import DevServer as LocalServer"]
+)
+@pytest.mark.parametrize("is_started", [True, False])
+def test_a_destructor_at_exit_neither_starts_nor_awaits_a_thread(kind: str, *, is_started: bool) -> None:
+    """Before Python 3.12 a thread that is started then never runs, and whoever starts it waits without end."""
+    done = run(
+        f"""
+        from segops.emulator import LocalSegOps
+        {kind}
+        class Application:
+            def __init__(self):
+                self.server = LocalServer(LocalSegOps())
+                if {is_started}:
+                    self.server.__enter__()
+            def __del__(self):
+                try:
+                    if not {is_started}:
+                        self.server.__enter__()
+                except RuntimeError as error:
+                    print(type(error).__name__)
+                self.server.close()
+                print("closed")
+        application = Application()
+        """
+    )
+    assert done.stdout.splitlines() == [*([] if is_started else ["RuntimeError"]), "closed"], done.stderr
+
+
+def test_a_forked_child_leaves_the_server_to_its_parent() -> None:
+    done = run(
+        """
+        import os
+        from segops import SegOpsClient
+        from segops.emulator import LocalSegOps, LocalServer
+        with LocalSegOps() as local, LocalServer(local) as server:
+            client = SegOpsClient(server.url, local.secret_key)
+            client.track(user_id="u-1", event_type="a_b")
+            client.flush(10)
+            child = os.fork()
+            if child:
+                os.waitpid(child, 0)
+                client.track(user_id="u-1", event_type="a_b")
+                print(client.flush(10), client.stats().delivered)
+        """
+    )
+    assert done.stdout == "True 2\n", done.stderr

@@ -105,7 +105,7 @@ def test_a_child_of_a_fork_that_could_not_wait_for_the_spool_says_so_and_deliver
     with FaultServer() as server:
         out = run(
             """
-            from segops.core import concurrency
+            from segops.utils import concurrency
             from segops.spool import spool as module
             concurrency._FORK_PATIENCE = 0.2
             errors = []
