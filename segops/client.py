@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal
 
 from segops.composition import Plugins, built_in_plugins, open_spool, open_transport, warn_about_surroundings
-from segops.core.errors import SegOpsConfigError, SegOpsTransportError
+from segops.core.errors import SegOpsConfigError, SegOpsEventError, SegOpsTransportError
+from segops.core.events import ANONYMOUS, CONTEXT_IDENTIFIED, Context, Event, PageView
 from segops.core.http import Request, Response, Transport, shown_url
 from segops.core.options import Limits, check_choice, check_number
 from segops.core.retry import Clock, RetryPolicy
@@ -23,6 +25,7 @@ from segops.delivery.pipeline import Pipeline, PipelineConfig, WorkerKind
 from segops.delivery.process import unwatch, watch
 from segops.delivery.timing import Timing
 from segops.delivery.tracker import GetUser, Tracker
+from segops.delivery.validation import read_context, read_event, read_page_view
 from segops.delivery.worker import check_stack
 from segops.environment import Environment, read_environment
 from segops.utils import log
@@ -31,7 +34,7 @@ SpoolPolicy = Literal["overflow", "always"]
 SpoolArgument = Spool | str | os.PathLike[str] | Literal[False] | None
 
 
-class SegOpsClient(Tracker):
+class SegOpsClient:
     """Sends events to SegOps. Safe for use by many threads; make one per process and keep it.
 
     `track()` checks and encodes an event and puts it into a bounded buffer: it does no I/O, takes no lock and never
@@ -101,7 +104,7 @@ class SegOpsClient(Tracker):
             if function is not None and not callable(function):
                 raise SegOpsConfigError(f"{name} is of type {type(function).__name__}: pass a function")
         timing = Timing(batch=batch, batch_size=batch_size, flush_interval=flush_interval, timeout=timeout)
-        self._clock = clock or Clock()
+        clock = clock or Clock()
         self._limits = limits or Limits()
         self._strict = strict
         self._get_user = get_user
@@ -122,7 +125,7 @@ class SegOpsClient(Tracker):
             timing=timing,
             limits=self._limits,
             retry=retry or RetryPolicy(),
-            clock=self._clock,
+            clock=clock,
             worker=worker,
             observers=(*loaded.observers(), *([ErrorCallback(on_error)] if on_error else [])),
             spool=self._choose_spool(spool if spool is not None else environment.spool, loaded),
@@ -132,6 +135,132 @@ class SegOpsClient(Tracker):
         for error in broken:
             self._pipeline.notifier.error(error)
         watch(self)
+
+    def track(
+        self,
+        event: Event | Mapping[str, Any] | None = None,
+        *,
+        user_id: str | None = None,
+        event_type: str | None = None,
+        occurred_at: str | datetime | None = None,
+        payload: Mapping[str, Any] | None = None,
+        anonymous_id: str | None = None,
+    ) -> None:
+        """Record that a user did something. Never blocks, never raises.
+
+        A bad event is counted as dropped, and passed to `on_error` and the log; with `strict=True` it raises.
+
+        Args:
+            event: An `Event`, or a mapping with its fields; or else give the fields as keywords. If both give a field,
+                that of `event` is taken, and `on_error` is told.
+            user_id: Your own id for the person.
+            event_type: What happened, as "order_placed".
+            occurred_at: When, as ISO 8601 text or datetime (a naive one is taken as UTC). Default, also for "": now.
+            payload: Any JSON properties.
+            anonymous_id: A device or visitor id.
+
+        Raises:
+            SegOpsEventError: Only with `strict=True`: the event was dropped.
+
+        Source: typescript-sdk.md, "track".
+        """
+        try:
+            if event is None and occurred_at is None and self._try_enqueue(user_id, event_type, payload, anonymous_id):
+                return
+            keywords = {
+                "user_id": user_id,
+                "event_type": event_type,
+                "occurred_at": occurred_at,
+                "payload": payload,
+                "anonymous_id": anonymous_id,
+            }
+            self._tracker.process(read_event, event, keywords)
+        except SegOpsEventError:
+            raise  # with `strict`; it is counted
+        except Exception:  # of `process`, only what the stack has no room for: not even for a call of `next`
+            for _ in self._pipeline.ledger.unexplained:
+                break
+            if self._strict:
+                raise
+
+    def identify(
+        self,
+        context: Context | Mapping[str, Any] | None = None,
+        *,
+        user_id: str | None = None,
+        traits: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record the traits of a user, as a `context_identified` event. Never blocks, never raises.
+
+        Args:
+            context: A `Context`, or a mapping with its fields; or else give the fields as keywords.
+            user_id: Your own id for the person.
+            traits: Any JSON properties; they replace those recorded before.
+
+        Raises:
+            SegOpsEventError: Only with `strict=True`: the event was dropped.
+
+        Source: typescript-sdk.md, "identify".
+        """
+        try:
+            if context is None and self._try_enqueue(user_id, CONTEXT_IDENTIFIED, traits, None):
+                return
+            self._tracker.process(read_context, context, {"user_id": user_id, "traits": traits})
+        except SegOpsEventError:
+            raise  # as for track
+        except Exception:
+            for _ in self._pipeline.ledger.unexplained:
+                break
+            if self._strict:
+                raise
+
+    def track_page_view(
+        self,
+        user_id: str | PageView | Mapping[str, Any] | None = ANONYMOUS,
+        path: str | None = None,
+        *,
+        url: str | None = None,
+        referrer: str | None = None,
+        title: str | None = None,
+        occurred_at: str | datetime | None = None,
+        anonymous_id: str | None = None,
+    ) -> None:
+        """Record a page view, and an `ai_referral_session` after it if an AI assistant sent the visitor.
+
+        Never blocks, never raises. A server has no document to ask, so pass what the request says.
+
+        Args:
+            user_id: Your own id for the person; None is an anonymous visitor. Or a `PageView`, or a mapping with its
+                fields.
+            path: The path of the page. Default: that of `url`.
+            url: The full URL of the page.
+            referrer: The full URL that the visitor came from: the `Referer` header.
+            title: The title of the page.
+            occurred_at: When, as for `track`.
+            anonymous_id: A device or visitor id.
+
+        Raises:
+            SegOpsEventError: Only with `strict=True`: the event was dropped.
+
+        Source: typescript-sdk.md, "trackPageView"; wire-protocol.md, section 4.
+        """
+        try:
+            keywords = {
+                "path": path,
+                "url": url,
+                "referrer": referrer,
+                "title": title,
+                "occurred_at": occurred_at,
+                "anonymous_id": anonymous_id,
+            }
+            self._tracker.process(read_page_view, user_id, keywords)
+        except SegOpsEventError:
+            raise  # as for track
+        except Exception:
+            for _ in self._pipeline.ledger.unexplained:
+                break
+            if self._strict:
+                raise
 
     def flush(self, timeout: float | None = None) -> bool:
         """Send all waiting events now and wait until their fate is known.
@@ -253,7 +382,18 @@ class SegOpsClient(Tracker):
 
     def _start_afresh(self) -> None:
         self._pipeline = Pipeline(self._config)
+        self._tracker = Tracker(
+            self._pipeline,
+            enrichment=self._enrichment,
+            get_user=self._get_user,
+            clock=self._config.clock,
+            strict=self._strict,
+            is_disabled=self._is_disabled,
+        )
         self._try_enqueue = _ignore if self._is_disabled else self._pipeline.queue.try_enqueue
+
+    def _report(self, error: Exception) -> None:
+        self._tracker.report(error)
 
     def _close(self, pipeline: Pipeline, timeout: float) -> None:
         if pipeline.is_closed:

@@ -1,14 +1,13 @@
-"""Where events come in: checked, enriched, encoded and put into the buffer, all on the caller's thread."""
+"""Validate, enrich, encode, and enqueue events on the caller's thread."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, Protocol
 
 from segops.core.encoding import encode_plain, is_plain
 from segops.core.errors import SegOpsEncodingError, SegOpsError, SegOpsEventError
-from segops.core.events import ANONYMOUS, CONTEXT_IDENTIFIED, Context, Event, PageView, UserContext
+from segops.core.events import ANONYMOUS, Event, UserContext
 from segops.core.retry import Clock, wall_time
 from segops.delivery.coercion import encode_event
 from segops.delivery.enrichment import Enrichment
@@ -19,16 +18,10 @@ from segops.delivery.validation import (
     check_payload,
     check_text,
     check_time,
-    read_context,
-    read_event,
-    read_page_view,
     read_user_context,
 )
 
 GetUser = Callable[[], "UserContext | Mapping[str, Any] | None"]
-
-TryEnqueue = Callable[["str | None", "str | None", "Mapping[str, Any] | None", "str | None"], bool]
-"""Takes the usual event, or returns False: `EventQueue.try_enqueue`."""
 
 _MAX_CAUSES = 10
 
@@ -38,148 +31,40 @@ class _Read(Protocol):
 
 
 class Tracker:
-    """The verbs that take events. `SegOpsClient` adds those that concern the client as a whole.
+    """The slow path of `track`: reads, checks, enriches, encodes, and enqueues any event, or drops it.
 
-    `track` hands the usual event to the buffer at once, with one call: each further one would cost the request path of
-    an application some 60 ns. All else goes the long way; see docs/performance.md.
+    Args:
+        pipeline: What the events enter.
+        enrichment: The enrichers.
+        get_user: With a public key: returns who the current user is; None for an anonymous visitor.
+        clock: Says when an event happened that does not say it itself.
+        strict: Whether a bad event raises.
+        is_disabled: Whether the SDK is turned off: nothing is read or counted.
     """
 
-    _try_enqueue: TryEnqueue
-    _clock: Clock
-    _enrichment: Enrichment
-    _get_user: GetUser | None
-    _is_disabled: bool
-    _pipeline: Pipeline
-    _strict: bool
-
-    def track(
+    def __init__(
         self,
-        event: Event | Mapping[str, Any] | None = None,
+        pipeline: Pipeline,
         *,
-        user_id: str | None = None,
-        event_type: str | None = None,
-        occurred_at: str | datetime | None = None,
-        payload: Mapping[str, Any] | None = None,
-        anonymous_id: str | None = None,
+        enrichment: Enrichment,
+        get_user: GetUser | None,
+        clock: Clock,
+        strict: bool,
+        is_disabled: bool,
     ) -> None:
-        """Record that a user did something. Never blocks, never raises.
+        self._pipeline = pipeline
+        self._enrichment = enrichment
+        self._get_user = get_user
+        self._clock = clock
+        self._strict = strict
+        self._is_disabled = is_disabled
 
-        A bad event is counted as dropped, and passed to `on_error` and the log; with `strict=True` it raises.
-
-        Args:
-            event: An `Event`, or a mapping with its fields; or else give the fields as keywords. If both give a field,
-                that of `event` is taken, and `on_error` is told.
-            user_id: Your own id for the person.
-            event_type: What happened, as "order_placed".
-            occurred_at: When, as ISO 8601 text or datetime (a naive one is taken as UTC). Default, also for "": now.
-            payload: Any JSON properties.
-            anonymous_id: A device or visitor id.
+    def process(self, read: _Read, value: object, keywords: Mapping[str, Any]) -> None:
+        """Read, check, enrich, encode, and enqueue an event, or drop it.
 
         Raises:
-            SegOpsEventError: Only with `strict=True`: the event was dropped.
-
-        Source: typescript-sdk.md, "track".
+            SegOpsEventError: Only if strict: the event was dropped.
         """
-        try:
-            if event is None and occurred_at is None and self._try_enqueue(user_id, event_type, payload, anonymous_id):
-                return
-            keywords = {
-                "user_id": user_id,
-                "event_type": event_type,
-                "occurred_at": occurred_at,
-                "payload": payload,
-                "anonymous_id": anonymous_id,
-            }
-            self._process(read_event, event, keywords)
-        except SegOpsEventError:
-            raise  # with `strict`; it is counted
-        except Exception:  # of `_process`, only what the stack has no room for: not even for a call of `next`
-            for _ in self._pipeline.ledger.unexplained:
-                break
-            if self._strict:
-                raise
-
-    def identify(
-        self,
-        context: Context | Mapping[str, Any] | None = None,
-        *,
-        user_id: str | None = None,
-        traits: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Record the traits of a user, as a `context_identified` event. Never blocks, never raises.
-
-        Args:
-            context: A `Context`, or a mapping with its fields; or else give the fields as keywords.
-            user_id: Your own id for the person.
-            traits: Any JSON properties; they replace those recorded before.
-
-        Raises:
-            SegOpsEventError: Only with `strict=True`: the event was dropped.
-
-        Source: typescript-sdk.md, "identify".
-        """
-        try:
-            if context is None and self._try_enqueue(user_id, CONTEXT_IDENTIFIED, traits, None):
-                return
-            self._process(read_context, context, {"user_id": user_id, "traits": traits})
-        except SegOpsEventError:
-            raise  # as for track
-        except Exception:
-            for _ in self._pipeline.ledger.unexplained:
-                break
-            if self._strict:
-                raise
-
-    def track_page_view(
-        self,
-        user_id: str | PageView | Mapping[str, Any] | None = ANONYMOUS,
-        path: str | None = None,
-        *,
-        url: str | None = None,
-        referrer: str | None = None,
-        title: str | None = None,
-        occurred_at: str | datetime | None = None,
-        anonymous_id: str | None = None,
-    ) -> None:
-        """Record a page view, and an `ai_referral_session` after it if an AI assistant sent the visitor.
-
-        Never blocks, never raises. A server has no document to ask, so pass what the request says.
-
-        Args:
-            user_id: Your own id for the person; None is an anonymous visitor. Or a `PageView`, or a mapping with its
-                fields.
-            path: The path of the page. Default: that of `url`.
-            url: The full URL of the page.
-            referrer: The full URL that the visitor came from: the `Referer` header.
-            title: The title of the page.
-            occurred_at: When, as for `track`.
-            anonymous_id: A device or visitor id.
-
-        Raises:
-            SegOpsEventError: Only with `strict=True`: the event was dropped.
-
-        Source: typescript-sdk.md, "trackPageView"; wire-protocol.md, section 4.
-        """
-        try:
-            keywords = {
-                "path": path,
-                "url": url,
-                "referrer": referrer,
-                "title": title,
-                "occurred_at": occurred_at,
-                "anonymous_id": anonymous_id,
-            }
-            self._process(read_page_view, user_id, keywords)
-        except SegOpsEventError:
-            raise  # as for track
-        except Exception:
-            for _ in self._pipeline.ledger.unexplained:
-                break
-            if self._strict:
-                raise
-
-    def _process(self, read: _Read, value: object, keywords: Mapping[str, Any]) -> None:
-        """Take any event: read, check, enrich and encode it, or refuse it."""
         if self._is_disabled:
             return
         try:
@@ -252,7 +137,7 @@ class Tracker:
         try:
             for dropped in refused:
                 _let_go_of_frames(dropped)
-                self._report(dropped)
+                self.report(dropped)
         except RecursionError:
             pass  # the events are counted; `track` must not count them again
 
@@ -260,9 +145,10 @@ class Tracker:
         """Report what is doubtful about an event that is taken all the same; `strict` takes none that is."""
         if self._strict:
             raise SegOpsEventError(message)
-        self._report(SegOpsError(message))
+        self.report(SegOpsError(message))
 
-    def _report(self, error: Exception) -> None:
+    def report(self, error: Exception) -> None:
+        """Report an error to the host, off its threads."""
         if self._pipeline.notifier.error(error):
             self._pipeline.worker.wake()
 

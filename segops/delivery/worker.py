@@ -127,9 +127,6 @@ class ThreadWorker:
         self._signal = threading.Lock()
         self._signal.acquire()
         self._deadline = float("inf")
-        self._inline = InlineWorker(
-            dispatcher=dispatcher, notifier=notifier, ledger=ledger, queue=queue, timing=timing, clock=clock
-        )
         self._has_told = False
         queue.arm(1)
 
@@ -145,7 +142,7 @@ class ThreadWorker:
                 self._notifier.dispatch()
             elif not self._start():
                 self._queue.arm(self._timing.threshold)
-                self._inline.wake()
+                self._inline_worker().wake()
         except BaseException:  # no stack, no memory, Ctrl-C: the next event wakes
             self._queue.arm(1)
             raise
@@ -156,7 +153,7 @@ class ThreadWorker:
         self._dispatcher.flush_to(position)
         self.wake()
         if self._thread is None:
-            return self._inline.flush(timeout)
+            return self._inline_worker().flush(timeout)
         if self._is_worker():  # a transport of the host's: what it waits for, it holds up
             return False
         end = monotonic() + timeout
@@ -178,13 +175,24 @@ class ThreadWorker:
             self._starting.release()
         thread = self._thread
         if thread is None or thread.ident is None:  # there is none, or this runs on top of its start
-            self._inline.close(timeout)
+            self._inline_worker().close(timeout)
         elif not self._is_worker():
             patience = self._dispatcher.stop_at - self._clock.monotonic() - min(_DISPATCH_RESERVE, 0.1 * timeout)
             # Not join(): Python takes the thread for ended if a signal handler raises meanwhile.
             if not self._ended.wait_for(lambda: self._running is not thread, patience):
                 self._dispatcher.give_up(_GIVEN_UP)
                 self._await_dispatch(end - monotonic())
+
+    def _inline_worker(self) -> InlineWorker:
+        """Return what does the work of the thread while there is none."""
+        return InlineWorker(
+            dispatcher=self._dispatcher,
+            notifier=self._notifier,
+            ledger=self._ledger,
+            queue=self._queue,
+            timing=self._timing,
+            clock=self._clock,
+        )
 
     def _is_worker(self) -> bool:
         thread = self._thread
