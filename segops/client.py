@@ -37,7 +37,7 @@ SpoolArgument = Spool | str | os.PathLike[str] | Literal[False] | None
 class SegOpsClient:
     """Sends events to SegOps. Safe for use by many threads; make one per process and keep it.
 
-    `track()` checks and encodes an event and puts it into a bounded buffer: it does no I/O, takes no lock and never
+    `track()` checks and encodes an event and puts it into a bounded queue: it does no I/O, takes no lock and never
     raises. A daemon thread, started by the first event, sends batches. Events that are pending when the interpreter
     exits are still sent, within two seconds.
 
@@ -72,7 +72,7 @@ class SegOpsClient:
         SegOpsConfigError: An option, the key or the URL is wrong.
         SegOpsPluginError: One of `plugins` is broken, or the plugin that knows the URL makes no transport of it.
 
-    Source: typescript-sdk.md, "Constructor Options"; design.md, section 4.
+    Source: docs/configuration.md; TypeScript SDK, "Constructor Options".
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class SegOpsClient:
         Raises:
             SegOpsEventError: Only with `strict=True`: the event was dropped.
 
-        Source: typescript-sdk.md, "track".
+        Source: TypeScript SDK, "track".
         """
         try:
             if event is None and occurred_at is None and self._try_enqueue(user_id, event_type, payload, anonymous_id):
@@ -200,7 +200,7 @@ class SegOpsClient:
         Raises:
             SegOpsEventError: Only with `strict=True`: the event was dropped.
 
-        Source: typescript-sdk.md, "identify".
+        Source: TypeScript SDK, "identify".
         """
         try:
             if context is None and self._try_enqueue(user_id, CONTEXT_IDENTIFIED, traits, None):
@@ -242,7 +242,7 @@ class SegOpsClient:
         Raises:
             SegOpsEventError: Only with `strict=True`: the event was dropped.
 
-        Source: typescript-sdk.md, "trackPageView"; wire-protocol.md, section 4.
+        Source: TypeScript SDK, "trackPageView"; docs/ai-referrals.md.
         """
         try:
             keywords = {
@@ -276,7 +276,7 @@ class SegOpsClient:
             True only if everything that was accepted before the call is delivered. Events that were dropped before an
             earlier call are that call's: each loss makes one `flush` return False.
 
-        Source: typescript-sdk.md, "flush".
+        Source: TypeScript SDK, "flush".
         """
         if self._is_disabled:
             return True
@@ -300,7 +300,7 @@ class SegOpsClient:
         Returns:
             True only if everything that was accepted before the call is delivered, as for `flush`.
 
-        Source: typescript-sdk.md, "shutdown".
+        Source: TypeScript SDK, "shutdown".
         """
         if timeout is None:
             timeout = self._limits.shutdown
@@ -333,7 +333,7 @@ class SegOpsClient:
     def reset_session(self) -> None:
         """Forget the session tokens of a public key, so that the next request mints one; no effect for a secret key.
 
-        Source: wire-protocol.md, section 3.4.
+        Source: TypeScript SDK, "resetSession".
         """
         self._pipeline.dispatcher.auth.reset()
 
@@ -403,7 +403,7 @@ class SegOpsClient:
         pipeline.is_closed = True
         try:
             self._transport.close()
-        except Exception as error:  # noqa: BLE001 - a stranger's transport may raise anything
+        except Exception as error:  # noqa: BLE001 - a third-party transport may raise anything
             pipeline.notifier.error(SegOpsTransportError(f"closing the transport raised {type(error).__name__}"))
             pipeline.notifier.dispatch()
         unwatch(self)

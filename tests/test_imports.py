@@ -1,6 +1,6 @@
 """The imports are the architecture diagram: who may import whom, and what `import segops` costs in modules.
 
-Source: design.md, section 1.
+Source: ARCHITECTURE.md.
 """
 
 from __future__ import annotations

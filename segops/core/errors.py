@@ -96,7 +96,7 @@ class SegOpsJobError(SegOpsError):
 
 
 class SegOpsTransportError(SegOpsError):
-    """No answer came: connection refused or reset, DNS, TLS or proxy failure.
+    """No response arrived: connection refused or reset, DNS, TLS or proxy failure.
 
     Attributes:
         method: The HTTP method of an admin call; otherwise empty.
@@ -110,7 +110,7 @@ class SegOpsTransportError(SegOpsError):
 
 
 class SegOpsTimeoutError(SegOpsTransportError):
-    """No complete answer came in time."""
+    """No complete response arrived in time."""
 
 
 class SegOpsApiError(SegOpsError):

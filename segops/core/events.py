@@ -11,7 +11,7 @@ import msgspec
 CONTEXT_IDENTIFIED = "context_identified"
 PAGE_VIEWED = "page_viewed"
 ANONYMOUS = "anonymous"
-"""Whom events belong to where nobody is known. Source: typescript-sdk.md, "TypeScript Types"."""
+"""Whom events belong to where nobody is known. Source: TypeScript SDK, "TypeScript Types"."""
 
 
 class Event(msgspec.Struct, omit_defaults=True, gc=False):
@@ -25,7 +25,7 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False):
         payload: Any JSON properties.
         anonymous_id: A device or visitor id; lets SegOps link what the visitor did before `user_id` was known.
 
-    Source: wire-protocol.md, section 2.1.
+    Source: TypeScript SDK, "track"; docs/encoding.md.
     """
 
     user_id: str
@@ -46,7 +46,7 @@ class Context(msgspec.Struct):
         user_id: Your own id for the person; not empty.
         traits: Any JSON properties. The latest set replaces the one before.
 
-    Source: typescript-sdk.md, "identify"; wire-protocol.md, section 2.4.
+    Source: TypeScript SDK, "identify".
     """
 
     user_id: str
@@ -68,7 +68,7 @@ class UserContext(msgspec.Struct, frozen=True, omit_defaults=True):
         user_id_sig: The signature of `user_id` made by `sign_user_id` on your backend, lower-case hex.
         user_id_ts: The unix seconds that were signed with it.
 
-    Source: typescript-sdk.md, "UserContext"; wire-protocol.md, section 3.1.
+    Source: TypeScript SDK, "UserContext".
     """
 
     user_id: str | None = None
@@ -93,7 +93,7 @@ class PageView(msgspec.Struct):
         occurred_at: When, as for `Event`.
         anonymous_id: A device or visitor id.
 
-    Source: typescript-sdk.md, "trackPageView"; those after `path` are of this SDK, as a server has no document to ask.
+    Source: TypeScript SDK, "trackPageView"; those after `path` are of this SDK, as a server has no document to ask.
     """
 
     user_id: str = ANONYMOUS

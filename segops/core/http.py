@@ -67,7 +67,7 @@ piece by piece; or None to have it in the answer, as `send` does.
 
 
 class Transport(abc.ABC):
-    """Takes a request somewhere and brings the answer back.
+    """Takes a request somewhere and returns the response.
 
     A `SegOpsClient` calls from one thread at a time. A `SegOpsAdmin`, and clients that share a transport, call from any
     number of threads.
@@ -84,15 +84,15 @@ class Transport(abc.ABC):
 
     @abc.abstractmethod
     def send(self, request: Request, *, timeout: float) -> Response:
-        """Send one request and return the answer, whatever its status.
+        """Send one request and return the response, whatever its status.
 
         Args:
             request: What to send.
             timeout: Seconds that the whole exchange may take, from resolving the name to the last byte.
 
         Raises:
-            SegOpsTimeoutError: No complete answer came in time.
-            SegOpsTransportError: No answer came.
+            SegOpsTimeoutError: No complete response arrived in time.
+            SegOpsTransportError: No response arrived.
         """
 
     def stream(self, request: Request, sink: BodySink, *, timeout: float, idle: float | None = None) -> Response:
@@ -115,8 +115,8 @@ class Transport(abc.ABC):
             The answer; its body is empty if it was handed on.
 
         Raises:
-            SegOpsTimeoutError: No complete answer came in time.
-            SegOpsTransportError: No complete answer came, or it is larger than this transport reads.
+            SegOpsTimeoutError: No complete response arrived in time.
+            SegOpsTransportError: No complete response arrived, or it is larger than this transport reads.
         """
         response = self.send(request, timeout=timeout if idle is None else min(timeout, idle))
         head = Response(response.status, response.headers)

@@ -9,7 +9,7 @@ import msgspec
 from segops.core.errors import SegOpsConfigError
 
 MAX_BATCH_EVENTS = 500
-"""The most events that the batch endpoint takes. Source: wire-protocol.md, section 2.3."""
+"""The most events that the batch endpoint takes."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

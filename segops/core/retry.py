@@ -33,7 +33,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         floor: Retries that are always allowed at first.
         max_retry_after: Seconds; a longer `Retry-After` is cut to this.
 
-    Source: fault-matrix.md, section 1, "Retries cannot amplify an outage".
+    Source: docs/reliability.md, "Guarantees".
     """
 
     base: float = 0.5

@@ -1,4 +1,6 @@
-"""The session handshake of public keys: one token per claim, minted when first needed, by one thread at a time.
+"""Authorize requests: by a secret key, by session tokens of a public key, or not at all.
+
+A session has one token per claim, minted when first needed, by one thread at a time.
 
 A claim is who somebody says that they are, with the signature that is to prove it. A token serves only the claim that
 it was minted for, so that no event rides under a session that another claim's signature opened.
@@ -25,7 +27,7 @@ from segops.delivery.keys import ApiKey
 from segops.delivery.queue import Identity, identity
 
 REFRESH_BEFORE = 60.0
-"""Seconds before its expiry at which a token is renewed. Source: wire-protocol.md, section 3.4."""
+"""Seconds before its expiry at which a token is renewed."""
 
 MAX_TOKENS = 1000
 
@@ -36,7 +38,7 @@ MAX_TOKEN_LENGTH = 8192
 """Longer ones are refused: servers take no longer header."""
 
 SIGNED_FOR = 300.0
-"""Seconds for which SegOps takes a signature. Source: wire-protocol.md, section 3."""
+"""Seconds for which SegOps takes a signature."""
 
 _MOST_MINTS = 3
 

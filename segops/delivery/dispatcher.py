@@ -1,10 +1,10 @@
-"""Cut a batch, authorise it, send it, read the answer; then settle, split, retry or hold.
+"""Take the next batch, authorize it, send it, and act on the outcome: settle, split, retry, or hold.
 
 Only one thread is in here at a time, and it is never the one that tracks, unless the worker is the inline one.
 Batches keep their order; while the server is in trouble nothing but one probe per back-off is sent. With public keys
-each user has a lane of their own: a user whom the server refuses does not hold up the others.
+each user has a lane of their own, so a user whom the server rejects does not delay the others.
 
-Source: fault-matrix.md, section 2, which says what each answer means.
+Source: docs/reliability.md, "What each response means".
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _REFUSED_CLAIM = (400, 403, 413, 422)
 
 
 class Dispatcher:
-    """Brings events from the buffer to the server.
+    """Sends events from the queue to the server.
 
     Attributes:
         progress: Rung after each request.

@@ -1,4 +1,4 @@
-"""Runs enrichers over the events that they want, and keeps their failures away from the events."""
+"""Run enrichers on the events that they ask for, and isolate their failures."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class _Guarded:
         started = time.perf_counter()
         try:
             result = _checked(self._enricher.enrich(copy), event)
-        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+        except Exception as error:  # noqa: BLE001 - third-party code may raise anything
             _check_encodable(event)  # if that is what is wrong, the plugin is not to blame
             self._strike(f"raised {type(error).__name__}", error)
             return (event,)
         seconds = time.perf_counter() - started
         if seconds > SLOW:
-            self._strike(f"took {seconds:.1f} s, which whoever tracked had to wait")
+            self._strike(f"took {seconds:.1f} s, which delays every caller of track()")
         else:
             self._strikes = 0
         return result

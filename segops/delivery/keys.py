@@ -19,7 +19,7 @@ class ApiKey(msgspec.Struct, frozen=True):
 
     @property
     def authorization(self) -> str:
-        """The value of the Authorization header. Source: wire-protocol.md, section 1.3."""
+        """The value of the Authorization header."""
         return f"ApiKey {self.text}"
 
     def __repr__(self) -> str:

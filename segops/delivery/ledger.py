@@ -1,7 +1,7 @@
-"""The count of what became of every event.
+"""Count what became of every event.
 
 `accepted = delivered + dropped + pending` holds at every instant because nothing else can: an event is counted where
-it is (waiting, taken, delivered or dropped), and `accepted` is the sum. Tracking costs no counter and no lock.
+it is (waiting, taken, delivered, or dropped), and `accepted` is the sum. Tracking costs no counter and no lock.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from segops.delivery.queue import EventQueue
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a transport took to answer.
+    """How long a transport took to respond.
 
     Attributes:
-        requests: How many requests were answered, with whatever status.
-        last: Seconds that the latest answer took.
+        requests: Requests that got a response, whatever its status.
+        last: Seconds that the latest response took.
         mean: Seconds on average.
         max: Seconds of the slowest.
     """
@@ -52,7 +52,7 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         coerced: Values inside events that lost something when they were encoded, such as NaN.
         retries: Requests that were sent again.
         last_error: The latest error in words, None if there was none.
-        latency: How long answers took, by the URL of the transport or else the name of its class.
+        latency: How long responses took, by the URL of the transport or else the name of its class.
     """
 
     accepted: int
@@ -135,7 +135,7 @@ class Ledger:
 
     Attributes:
         ages: How long events have waited.
-        latencies: How long the answers of transports took.
+        latencies: How long the responses of transports took.
         coerced: Values that lost something when they were encoded.
         unexplained: Each step of it counts an event as `invalid`, also where the stack has no room for `refuse`.
         retries: Requests that were sent again.
@@ -201,7 +201,7 @@ class Ledger:
         )
 
     def record_latency(self, transport: str, seconds: float) -> None:
-        """Note how long a transport took to answer."""
+        """Record how long a transport took to respond."""
         before = self.latencies.get(transport, Latency())
         requests = before.requests + 1
         mean = before.mean + (seconds - before.mean) / requests

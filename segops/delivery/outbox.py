@@ -1,4 +1,4 @@
-"""The line in which batches wait to be sent: the first ones loaded, then those in the spool, then the buffer."""
+"""Ordered outbox of batches: in memory first, then spooled, then still queued."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from segops.delivery.timing import Timing
 
 
 class Outbox:
-    """Cuts batches from the buffer, moves them to the spool and back, and knows how far all are settled.
+    """Drains batches from the queue, moves them to the spool and back, and knows up to where all events are settled.
 
     Order is kept for each user, but for batches of a claim that is blocked: those do not hold up the others. With a
-    spool a batch that failed is not kept loaded, so that however long the line gets, memory holds the buffer and the
-    batch on its way.
+    spool, a failed batch does not stay in memory: however long the outbox gets, memory holds the queue and the batch
+    on its way.
 
     Attributes:
-        loaded: Batches in memory, oldest first.
-        cut_to: The position before which all events were cut from the buffer.
+        in_memory: Batches in memory, oldest first.
+        cut_to: The position before which all events were drained from the queue.
     """
 
     def __init__(self, queue: EventQueue, ledger: Ledger, spool: Spool | None, auth: Auth, timing: Timing) -> None:
@@ -64,21 +64,21 @@ class Outbox:
         return None
 
     def flush_to_spool(self, threshold: int) -> None:
-        """Move what is due, and all if at least `threshold` events wait, from the buffer to the spool."""
+        """Move what is due, and everything once `threshold` events wait, from the queue to the spool."""
         if self._spool is not None and self._is_due(threshold):
             while self._is_due(threshold) and self._cut():
                 pass
             self.spool()
 
     def close(self) -> None:
-        """Cut what is left of the buffer, and leave to the spool what it takes; the rest is loaded."""
+        """Drain the queue into the spool; what the spool does not take stays in memory."""
         self.flush_to(self._ledger.end())
         while self._cut():
             pass
         self.spool()
 
     def spool(self) -> None:
-        """Give the loaded batches to the spool. Those that it does not take stay, in the same order."""
+        """Store the batches in memory. Those that the spool does not take stay, in the same order."""
         if self._spool is None or not self.in_memory:
             return
         fresh = [batch for batch in self.in_memory if batch.row is None]
@@ -90,7 +90,7 @@ class Outbox:
         self.in_memory = deque(batch for batch in self.in_memory if batch.row is None)
 
     def split(self, batch: Batch) -> None:
-        """Put the halves of a loaded batch in its place."""
+        """Replace a batch in memory with its halves."""
         if batch not in self.in_memory:  # it went to the spool while it was on its way: whoever sends it next splits it
             return
         parts = halves(batch)

@@ -1,4 +1,4 @@
-"""What stands behind a client: buffer, ledger, notifier, delivery and worker, put together for one process."""
+"""Assemble what stands behind a client in one process: queue, ledger, notifier, dispatcher, and worker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SHARE_OF_CLOSING = 0.75
 
 
 class PipelineConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pipeline is made of; kept to make a fresh one after a fork."""
+    """The configuration of a pipeline; a forked child makes a new one from it."""
 
     transport: Transport
     key: ApiKey | None
@@ -45,15 +45,15 @@ class PipelineConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pipeline:
-    """The way of an event from the buffer to the ledger. Nothing flows back.
+    """The path of an event from the queue to the ledger. Nothing flows back.
 
     Attributes:
         has_owners: Whether each event must be sent under the session of its own user.
         queue: Where encoded events wait.
         ledger: Where they are counted.
         notifier: Where the host hears of them.
-        delivery: What sends them.
-        worker: What runs delivery.
+        dispatcher: Sends them.
+        worker: Runs the dispatcher.
         closing: Held by the thread that closes it; a signal handler on top of that may do so itself.
         is_closed: Whether that is done.
         known_losses: Dropped events of which a `flush` has told.

@@ -1,4 +1,4 @@
-"""What is read from responses to batches."""
+"""Read the responses to batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Answer(msgspec.Struct):
 
 
 def is_response(answer: object) -> bool:
-    """Tell whether a transport, which may be a stranger's, returned a response all of whose fields can be read."""
+    """Tell whether a transport, which may be third-party, returned a response all of whose fields can be read."""
     return (
         isinstance(answer, Response)
         and isinstance(answer.status, int)

@@ -19,7 +19,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
         flush_interval: Seconds after which waiting events are sent in any case; 0 for at once.
         timeout: Seconds that one request may take in all.
 
-    Source: typescript-sdk.md, "Constructor Options".
+    Source: TypeScript SDK, "Constructor Options".
     """
 
     batch: bool = True

@@ -89,7 +89,7 @@ class Tracker:
             self._refuse(*errors)
 
     def _put(self, event: Event) -> Exception | None:
-        """Put an event into the buffer, or return why not: one of several must not take the others with it."""
+        """Enqueue an event, or return why not: one of several must not take the others with it."""
         pipeline = self._pipeline
         try:
             encoded = self._encode(event)

@@ -1,4 +1,4 @@
-"""Who calls delivery, and when: a thread of its own, or the caller."""
+"""When the dispatcher runs, and where: on a thread of its own, or on the caller's."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from segops.delivery.timing import Timing
 from segops.utils.concurrency import Bell, SoloLock, start_thread
 
 _RESTART_AFTER = 0.5
-"""Seconds. Source: fault-matrix.md, row 35: within one second."""
+"""Seconds. Source: docs/reliability.md, "Reliability table", row 35."""
 
 _DISPATCH_RESERVE = 0.25
 """Seconds, and no more than a tenth, of the time for closing that are kept for telling the host of what is given up."""
 _FRAMES = 100
-"""Calls that delivery, or the start of a thread, may be deep."""
+"""Depth of the call stack that a delivery, or the start of a thread, may need."""
 
 _GIVEN_UP = "the client was closed before the server took them"
 
 
 class Worker(Protocol):
-    """Runs delivery."""
+    """Runs the dispatcher."""
 
     def wake(self) -> None:
-        """Have a look: enough events wait, or there is something to tell. Takes no lock; may be called anywhere."""
+        """Check for work: enough events wait, or a notification does. Takes no lock; may be called anywhere."""
 
     def flush(self, timeout: float) -> bool:
-        """Send all that waits and have the host hear of it; return whether it was settled within `timeout` seconds."""
+        """Send all waiting events and notify the host; return whether they were settled within `timeout` seconds."""
         ...
 
     def close(self, timeout: float) -> None:
-        """Send what can be sent within `timeout` seconds and give up the rest."""
+        """Send what can be sent within `timeout` seconds, and give up the rest."""
 
 
 def check_stack(frames: int = _FRAMES) -> None:
@@ -49,7 +49,7 @@ def check_stack(frames: int = _FRAMES) -> None:
 
 
 class InlineWorker:
-    """Delivers on the thread that tracks, at `batch_size`, and on the one that flushes: for where no thread can be."""
+    """Delivers on the thread that tracks or flushes, where no other thread can run."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class InlineWorker:
 
 
 class ThreadWorker:
-    """Delivers on a daemon thread that is started by the first event."""
+    """Delivers on a daemon thread that the first event starts."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What each answer of the server means: fault-matrix.md, section 2 and rows 12 to 21."""
+"""What each response means: docs/reliability.md, "What each response means", and rows 12 to 21 of its table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of a process and its children, signals and destructors: fault-matrix.md, rows 22, 25 to 28, 44, 45 and 51.
+"""The end of a process and its children, signals and destructors: reliability table, rows 22, 25 to 28, 44, 45 and 51.
 
 Each test runs real processes, with a hard limit. `SEGOPS_TEST_PYTHONS` may name more interpreters, separated by ":".
 """
