@@ -12,11 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from segops.client import SegOpsClient
-from segops.core import (
-    Context,
-    Event,
-    Observer,
-    PageView,
+from segops.core.errors import (
     SegOpsApiError,
     SegOpsArgumentError,
     SegOpsAuthenticationError,
@@ -27,18 +23,20 @@ from segops.core import (
     SegOpsEventError,
     SegOpsJobError,
     SegOpsNotFoundError,
+    SegOpsPayloadTooLargeError,
     SegOpsPermissionError,
     SegOpsPluginError,
     SegOpsRateLimitError,
+    SegOpsRedirectError,
     SegOpsResponseError,
     SegOpsServerError,
     SegOpsSpoolError,
     SegOpsTimeoutError,
     SegOpsTransportError,
     SegOpsWebhookError,
-    UserContext,
-    hookimpl,
 )
+from segops.core.events import Context, Event, PageView, UserContext
+from segops.core.hookspecs import Observer, hookimpl
 from segops.core.options import Limits
 from segops.core.retry import RetryPolicy
 from segops.delivery.ledger import Stats
@@ -75,9 +73,11 @@ __all__ = [
     "SegOpsEventError",
     "SegOpsJobError",
     "SegOpsNotFoundError",
+    "SegOpsPayloadTooLargeError",
     "SegOpsPermissionError",
     "SegOpsPluginError",
     "SegOpsRateLimitError",
+    "SegOpsRedirectError",
     "SegOpsResponseError",
     "SegOpsServerError",
     "SegOpsSpoolError",
@@ -98,54 +98,42 @@ __all__ = [
 ]
 
 
-def _admin() -> ModuleType:
-    from segops import admin  # noqa: PLC0415 - loaded on use, and imported by name so that freezers find it
+def _load(name: str) -> ModuleType | None:
+    """Import what most programs do not need; by ordinary statements, so that freezers find it."""
+    match name:
+        case "SegOpsAdmin":
+            from segops import admin  # noqa: PLC0415
 
-    return admin
+            return admin
+        case "AsyncSegOpsAdmin":
+            from segops import async_admin  # noqa: PLC0415
 
+            return async_admin
+        case "AiReferral" | "AiReferrers" | "detect_ai_referrer":
+            from segops.plugins import ai_referrer  # noqa: PLC0415
 
-def _async_admin() -> ModuleType:
-    from segops import async_admin  # noqa: PLC0415
+            return ai_referrer
+        case "SignedUser" | "sign_user_id":
+            from segops import signing  # noqa: PLC0415
 
-    return async_admin
+            return signing
+        case "WebhookEvent" | "parse_webhook" | "verify_webhook":
+            from segops import webhooks  # noqa: PLC0415
 
-
-def _ai_referrer() -> ModuleType:
-    from segops.plugins import ai_referrer  # noqa: PLC0415
-
-    return ai_referrer
-
-
-def _signing() -> ModuleType:
-    from segops import signing  # noqa: PLC0415
-
-    return signing
-
-
-def _webhooks() -> ModuleType:
-    from segops import webhooks  # noqa: PLC0415
-
-    return webhooks
+            return webhooks
+    return None
 
 
-_LAZY = {
-    "SegOpsAdmin": _admin,
-    "AsyncSegOpsAdmin": _async_admin,
-    "AiReferral": _ai_referrer,
-    "AiReferrers": _ai_referrer,
-    "detect_ai_referrer": _ai_referrer,
-    "SignedUser": _signing,
-    "sign_user_id": _signing,
-    "WebhookEvent": _webhooks,
-    "parse_webhook": _webhooks,
-    "verify_webhook": _webhooks,
-}
-
-
-if not TYPE_CHECKING:  # or type checkers take every misspelt name for a lazy one
+if not TYPE_CHECKING:  # type checkers would accept every misspelled name
 
     def __getattr__(name: str) -> Any:
-        """Load what most programs do not need when it is first asked for."""
-        if name not in _LAZY:
+        """Load a public name on first use."""
+        module = _load(name)
+        if module is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(_LAZY[name](), name)
+        return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, those that are not loaded yet included."""
+    return sorted(__all__)

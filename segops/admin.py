@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 import msgspec
 
-from segops.composition.built_in import BUILT_IN_PLUGINS, open_transport, warn_about_surroundings
-from segops.composition.plugins import Plugins
+from segops.composition import BUILT_IN_PLUGINS, Plugins, open_transport, warn_about_surroundings
 from segops.core.errors import SegOpsConfigError
 from segops.core.http import Response, Transport
 from segops.core.retry import Clock, RetryPolicy
 from segops.delivery.keys import ApiKey, check_key, check_secrecy
-from segops.delivery.log import warn
 from segops.environment import read_environment
 from segops.plugins.admin import HttpClient, Method, Namespaces, Options, Resource, captured_responses, methods_of
+from segops.utils import log
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -230,4 +229,4 @@ def _check_secret(text: object) -> ApiKey:
 
 
 def _warn(error: Exception) -> None:
-    warn(str(error))
+    log("warning", "segops.plugin.broken", error=str(error))

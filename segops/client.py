@@ -8,27 +8,27 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal
 
-from segops.composition.built_in import BUILT_IN_PLUGINS, open_transport, warn_about_surroundings
-from segops.composition.plugins import Plugins
-from segops.core.errors import SegOpsConfigError, SegOpsTransportError, needs_modules
+from segops.composition import Plugins, built_in_plugins, open_spool, open_transport, warn_about_surroundings
+from segops.core.errors import SegOpsConfigError, SegOpsTransportError
 from segops.core.http import Request, Response, Transport, shown_url
 from segops.core.options import Limits, check_choice, check_number
 from segops.core.retry import Clock, RetryPolicy
-from segops.core.spool import OpenSpool
+from segops.core.spool import Spool
 from segops.delivery.enrichment import Enrichment
 from segops.delivery.hosts import check_interpreter
 from segops.delivery.keys import ApiKey, check_key, check_secrecy
 from segops.delivery.ledger import Stats
-from segops.delivery.log import warn
-from segops.delivery.notifications import OnError
+from segops.delivery.notifications import ErrorCallback, OnError
 from segops.delivery.pipeline import Pipeline, PipelineConfig, WorkerKind
 from segops.delivery.process import unwatch, watch
 from segops.delivery.timing import Timing
 from segops.delivery.tracker import GetUser, Tracker
 from segops.delivery.worker import check_stack
 from segops.environment import Environment, read_environment
+from segops.utils import log
 
 SpoolPolicy = Literal["overflow", "always"]
+SpoolArgument = Spool | str | os.PathLike[str] | Literal[False] | None
 
 
 class SegOpsClient(Tracker):
@@ -55,9 +55,9 @@ class SegOpsClient(Tracker):
         plugins: More plugins for this client.
         limits: Bounds of memory, batches and time.
         retry: How failed requests are repeated.
-        spool: A file in which events wait that cannot be delivered, that memory has no room for, or that are left at
-            the end; a later process sends them. Its directory must be open to nobody else. Default: `SEGOPS_SPOOL`,
-            else none; False for none whatever the variable says.
+        spool: Where events wait that cannot be delivered, that memory has no room for, or that are left at the end; a
+            later process sends them. The path of a file in a directory that only this user can read, a URL whose
+            scheme a plugin registered, or a `Spool`. Default: `SEGOPS_SPOOL`, else none; False for none in any case.
         spool_policy: "overflow" for that, or "always" to store each batch before it is sent.
         worker: "thread", or "inline" to send on the caller's thread where there are no threads.
         strict: Whether `track()` raises for a bad event, for tests and development.
@@ -87,7 +87,7 @@ class SegOpsClient(Tracker):
         plugins: Sequence[object] = (),
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
-        spool: str | os.PathLike[str] | Literal[False] | None = None,
+        spool: SpoolArgument = None,
         spool_policy: SpoolPolicy = "overflow",
         worker: WorkerKind = "thread",
         strict: bool = False,
@@ -108,7 +108,8 @@ class SegOpsClient(Tracker):
         environment = read_environment()
         self._is_disabled = environment.is_disabled
         broken: list[Exception] = []
-        loaded = Plugins(BUILT_IN_PLUGINS, given=plugins, selection=environment.plugins, report=broken.append)
+        built_in = built_in_plugins(has_on_error=on_error is not None)
+        loaded = Plugins(built_in, given=plugins, selection=environment.plugins, report=broken.append)
         warn_about_surroundings()
         where = transport if transport is not None else api_url or environment.api_url
         self._transport = _Nowhere() if self._is_disabled else open_transport(where, loaded.transports())
@@ -123,9 +124,9 @@ class SegOpsClient(Tracker):
             retry=retry or RetryPolicy(),
             clock=self._clock,
             worker=worker,
-            on_error=on_error,
-            observers=loaded.observers(),
-            open_spool=self._choose_spool(spool if spool is not None else environment.spool, spool_policy),
+            observers=(*loaded.observers(), *([ErrorCallback(on_error)] if on_error else [])),
+            spool=self._choose_spool(spool if spool is not None else environment.spool, loaded),
+            always_spool=spool_policy == "always",
         )
         self._start_afresh()
         for error in broken:
@@ -268,16 +269,10 @@ class SegOpsClient(Tracker):
             pipeline.notifier.dispatch()
         unwatch(self)
 
-    def _choose_spool(
-        self, path: str | os.PathLike[str] | Literal[False] | None, policy: SpoolPolicy
-    ) -> OpenSpool | None:
-        if path is None or path is False or self._is_disabled:
+    def _choose_spool(self, given: SpoolArgument, plugins: Plugins) -> Spool | None:
+        if given is None or given is False or self._is_disabled:
             return None
-        with needs_modules("the spool"):
-            from segops.spool import plan_spool  # noqa: PLC0415 - loads SQLite, which most programs do not need
-
-        owned = self._key is not None and self._key.is_public
-        return plan_spool(path, limits=self._limits, always=policy == "always", owned=owned)
+        return open_spool(given, plugins.spools())
 
     def _choose_key(self, given: str | None, environment: Environment) -> ApiKey | None:
         text = given if given is not None else self._transport.api_key or environment.api_key
@@ -288,7 +283,11 @@ class SegOpsClient(Tracker):
             return None  # there is nobody to shake hands with
         check_secrecy(self._transport.url, key)
         if sys.platform == "emscripten" and not key.is_public:
-            warn("a secret key is in a browser, where anybody can read it: use a pk_ key")
+            log(
+                "warning",
+                "segops.client.secret_key_in_browser",
+                error="a secret key is in a browser, where anybody can read it: use a pk_ key",
+            )
         return key
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 import msgspec
 
-from segops.core import SegOpsWebhookError
+from segops.core.errors import SegOpsWebhookError
 
 Body = str | bytes | bytearray | memoryview
 Secrets = str | bytes | Iterable[str | bytes]

@@ -25,6 +25,7 @@ PROJECT = PACKAGE.parent
 
 FRONT_DOORS = (
     "segops",
+    "segops.composition",
     "segops.core",
     "segops.emulator",
     "segops.plugins.admin",
@@ -53,7 +54,6 @@ CORE = ("segops.core",)
 UTILS = ("segops.utils",)
 SHARED = (*CORE, *UTILS)
 PUBLIC = ("segops", "segops.emulator", "segops.plugins.admin", "segops.plugins.ai_referrer", *SHARED)
-COMPOSITION = ("segops.composition", "segops.environment")
 
 RULES = {
     # What applications see knows the engine from inside.
@@ -61,29 +61,29 @@ RULES = {
         doors=("segops.plugins.ai_referrer", "segops.signing", "segops.webhooks"),
         inside=("segops.admin", "segops.async_admin", "segops.client", "segops.plugins", "segops.delivery", *CORE),
     ),
-    "segops.client": Rule(doors=("segops.spool", *UTILS), inside=(*COMPOSITION, "segops.delivery", *CORE)),
+    "segops.client": Rule(
+        doors=("segops.composition", *UTILS), inside=("segops.environment", "segops.delivery", *CORE)
+    ),
     "segops.admin": Rule(
-        doors=("segops.plugins.admin",), inside=(*COMPOSITION, "segops.delivery", *CORE), third_party=("msgspec",)
+        doors=("segops.composition", "segops.plugins.admin", *UTILS),
+        inside=("segops.environment", *CORE),
+        third_party=("msgspec",),
     ),
     "segops.async_admin": Rule(doors=("segops.plugins.admin",), inside=("segops.admin", *CORE)),
     "segops.environment": Rule(third_party=("msgspec",)),
     "segops.__pyinstaller": Rule(third_party=("PyInstaller",)),
     "segops.__main__": Rule(inside=("segops.cli.program",)),
-    "segops.composition": Rule(
-        inside=("segops.environment", "segops.delivery.log", *CORE), third_party=("msgspec", "pluggy")
-    ),
+    "segops.composition": Rule(doors=UTILS, inside=("segops.environment", *CORE), third_party=("msgspec", "pluggy")),
     "segops.composition.built_in": Rule(  # imports all that is built in
-        inside=(
-            *(f"segops.{name}" for name in ("cli", "composition", "demo", "devserver", "emulator", "environment")),
-            *("segops.delivery.log", "segops.plugins", "segops.spool", "segops.transports", *CORE),
+        inside=tuple(
+            f"segops.{name}" for name in ("cli", "demo", "devserver", "emulator", "plugins", "spool", "transports")
         ),
-        third_party=("msgspec",),
     ),
     # Contracts, and the engine.
     "segops.core": Rule(third_party=("msgspec", "pluggy")),
     "segops.utils": Rule(inside=CORE, third_party=("msgspec",)),
+    "segops.utils.logger": Rule(third_party=("structlog",)),
     "segops.delivery": Rule(inside=SHARED, third_party=("msgspec",)),
-    "segops.delivery.log": Rule(inside=CORE, third_party=("structlog",)),
     "segops.delivery.hosts": Rule(inside=CORE, third_party=("uwsgidecorators",)),
     # What is built in uses what a third party's plugin uses: the front door of the core; and never each other.
     "segops.transports": Rule(doors=SHARED, third_party=("msgspec",)),
@@ -93,6 +93,7 @@ RULES = {
     "segops.plugins.ai_referrer": Rule(doors=SHARED, third_party=("msgspec",)),
     # Requests carry values as payloads do: delivery encodes them.
     "segops.plugins.admin": Rule(doors=(*SHARED, "segops.delivery"), third_party=("msgspec",)),
+    "segops.plugins.logging": Rule(doors=SHARED),
     "segops.plugins.otel": Rule(doors=SHARED, third_party=("opentelemetry",)),
     "segops.emulator": Rule(doors=SHARED, third_party=("msgspec", "re2")),  # re2: the extra `dev`
     "segops.emulator.segments.exports": Rule(inside=("segops.emulator",), third_party=("msgspec", "pyarrow")),
@@ -105,7 +106,7 @@ RULES = {
         doors=(*PUBLIC, "segops.environment", "segops.cli.terminal"), inside=("segops.spool",), third_party=("msgspec",)
     ),
     "segops.signing": Rule(doors=CORE),
-    "segops.webhooks": Rule(doors=CORE, third_party=("msgspec",)),
+    "segops.webhooks": Rule(inside=CORE, third_party=("msgspec",)),
     "segops.testing": Rule(doors=PUBLIC, third_party=("msgspec", "pytest")),
     # Programs.
     "segops.demo": Rule(doors=(*PUBLIC, "segops.cli.terminal"), third_party=("msgspec",)),
@@ -115,8 +116,8 @@ RULES = {
         third_party=("h11", "msgspec", "starlette", "uvicorn"),  # the extra `dev`; h11 comes with uvicorn
     ),
     "segops.cli": Rule(
-        doors=(*PUBLIC, "segops.delivery", "segops.transports.http"),
-        inside=COMPOSITION,
+        doors=(*PUBLIC, "segops.composition", "segops.delivery", "segops.transports.http"),
+        inside=("segops.environment",),
         third_party=("msgspec", "rich"),  # the extra `cli`
     ),
 }
@@ -192,7 +193,8 @@ def may_import(part: str, origin: str, name: str | None) -> bool:
     if top != "segops":
         # _typeshed exists for type checkers only
         return top in sys.stdlib_module_names or top in (*rule.third_party, "_typeshed")
-    if any(is_in(origin, tree) for tree in (part, *rule.inside)):
+    module = f"{origin}.{name}" if f"{origin}.{name}" in SOURCES else origin
+    if any(is_in(origin, tree) or is_in(module, tree) for tree in (part, *rule.inside)):
         return True
     return origin in rule.doors and name is not None and is_public(origin, name)
 
@@ -207,7 +209,7 @@ def is_public(origin: str, name: str) -> bool:
 def test_every_module_has_a_rule() -> None:
     assert [module for module in SOURCES if rule_of(module) is None] == []
     assert rule_of("segops.no_such_part") is None
-    assert rule_of("segops.delivery.log") == "segops.delivery.log"
+    assert rule_of("segops.utils.logger") == "segops.utils.logger"
     assert rule_of("segops.core.logs") == "segops.core"
     assert len(SOURCES) > 40
 

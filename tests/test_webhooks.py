@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segops.core import SegOpsError, SegOpsWebhookError
+from segops import SegOpsWebhookError
+from segops.core import SegOpsError
 from segops.webhooks import WebhookEvent, parse_webhook, verify_webhook
 
 SECRET = "whsec_test"

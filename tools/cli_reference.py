@@ -12,7 +12,7 @@ from pathlib import Path
 
 from segops.cli.namespaces import namespace_commands
 from segops.cli.tree import Node, grow
-from segops.composition.built_in import BUILT_IN_PLUGINS
+from segops.composition import BUILT_IN_PLUGINS
 from segops.core import Command
 from segops.plugins.admin import load_resources
 

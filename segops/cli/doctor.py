@@ -11,7 +11,7 @@ from segops.cli.findings import Finding
 from segops.cli.output import Output, add_output_flags
 from segops.cli.plugin_cost import check_plugins
 from segops.cli.server_check import check_server, check_tls
-from segops.composition.built_in import describe_conflict, load_plugins, open_transport
+from segops.composition import describe_conflict, load_plugins, open_transport
 from segops.core import Transport
 from segops.delivery import IS_COMPILED
 from segops.environment import describe_unknown_variables, read_environment

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from segops.cli.findings import Finding
-from segops.composition.built_in import load_plugins, take_inventory
+from segops.composition import load_plugins, take_inventory
 from segops.core import Enricher, Event
 
 _ROUNDS = 200
@@ -57,7 +57,7 @@ def _module_of(implementation: object) -> str:
 def _import_times(modules: Iterable[str]) -> dict[str, float]:
     """Return the milliseconds that each module takes to load, in a process that has loaded segops and nothing else."""
     lines = [f"with suppress(Exception):\n    import {module}" for module in modules]
-    program = "\n".join(["import segops.composition.built_in", "from contextlib import suppress", *lines])
+    program = "\n".join(["import segops.composition", "from contextlib import suppress", *lines])
     command = [sys.executable, "-X", "importtime", "-c", program]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)  # noqa: S603 - our own words

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from segops.cli.terminal import is_terminal, write
-from segops.composition.built_in import Entry, Inventory, take_inventory
+from segops.composition import Entry, Inventory, take_inventory
 from segops.core import Command, hookimpl
 from segops.utils import escape, format_json
 

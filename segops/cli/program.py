@@ -21,7 +21,7 @@ from functools import partial
 from segops import __version__
 from segops.cli.parser import Parser
 from segops.cli.terminal import close_broken_streams, open_missing_streams, tell, writing
-from segops.composition.built_in import load_plugins
+from segops.composition import load_plugins
 from segops.core import (
     Command,
     SegOpsApiError,

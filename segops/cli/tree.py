@@ -9,7 +9,7 @@ import msgspec
 
 from segops.cli.namespaces import namespace_commands
 from segops.cli.parser import VerbParser
-from segops.composition.built_in import load_plugins
+from segops.composition import load_plugins
 from segops.core import Command
 
 

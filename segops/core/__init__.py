@@ -1,4 +1,7 @@
-"""The front door for plugin authors: everything that a plugin may build on."""
+"""The contracts that plugins build on: events, hooks, transports, spools, retries, and errors.
+
+docs/plugins.md is the guide.
+"""
 
 from segops.core.batch import Batch, Claim
 from segops.core.errors import (
@@ -24,11 +27,9 @@ from segops.core.errors import (
     SegOpsSpoolError,
     SegOpsTimeoutError,
     SegOpsTransportError,
-    SegOpsWebhookError,
     api_error,
-    needs_modules,
 )
-from segops.core.events import CONTEXT_IDENTIFIED, PAGE_VIEWED, Context, Event, PageView, UserContext
+from segops.core.events import CONTEXT_IDENTIFIED, PAGE_VIEWED, Event
 from segops.core.hookspecs import Command, Enrich, Enricher, Observer, hookimpl
 from segops.core.http import (
     BATCH_PATH,
@@ -40,11 +41,12 @@ from segops.core.http import (
     Transport,
     TransportFactory,
 )
-from segops.core.options import Limits, check_number
-from segops.core.retry import Action, Backoff, Clock, RetryPolicy, admin_action, event_action, monotonic, retry_after
-from segops.core.spool import OpenSpool, Spool, SpoolListener
+from segops.core.options import Limits
+from segops.core.retry import Action, Backoff, Clock, RetryPolicy, admin_action, event_action, retry_after
+from segops.core.spool import ADOPTED, Identity, Spool, SpoolContext, SpoolFactory, SpoolListener, StoredBatch
 
 __all__ = [
+    "ADOPTED",
     "BATCH_PATH",
     "CONTEXT_IDENTIFIED",
     "DROP_REASONS",
@@ -58,15 +60,13 @@ __all__ = [
     "Claim",
     "Clock",
     "Command",
-    "Context",
     "DropReason",
     "Enrich",
     "Enricher",
     "Event",
+    "Identity",
     "Limits",
     "Observer",
-    "OpenSpool",
-    "PageView",
     "Request",
     "Response",
     "RetryPolicy",
@@ -90,18 +90,21 @@ __all__ = [
     "SegOpsSpoolError",
     "SegOpsTimeoutError",
     "SegOpsTransportError",
-    "SegOpsWebhookError",
     "Spool",
+    "SpoolContext",
+    "SpoolFactory",
     "SpoolListener",
+    "StoredBatch",
     "Transport",
     "TransportFactory",
-    "UserContext",
     "admin_action",
     "api_error",
-    "check_number",
     "event_action",
     "hookimpl",
-    "monotonic",
-    "needs_modules",
     "retry_after",
 ]
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return sorted(__all__)

@@ -27,9 +27,7 @@ No message, attribute or repr of these holds a key, a token, a signature or a pa
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -186,30 +184,6 @@ class SegOpsServerError(SegOpsApiError):
 
 class SegOpsResponseError(SegOpsApiError):
     """2xx, but the body is not what the endpoint is documented to send."""
-
-
-@contextmanager
-def needs_modules(what: str, *, extra: str | None = None) -> Iterator[None]:
-    """Import what `what` needs within the block: a Python may be built without some modules of its library.
-
-    Args:
-        what: What needs the modules; it opens the message of the error.
-        extra: The extra of this distribution that brings those that are not in the standard library.
-
-    Raises:
-        SegOpsConfigError: One of them cannot be imported.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        name = error.name or ""
-        if name.partition(".")[0] in sys.stdlib_module_names:
-            remedy = "use a Python that is built with it"
-        else:
-            remedy = f"run pip install 'segops-sdk{f'[{extra}]' if extra else ''}'"
-        raise SegOpsConfigError(
-            f"{what} needs the module {name.lstrip('_')!r}, which this Python does not have: {remedy}"
-        ) from error
 
 
 _BY_STATUS: dict[int, type[SegOpsApiError]] = {

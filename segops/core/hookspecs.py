@@ -1,6 +1,6 @@
-"""The hooks: what a plugin can add.
+"""The hooks that a plugin can implement.
 
-Each client calls each hook once, when it is made, and freezes what it got; nothing here runs per event.
+Each client calls each hook once, when it is made, and keeps the result.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pluggy
 from segops.core.errors import DropReason, SegOpsPluginError
 from segops.core.events import Event
 from segops.core.http import TransportFactory
+from segops.core.spool import SpoolFactory
 
 if TYPE_CHECKING:
     import argparse
@@ -24,19 +25,19 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 Enrich = Callable[[Event], "Event | Iterable[Event] | None"]
-"""Looks at one event and returns what is to be sent in its place.
+"""Takes one event and returns what to send in its place.
 
-The event itself (changed or not), None to drop it, or several events in the order in which they are to be sent.
-`event.payload` is a dict of its own that may be changed at the top level.
+That is the event itself (changed or not), None to drop it, or several events in the order in which to send them. It may
+change `event.payload` at the top level.
 """
 
 
 class Enricher(msgspec.Struct, frozen=True, kw_only=True):
-    """An enrichment and the events that it wants.
+    """A function that changes, drops, or adds events, and the event types that it is called for.
 
     Attributes:
-        name: How it is named in reports and in `segops plugins`.
-        event_types: The event types that it is called for; None for all. Events of other types cost it nothing.
+        name: Shown in errors and by `segops plugins`.
+        event_types: The event types that it is called for; None for all.
         enrich: The function, called on the thread that tracks. It must be quick and do no I/O.
 
     Raises:
@@ -48,27 +49,37 @@ class Enricher(msgspec.Struct, frozen=True, kw_only=True):
     enrich: Enrich
 
     def __post_init__(self) -> None:
-        wants = self.event_types
-        if wants is not None and not (isinstance(wants, frozenset) and all(isinstance(kind, str) for kind in wants)):
-            raise SegOpsPluginError(f"event_types of enricher {self.name!r} is no frozenset of text, and not None")
+        types = self.event_types
+        if types is not None and not (isinstance(types, frozenset) and all(isinstance(name, str) for name in types)):
+            raise SegOpsPluginError(
+                f"enricher {self.name!r}: event_types must be a frozenset of str or None, got {type(types).__name__}"
+            )
         if not callable(self.enrich):
-            raise SegOpsPluginError(f"enrich of enricher {self.name!r} is a {type(self.enrich).__name__}, no function")
+            raise SegOpsPluginError(
+                f"enricher {self.name!r}: enrich must be callable, got {type(self.enrich).__name__}"
+            )
 
 
 class Observer:
-    """Hears what became of events; override what is of interest.
+    """Gets what happened to events; override the methods you need.
 
-    Called off the caller's thread, never under a lock, and never twice for the same event.
+    Called on the thread that sends, never under a lock, and once for each event.
     """
 
     def on_delivered(self, count: int, seconds: float) -> None:
-        """`count` events were taken by the server, by a request that took `seconds`."""
+        """The server accepted `count` events in one request that took `seconds`."""
 
     def on_retry(self, error: Exception, delay: float) -> None:
-        """A request failed; the next one follows in `delay` seconds."""
+        """A request failed; the next attempt follows in `delay` seconds."""
 
     def on_drop(self, reason: DropReason, count: int) -> None:
         """`count` events were dropped."""
+
+    def on_error(self, error: Exception) -> None:
+        """Something failed: a request, an event, a plugin, or the spool.
+
+        For a request that will be repeated, it follows `on_retry` with the same error.
+        """
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +100,13 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 @hookspec
 def segops_register_transports() -> Mapping[str, TransportFactory]:
-    """Return transports by URL scheme, in lower case and without the colon."""
+    """Return functions that make transports, by URL scheme, in lower case and without the colon."""
+    raise NotImplementedError
+
+
+@hookspec
+def segops_register_spools() -> Mapping[str, SpoolFactory]:
+    """Return functions that make spools, by URL scheme, in lower case and without the colon."""
     raise NotImplementedError
 
 

@@ -303,7 +303,6 @@ class Dispatcher:
         self._held = False
         delay = self._backoff.failed(after)
         self.paused_until = self._clock.monotonic() + delay
-        self._notifier.error(error)
         self._notifier.retry(error, delay)
         self._requeue(batch, error)
 

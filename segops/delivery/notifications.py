@@ -1,4 +1,4 @@
-"""Tells the host what happened: the log, `on_error` and observers, off the caller's thread and under no lock."""
+"""Dispatch notifications to observers without blocking application threads and under no lock."""
 
 from __future__ import annotations
 
@@ -8,26 +8,34 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from segops.core.errors import DropReason, SegOpsApiError, SegOpsError, SegOpsEventError
+from segops.core.errors import DropReason, SegOpsPluginError
 from segops.core.hookspecs import Observer
-from segops.core.retry import Clock
 from segops.delivery.ledger import Ledger
-from segops.delivery.log import is_set_up, warn
 from segops.delivery.queue import EventQueue
 from segops.utils.concurrency import Bell
 
 OnError = Callable[[Exception], None]
 
-_KEPT_ERRORS = 1000
-_LOG_EVERY = 60.0
+_MAX_ERRORS = 1000
+
+
+class ErrorCallback(Observer):
+    """Passes each error to the application's `on_error`."""
+
+    name = "on_error"
+
+    def __init__(self, on_error: OnError) -> None:
+        self._on_error = on_error
+
+    def on_error(self, error: Exception) -> None:
+        """Call it."""
+        self._on_error(error)
 
 
 class Notifier:
-    """Collects what happened from any thread and tells it when the worker asks it to.
+    """Collects notifications from any thread and dispatches them when the worker asks for it.
 
-    Each error is passed to `on_error`; the log gets one line per kind of error and minute, unless there is an
-    `on_error` and the line would only be printed on stderr. Errors beyond the newest thousand that wait to be told are
-    only counted; the counts given to observers stay exact.
+    Only the newest 1,000 errors that wait for dispatch are kept. The counts that observers get are exact.
 
     Attributes:
         rounds_begun: Dispatch rounds that have begun.
@@ -35,18 +43,13 @@ class Notifier:
         dispatched: Rung after each round.
     """
 
-    def __init__(
-        self, ledger: Ledger, queue: EventQueue, on_error: OnError | None, observers: Sequence[Observer], clock: Clock
-    ) -> None:
+    def __init__(self, ledger: Ledger, queue: EventQueue, observers: Sequence[Observer]) -> None:
         self._ledger = ledger
         self._queue = queue
-        self._on_error = on_error
         self._observers = observers
-        self._clock = clock
-        self._errors: deque[Exception] = deque(maxlen=_KEPT_ERRORS)
+        self._errors: deque[Exception] = deque(maxlen=_MAX_ERRORS)
         self._notices: deque[Callable[[Observer], None]] = deque()
         self._reported_drops: dict[DropReason, int] = {}
-        self._logged: dict[str, tuple[float, int]] = {}
         self._lock = threading.Lock()
         self._dispatching_thread: int | None = None
         self.rounds_begun = 0
@@ -54,35 +57,35 @@ class Notifier:
         self.dispatched = Bell()
 
     def error(self, error: Exception) -> bool:
-        """Note an error and say whether it is the first that waits to be told; takes no lock.
+        """Note an error and return whether it is the first in the queue; takes no lock.
 
-        One that comes from the report of another is not told in its turn: that would never end.
+        An error that an observer causes is not dispatched to observers, which would cause it again.
         """
-        self._ledger.last_error = f"{type(error).__name__}: {error}"
+        self._note_last(error)
         if self.is_dispatching():
             return False
         self._errors.append(error)
         return len(self._errors) == 1
 
     def delivered(self, count: int, seconds: float) -> None:
-        """Note a request that the server took."""
-        if self._observers:
-            self._notices.append(lambda observer: observer.on_delivered(count, seconds))
+        """Note a request that the server accepted."""
+        self._notices.append(lambda observer: observer.on_delivered(count, seconds))
 
     def retry(self, error: Exception, delay: float) -> None:
-        """Note a request that failed and will be repeated."""
-        if self._observers:
-            self._notices.append(lambda observer: observer.on_retry(error, delay))
+        """Note a request that failed and will be repeated; observers get `on_retry`, then `on_error`."""
+        self._note_last(error)
+        self._notices.append(lambda observer: observer.on_retry(error, delay))
+        self._notices.append(lambda observer: observer.on_error(error))
 
     def is_dispatching(self) -> bool:
-        """Tell whether this very thread is inside `tell`, so that whatever it tracks came from our own report."""
+        """Return whether the current thread is inside `dispatch`, called from an observer."""
         return self._dispatching_thread is not None and self._dispatching_thread == threading.get_ident()
 
     def dispatch(self) -> None:
-        """Pass on all that was noted. Whatever the host's code raises stays here.
+        """Pass everything noted so far to the observers. Exceptions that they raise stay here.
 
-        Once the interpreter is finalizing nobody is told: a lock of the log, or of the host, may be held by a thread
-        that does not run any more.
+        Does nothing once the interpreter is finalizing: a thread that no longer runs may hold a lock of the log or of
+        the application.
         """
         if sys.is_finalizing() or not self._lock.acquire(blocking=False):
             return
@@ -99,68 +102,48 @@ class Notifier:
             self.dispatched.ring()
 
     def _dispatch_round(self) -> None:
-        """Pass on what was noted before it began; whoever waits for that does not wait for what comes meanwhile."""
+        """Pass on what was noted before the round began, so that nobody waits for what is noted meanwhile."""
         self.rounds_begun += 1
-        for _ in range(len(self._errors)):
-            self._dispatch_error(self._errors.popleft())
         for _ in range(len(self._notices)):
-            self._observe(self._notices.popleft())
-        self._dispatch_drops()
+            self._notify(self._notices.popleft())
+        for _ in range(len(self._errors)):
+            error = self._errors.popleft()
+            self._notify(lambda observer, error=error: observer.on_error(error))  # type: ignore[misc]
+        self._notify_drops()
         self.rounds_ended = self.rounds_begun
         self.dispatched.ring()
 
-    def _dispatch_error(self, error: Exception) -> None:
-        if self._on_error is None or is_set_up():
-            self._log(error)
-        if self._on_error is not None:
-            try:
-                self._on_error(error)
-            except Exception as raised:  # noqa: BLE001 - the host's code may raise anything
-                self._log(_without_text(raised), "on_error raised")
-
-    def _dispatch_drops(self) -> None:
-        if not self._observers:
-            return
+    def _notify_drops(self) -> None:
         for reason, count in self._ledger.dropped().items():
-            news = count - self._reported_drops.get(reason, 0)
+            fresh = count - self._reported_drops.get(reason, 0)
             self._reported_drops[reason] = count
-            if news:
-                self._observe(lambda observer, reason=reason, news=news: observer.on_drop(reason, news))  # type: ignore[misc]
+            if fresh:
+                self._notify(lambda observer, reason=reason, fresh=fresh: observer.on_drop(reason, fresh))  # type: ignore[misc]
 
-    def _observe(self, notice: Callable[[Observer], None]) -> None:
+    def _notify(self, notice: Callable[[Observer], None]) -> None:
         for observer in self._observers:
             try:
                 notice(observer)
-            except Exception as raised:  # noqa: BLE001 - the host's code may raise anything
-                self._log(_without_text(raised), f"observer {type(observer).__name__} raised")
+            except Exception as raised:  # noqa: BLE001 - third-party code may raise anything
+                self._report(observer, raised)
 
-    def _log(self, error: Exception, message: str = "segops") -> None:
-        kind = _kind(error)
-        now = self._clock.monotonic()
-        since, silent = self._logged.get(kind, (-_LOG_EVERY, 0))
-        if now - since < _LOG_EVERY:
-            self._logged[kind] = (since, silent + 1)
-            return
-        self._logged[kind] = (now, 0)
-        fields: dict[str, object] = {"kind": kind, "error": str(error)}
-        if silent:
-            fields["more_since_last_line"] = silent
-        with contextlib.suppress(Exception):  # a broken log handler cannot be reported: there is no log
-            warn(message, **fields)
+    def _report(self, failed: Observer, raised: Exception) -> None:
+        """Tell the other observers what one of them raised."""
+        error = _failure_of(failed, raised)
+        for observer in self._observers:
+            if observer is not failed:
+                with contextlib.suppress(Exception):  # a failure to report a failure goes nowhere
+                    observer.on_error(error)
+
+    def _note_last(self, error: Exception) -> None:
+        self._ledger.last_error = f"{type(error).__name__}: {error}"
 
 
-def _without_text(raised: Exception) -> Exception:
-    """Return an error that says what the host's code raised, and where: the text may hold what it was told."""
+def _failure_of(observer: Observer, raised: Exception) -> SegOpsPluginError:
+    """Return an error that says what was raised and where, but not its text, which may quote an event."""
     trace = raised.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     where = "" if trace is None else f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-    return SegOpsError(f"{type(raised).__name__} was raised{where}")
-
-
-def _kind(error: Exception) -> str:
-    if isinstance(error, SegOpsEventError):
-        return f"dropped: {error.reason}"
-    if isinstance(error, SegOpsApiError):
-        return f"{type(error).__name__} {error.status}"
-    return type(error).__name__
+    who = "on_error" if isinstance(observer, ErrorCallback) else f"observer {type(observer).__name__}"
+    return SegOpsPluginError(f"{who} failed: {type(raised).__name__} was raised{where}")

@@ -12,11 +12,11 @@ from segops.core.hookspecs import Observer
 from segops.core.http import Transport
 from segops.core.options import Limits
 from segops.core.retry import Clock, RetryPolicy, reads_machine
-from segops.core.spool import OpenSpool
+from segops.core.spool import Spool, SpoolContext
 from segops.delivery.dispatcher import Dispatcher
 from segops.delivery.keys import ApiKey
 from segops.delivery.ledger import Ledger
-from segops.delivery.notifications import Notifier, OnError
+from segops.delivery.notifications import Notifier
 from segops.delivery.queue import make_queue
 from segops.delivery.spool_accounts import LedgerSpoolListener
 from segops.delivery.timing import Timing
@@ -39,9 +39,9 @@ class PipelineConfig(msgspec.Struct, frozen=True, kw_only=True):
     retry: RetryPolicy
     clock: Clock
     worker: WorkerKind
-    on_error: OnError | None
     observers: Sequence[Observer]
-    open_spool: OpenSpool | None
+    spool: Spool | None
+    always_spool: bool
 
 
 class Pipeline:
@@ -68,8 +68,7 @@ class Pipeline:
         event_types = plan.event_types if reads_machine(plan.clock) else None
         self.queue = make_queue(plan.limits, batch=plan.timing.batch, event_types=event_types, owned=self.has_owners)
         self.ledger = Ledger(self.queue, plan.clock)
-        self.notifier = Notifier(self.ledger, self.queue, plan.on_error, plan.observers, plan.clock)
-        accounts = LedgerSpoolListener(self.ledger, self.notifier)
+        self.notifier = Notifier(self.ledger, self.queue, plan.observers)
         self.dispatcher = Dispatcher(
             ledger=self.ledger,
             transport=plan.transport,
@@ -79,7 +78,7 @@ class Pipeline:
             limits=plan.limits,
             retry=plan.retry,
             clock=plan.clock,
-            spool=plan.open_spool(accounts, plan.clock) if plan.open_spool else None,
+            spool=None if plan.spool is None else plan.spool.open(self._spool_context(plan)),
         )
         kind = InlineWorker if plan.worker == "inline" else ThreadWorker
         self.worker: Worker = kind(
@@ -93,6 +92,15 @@ class Pipeline:
         self.queue.wake = self.worker.wake
         if self.dispatcher.has_backlog():
             self.worker.wake()
+
+    def _spool_context(self, plan: PipelineConfig) -> SpoolContext:
+        return SpoolContext(
+            listener=LedgerSpoolListener(self.ledger, self.notifier),
+            clock=plan.clock,
+            limits=plan.limits,
+            always=plan.always_spool,
+            is_public=self.has_owners,
+        )
 
     def start_closing(self, timeout: float) -> bool:
         """Take `closing` and say whether that worked; another thread may be at it for longer than `timeout` seconds.

@@ -11,8 +11,8 @@ from typing import Protocol
 from segops.core.retry import monotonic
 from segops.delivery import signals
 from segops.delivery.hosts import stops_threads, tell_of_exit, tell_of_fork
-from segops.delivery.log import warn
 from segops.utils.concurrency import start_thread
+from segops.utils.logger import log
 
 
 class Closeable(Protocol):
@@ -42,8 +42,11 @@ _forking_threads: list[threading.Thread] = []
 def watch(closeable: Closeable) -> None:
     """Watch it until it is closed; it is kept alive until then, with the events that it holds."""
     if stops_threads() and not _watched:
-        warn(
-            "uWSGI runs without enable-threads: events are sent only while a request is served, by flush() and at exit"
+        log(
+            "warning",
+            "segops.process.threads_disabled",
+            error="uWSGI runs without enable-threads, so events are sent only while a request is served, by flush(), "
+            "and at exit: set enable-threads",
         )
     _watched.add(closeable)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segops.core import Command, hookimpl, needs_modules
+from segops.core import Command, hookimpl
+from segops.utils import needs_modules
 
 if TYPE_CHECKING:
     import argparse

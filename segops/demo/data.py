@@ -11,7 +11,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segops.core import Event, PageView, SegOpsConfigError
+from segops import PageView
+from segops.core import Event, SegOpsConfigError
 from segops.utils import decode_text
 
 if TYPE_CHECKING:

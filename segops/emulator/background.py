@@ -6,8 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from segops.core import monotonic
-from segops.utils import ForkLock, runs, start_thread
+from segops.utils import ForkLock, monotonic, runs, start_thread
 
 _log = logging.getLogger("segops.emulator")
 

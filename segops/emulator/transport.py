@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from segops.core import (
-    Request,
-    Response,
-    SegOpsConfigError,
-    SegOpsTimeoutError,
-    SegOpsTransportError,
-    Transport,
-    monotonic,
-)
+from segops.core import Request, Response, SegOpsConfigError, SegOpsTimeoutError, SegOpsTransportError, Transport
 from segops.emulator.service import LocalSegOps
-from segops.utils import expand_home, parse_local_url
+from segops.utils import expand_home, monotonic, parse_local_url
 
 _EXAMPLE = "local: or local:///absolute/path/segops.db"
 

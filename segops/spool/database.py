@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from segops.core import SegOpsConfigError, monotonic
+from segops.core import SegOpsConfigError
 from segops.spool.files import Lock, create
 from segops.spool.record import COLUMNS, Record
 from segops.spool.salvage import PAGE, salvage
+from segops.utils import monotonic
 
 APPLICATION_ID = 0x5E60_0900
 VERSION = 1

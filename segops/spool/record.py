@@ -6,12 +6,9 @@ from zlib import crc32
 
 import msgspec
 
-from segops.core import Batch, Claim, UserContext
+from segops.core import Batch, Claim, Identity, StoredBatch
 
 COLUMNS = "place, key, path, owner, events, created_at, checksum, lease, position, attempts, body"
-
-ADOPTED = -1
-"""The position of a batch that another process stored."""
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True):
@@ -65,11 +62,10 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
         """
         if not self.is_sound:
             raise ValueError(f"the batch at place {self.place} is not what was stored")
-        batch = Batch.of(self.body.split(b"\n"), self.position, self.path)
-        if self.owner is not None:
-            batch.claim = _read_claim(self.owner)
-            batch.owner = UserContext(*batch.claim[:2])
-        return msgspec.structs.replace(batch, key=self.key, attempts=self.attempts, row=self.place)
+        body = Batch.of(self.body.split(b"\n"), self.position, self.path).body
+        identity = None if self.owner is None else msgspec.json.decode(self.owner, type=Identity)
+        stored = StoredBatch(self.key, self.path, self.events, body, self.attempts, identity)
+        return stored.batch(start=self.position, row=self.place)
 
 
 def record_of(batch: Batch, *, place: int, lease: str, now: float) -> Record:
@@ -80,20 +76,9 @@ def record_of(batch: Batch, *, place: int, lease: str, now: float) -> Record:
     return msgspec.structs.replace(row, checksum=_checksum(row))
 
 
-class _Owner(msgspec.Struct, frozen=True, omit_defaults=True):
-    user_id: str | None = None
-    anonymous_id: str | None = None
-    proof: str | None = None
-
-
 def owner_text(claim: Claim) -> str:
-    """Return who an owner is as JSON, the same text for the same claim."""
-    return msgspec.json.encode(_Owner(*claim)).decode()
-
-
-def _read_claim(text: str) -> Claim:
-    owner = msgspec.json.decode(text, type=_Owner)
-    return owner.user_id, owner.anonymous_id, owner.proof
+    """Return a claim as JSON, always the same text for the same claim."""
+    return msgspec.json.encode(Identity(*claim)).decode()
 
 
 def read_row(row: tuple[object, ...]) -> Record | None:

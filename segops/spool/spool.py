@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sqlite3
 import weakref
@@ -9,12 +10,12 @@ from collections.abc import Callable, Collection, Generator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from segops.core import Batch, Claim, Clock, Limits, SegOpsError, SegOpsSpoolError, SpoolListener, monotonic
+from segops.core import ADOPTED, Batch, Claim, SegOpsError, SegOpsSpoolError, Spool, SpoolContext
 from segops.spool.database import BUSY_SECONDS, Haste, is_damage
-from segops.spool.files import Lock
-from segops.spool.record import ADOPTED, owner_text
+from segops.spool.files import Lock, check_path
+from segops.spool.record import owner_text
 from segops.spool.store import Adopted, Store
-from segops.utils import ForkLock
+from segops.utils import ForkLock, absolute_path, monotonic, parse_local_url
 
 _T = TypeVar("_T")
 
@@ -37,30 +38,42 @@ _spools: weakref.WeakSet[DiskSpool] = weakref.WeakSet()
 _forking: list[list[DiskSpool]] = []
 
 
-class DiskSpool:
-    """Keeps batches in an SQLite file until the server takes them.
+class DiskSpool(Spool):
+    """Keeps batches in an SQLite file until the server accepts them.
 
     Several processes may share a file. Each holds its own batches under a lease that ends with the process, and takes
-    over what was left by those that are gone.
+    over the batches of processes that are gone.
 
     Args:
         path: The file.
-        accounts: Is told what comes and goes.
-        clock: The clocks.
-        limits: How much it keeps, and for how long.
-        always: Whether batches are stored before they are sent, rather than when they cannot be.
-        owned: Whether the client has a public key: batches that others left for a key of the other kind are left alone.
+
+    Raises:
+        SegOpsConfigError: `path` is not a path, or the file or its directory is open to others or a symbolic link.
     """
 
-    def __init__(
-        self, path: Path, accounts: SpoolListener, clock: Clock, *, limits: Limits, always: bool, owned: bool
-    ) -> None:
-        self.always = always
-        self._path = path
-        self._limits = limits
-        self._owned = owned
-        self._accounts = accounts
-        self._clock = clock
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(absolute_path("spool", path))
+        check_path(self._path)
+        self._start()
+
+    @classmethod
+    def from_url(cls, url: str) -> DiskSpool:
+        """Return the spool for a URL such as "file:///var/lib/shop/segops/spool.db".
+
+        Raises:
+            SegOpsConfigError: The URL does not name a file on this machine, or the path is refused as above.
+        """
+        return cls(parse_local_url(url, example="file:///var/lib/shop/spool.db", has_path=True).path)
+
+    def open(self, context: SpoolContext) -> DiskSpool:
+        """Return a spool with its own lease on the same file."""
+        opened = copy.copy(self)
+        opened._start()  # noqa: SLF001 - one of this class
+        opened.context = context
+        _spools.add(opened)
+        return opened
+
+    def _start(self) -> None:
         self._store: Store | None = None
         self._lease: Lock | None = None
         self._held = 0  # events in rows of ours, those on their way included
@@ -76,7 +89,6 @@ class DiskSpool:
         self._was_tried = False
         self._is_failing = False
         self._is_closed = False
-        _spools.add(self)
 
     def keep(self, batches: Sequence[Batch]) -> None:
         """Store batches; one that is stored gets its row. Those that have one already were sent in vain."""
@@ -121,7 +133,7 @@ class DiskSpool:
         """Take over a piece of what processes left that are gone, for some milliseconds at most."""
         if self._haste.is_hurried or (self._store is None and not self._is_there()):
             return
-        if self._store is None or self.is_busy() or self._clock.monotonic() >= self._look_at:
+        if self._store is None or self.is_busy() or self.context.clock.monotonic() >= self._look_at:
             self._try(self._advance, None)
 
     def is_busy(self) -> bool:
@@ -169,7 +181,7 @@ class DiskSpool:
             patience: Seconds to wait for other processes. Default: few, if events can be sent from memory meanwhile.
         """
         with _lock:
-            if self._is_closed or self._clock.monotonic() < self._suspended_until:
+            if self._is_closed or self.context.clock.monotonic() < self._suspended_until:
                 return otherwise
             self._was_tried = True
             self._is_broken_off = False
@@ -195,7 +207,7 @@ class DiskSpool:
 
     def _put_off(self, error: Exception) -> None:
         """Leave the file alone: not at all after an interruption, shortly if others have it, else for a while."""
-        now = self._clock.monotonic()
+        now = self.context.clock.monotonic()
         if "interrupted" in str(error):
             return
         if "locked" in str(error) and not self.always:
@@ -207,7 +219,7 @@ class DiskSpool:
 
     def _suspend(self, error: Exception) -> None:
         self._forget_store()
-        self._suspended_until = self._clock.monotonic() + _LOOK_EVERY
+        self._suspended_until = self.context.clock.monotonic() + _LOOK_EVERY
         if self._is_failing:
             return
         self._is_failing = True
@@ -215,7 +227,7 @@ class DiskSpool:
             error = SegOpsSpoolError(
                 f"the spool {str(self._path)!r} cannot be used ({error}): events wait in memory until it can"
             )
-        self._accounts.failed(error)
+        self.context.listener.failed(error)
 
     def _forget_store(self) -> None:
         self._stop_adoption()
@@ -252,18 +264,20 @@ class DiskSpool:
         if known and not self._haste.is_hurried:
             self._audit(store)
         if store.repair is not None:
-            self._accounts.failed(SegOpsSpoolError(f"the spool {str(self._path)!r} was bad: {store.repair.describe()}"))
+            self.context.listener.failed(
+                SegOpsSpoolError(f"the spool {str(self._path)!r} was bad: {store.repair.describe()}")
+            )
             self._lose_foreign((store.repair.lost or 0) - (known - self._held))
         return store
 
     def _advance(self, store: Store) -> None:
         """Take over some of what others left, and let go of what is too old."""
         if self._adoption is None:
-            self._look_at = self._clock.monotonic() + _LOOK_EVERY
-            self._adoption = store.adoption(owned=self._owned, everywhere=self._is_fresh)
+            self._look_at = self.context.clock.monotonic() + _LOOK_EVERY
+            self._adoption = store.adoption(owned=self.context.is_public, everywhere=self._is_fresh)
         end = monotonic() + _PIECE
         for adopted in self._adoption:
-            self._accounts.adopted(adopted.events - adopted.corrupt)
+            self.context.listener.adopted(adopted.events - adopted.corrupt)
             self._held += adopted.events - adopted.corrupt
             self._lose_foreign(adopted.corrupt)
             if monotonic() > end:
@@ -276,14 +290,14 @@ class DiskSpool:
 
     def _lose_foreign(self, count: int) -> None:
         if count > 0:
-            self._accounts.adopted(count)
-            self._accounts.lost(count, "corrupt", "they were damaged in the spool")
+            self.context.listener.adopted(count)
+            self.context.listener.lost(count, "corrupt", "they were damaged in the spool")
 
     def _keep(self, store: Store, known: Sequence[Batch], fresh: Sequence[Batch]) -> None:
         if known:
             store.note_attempts(known)
         if fresh:
-            for batch, place in zip(fresh, store.put(fresh, self._clock.time()), strict=True):
+            for batch, place in zip(fresh, store.put(fresh, self.context.clock.time()), strict=True):
                 batch.row = place
                 self._held += batch.count
             self._is_failing = False
@@ -321,12 +335,12 @@ class DiskSpool:
             self._done.clear()
 
     def _trim(self, store: Store) -> None:
-        age, most = self._limits.spool_age, self._limits.spool_bytes
-        lost = store.trim(self._out.keys() | self._done, most, self._clock.time() - age)
+        age, most = self.context.limits.spool_age, self.context.limits.spool_bytes
+        lost = store.trim(self._out.keys() | self._done, most, self.context.clock.time() - age)
         if lost:
             self._held -= lost
             hours, size = age / 3600, most / 2**20
-            self._accounts.lost(lost, "undeliverable", f"the spool keeps {size:.0f} MiB for {hours:.0f} h")
+            self.context.listener.lost(lost, "undeliverable", f"the spool keeps {size:.0f} MiB for {hours:.0f} h")
 
     def _audit(self, store: Store) -> None:
         """Count what is there of what should be: whatever happened to the file, this is what was lost."""
@@ -334,7 +348,7 @@ class DiskSpool:
         lost = self._held - sum(self._out.values()) - there
         self._held -= lost
         if lost > 0:
-            self._accounts.lost(lost, "corrupt", "they were damaged in the spool")
+            self.context.listener.lost(lost, "corrupt", "they were damaged in the spool")
 
 
 def _before_fork() -> None:

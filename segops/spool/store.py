@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from segops.core import Batch, monotonic
+from segops.core import ADOPTED, Batch
 from segops.spool import database
 from segops.spool.database import Connection, Haste, count, insert, transaction
 from segops.spool.files import Lock, is_lease, lease_path, leases, new_lease
-from segops.spool.record import ADOPTED, COLUMNS, Record, read_row, record_of
+from segops.spool.record import COLUMNS, Record, read_row, record_of
+from segops.utils import monotonic
 
 _STRIDE = 1024
 """Places left free behind a batch for the parts that it is split into: one of 500 events is halved nine times."""

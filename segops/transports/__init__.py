@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from segops.core import Transport, TransportFactory, hookimpl, needs_modules
+from segops.core import Transport, TransportFactory, hookimpl
+from segops.utils import needs_modules
 
 
 @hookimpl

@@ -20,9 +20,8 @@ from segops.core import (
     SegOpsTimeoutError,
     SegOpsTransportError,
     Transport,
-    monotonic,
 )
-from segops.utils import absolute_path, escape_json, parse_local_url
+from segops.utils import absolute_path, escape_json, monotonic, parse_local_url
 
 if sys.platform != "win32":
     import fcntl

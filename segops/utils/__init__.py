@@ -1,6 +1,10 @@
 """Small helpers on the standard library, for every part but the core."""
 
+from segops.core.options import check_number
+from segops.core.retry import monotonic
 from segops.utils.concurrency import Bell, ForkLock, runs, start_thread
+from segops.utils.logger import Level, is_logging_configured, log
+from segops.utils.modules import needs_modules
 from segops.utils.paths import LocalUrl, absolute_path, expand_home, parse_local_url
 from segops.utils.text import BOM, decode_text, escape, escape_json, find_foreign_encoding, format_json
 
@@ -8,14 +12,20 @@ __all__ = [
     "BOM",
     "Bell",
     "ForkLock",
+    "Level",
     "LocalUrl",
     "absolute_path",
+    "check_number",
     "decode_text",
     "escape",
     "escape_json",
     "expand_home",
     "find_foreign_encoding",
     "format_json",
+    "is_logging_configured",
+    "log",
+    "monotonic",
+    "needs_modules",
     "parse_local_url",
     "runs",
     "start_thread",

@@ -71,9 +71,9 @@ def test_broken_plugins_are_listed_with_the_reason(run: Run, strangers: Stranger
     strangers.add("absent", "import module_that_does_not_exist")
     strangers.add("late", LATE)
     found = listing(run)
-    assert [message.partition(" is not used: ")[0] for message in found["broken"]] == [
-        "plugin 'absent' (absent-dist)",
-        "plugin 'late' (late-dist)",
+    assert [message.partition(": ")[0] for message in found["broken"]] == [
+        "cannot use plugin 'absent' (absent-dist)",
+        "cannot use plugin 'late' (late-dist)",
     ]
     assert "No module named 'module_that_does_not_exist'" in found["broken"][0]
     assert "no pigeons today" in found["broken"][1]

@@ -1,4 +1,4 @@
-"""Plugins given as an argument: the five hooks, their order, and what becomes of broken ones."""
+"""Plugins given as an argument: the hooks, their order, and what becomes of broken ones."""
 
 import argparse
 from collections.abc import Callable, Generator
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from segops import Event, Observer, SegOpsClient, SegOpsConfigError, SegOpsPluginError, hookimpl
-from segops.composition.plugins import Plugins, name_of
-from segops.core import Command, Enricher, Request, Response, Transport
+from segops.composition import Plugins
+from segops.core import Command, Enricher, Request, Response, Spool, Transport
 from segops.transports.memory import MemoryTransport
 from tests.rig.plugins import Enriching, marking
 
@@ -47,11 +47,11 @@ class OldWrapping:
 def test_a_wrapper_is_refused_by_name(plugin: object) -> None:
     with pytest.raises(SegOpsPluginError, match="segops_register_enrichers is a hook wrapper") as caught:
         SegOpsClient("memory:", plugins=[plugin])
-    assert "plugin 'wrapping' (argument) is not used" in str(caught.value)
+    assert "cannot use plugin 'wrapping' (argument): " in str(caught.value)
 
 
 class Everything:
-    """Implements all five hooks and counts how often each is asked."""
+    """Implements all hooks and counts how often each is called."""
 
     name = "everything"
 
@@ -62,6 +62,11 @@ class Everything:
     def segops_register_transports(self) -> dict[str, Callable[[str], Transport]]:
         self.asked.append("transports")
         return {"void": _void}
+
+    @hookimpl
+    def segops_register_spools(self) -> dict[str, Callable[[str], Spool]]:
+        self.asked.append("spools")
+        return {"void": _no_spool}
 
     @hookimpl
     def segops_register_enrichers(self) -> list[Enricher]:
@@ -90,6 +95,10 @@ def _void(url: str) -> Transport:
     return transport
 
 
+def _no_spool(url: str) -> Spool:
+    raise SegOpsConfigError(url)
+
+
 def _configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--loud", action="store_true")
 
@@ -98,10 +107,11 @@ def _run(_arguments: argparse.Namespace) -> int:
     return 0
 
 
-def test_all_five_hooks_are_asked_and_their_answers_kept() -> None:
+def test_all_hooks_are_called_and_their_results_kept() -> None:
     plugin = Everything()
     plugins = plugins_of(plugin)
     assert plugins.transports() == {"void": _void}
+    assert plugins.spools() == {"void": _no_spool}
     assert [enricher.name for enricher in plugins.enrichers()] == ["mark"]
     assert [type(observer) for observer in plugins.observers()] == [Observer]
     assert plugins.resources() == {"coupons": Everything}
@@ -185,10 +195,9 @@ def test_the_later_of_two_plugins_has_a_scheme_that_both_know() -> None:
 
 
 def test_a_plugin_is_called_by_its_name_or_that_of_its_module_or_class() -> None:
-    assert name_of(Everything()) == "everything"
-    assert name_of(argparse) == "argparse"
-    assert name_of(Observer()) == "Observer"
-    assert name_of(Observer) == "Observer"
+    plugins = plugins_of(Everything(), argparse, Observer())
+    assert [plugin.name for plugin in plugins.loaded] == ["everything", "argparse", "Observer"]
+    assert plugins_of(Observer).loaded[0].name == "Observer"
 
 
 def test_a_namespace_a_class_and_a_module_are_plugins_alike() -> None:
@@ -218,7 +227,7 @@ def _enricher(**wrong: Any) -> Callable[[], Enricher]:
     return lambda: Enricher(**{"name": "a", "event_types": None, "enrich": marking("a"), **wrong})
 
 
-class Unspeakable(Exception):  # noqa: N818 - a stranger's name
+class Unspeakable(Exception):  # noqa: N818 - a third party's name
     def __str__(self) -> str:
         raise RuntimeError
 
@@ -229,21 +238,21 @@ class Unspeakable(Exception):  # noqa: N818 - a stranger's name
         ("segops_register_enrichers", RuntimeError("no licence"), "RuntimeError: no licence"),
         ("segops_register_enrichers", Unspeakable(), "Unspeakable"),
         ("segops_register_enrichers", None, "TypeError"),
-        ("segops_register_enrichers", [None], "a NoneType where Enricher is wanted"),
-        ("segops_register_enrichers", [marking("a")], "a function where Enricher is wanted"),
-        ("segops_register_enrichers", [Enricher], "a StructMeta where Enricher is wanted"),
+        ("segops_register_enrichers", [None], "expected Enricher, got NoneType"),
+        ("segops_register_enrichers", [marking("a")], "expected Enricher, got function"),
+        ("segops_register_enrichers", [Enricher], "expected Enricher, got StructMeta"),
         ("segops_register_observers", 7, "TypeError"),
-        ("segops_register_observers", [Observer], "a type where Observer is wanted"),
+        ("segops_register_observers", [Observer], "expected Observer, got type"),
         ("segops_register_transports", None, "AttributeError"),
         ("segops_register_transports", ["udp"], "AttributeError"),
-        ("segops_register_transports", {"UDP": _void}, "'UDP' is no URL scheme"),
-        ("segops_register_transports", {"udp:": _void}, "'udp:' is no URL scheme"),
-        ("segops_register_transports", {7: _void}, "7 is no URL scheme"),
-        ("segops_register_transports", {"udp": "here"}, "what it gave for udp: is a str"),
+        ("segops_register_transports", {"UDP": _void}, "invalid URL scheme 'UDP'"),
+        ("segops_register_transports", {"udp:": _void}, "invalid URL scheme 'udp:'"),
+        ("segops_register_transports", {7: _void}, "invalid URL scheme 7"),
+        ("segops_register_transports", {"udp": "here"}, "the factory for udp: must be callable, got str"),
     ],
 )
 def test_a_given_plugin_that_is_broken_raises(hook: str, result: Any, words: str) -> None:
-    with pytest.raises(SegOpsPluginError, match=r"plugin 'broken' \(argument\) is not used") as caught:
+    with pytest.raises(SegOpsPluginError, match=r"cannot use plugin 'broken' \(argument\): ") as caught:
         SegOpsClient("memory:", plugins=[_gives(hook, result)])
     assert words in str(caught.value)
 
@@ -251,10 +260,10 @@ def test_a_given_plugin_that_is_broken_raises(hook: str, result: Any, words: str
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (_enricher(event_types="page_viewed"), "no frozenset"),
-        (_enricher(event_types=["page_viewed"]), "no frozenset"),
-        (_enricher(event_types=frozenset({7})), "no frozenset"),
-        (_enricher(enrich=None), "no function"),
+        (_enricher(event_types="page_viewed"), "event_types must be a frozenset of str or None"),
+        (_enricher(event_types=["page_viewed"]), "event_types must be a frozenset of str or None"),
+        (_enricher(event_types=frozenset({7})), "event_types must be a frozenset of str or None"),
+        (_enricher(enrich=None), "enrich must be callable, got NoneType"),
     ],
 )
 def test_an_enricher_of_the_wrong_types_cannot_be_made(make: Callable[[], Enricher], words: str) -> None:
@@ -264,7 +273,7 @@ def test_an_enricher_of_the_wrong_types_cannot_be_made(make: Callable[[], Enrich
 
 def test_an_unknown_hook_is_an_error_that_names_the_nearest() -> None:
     with pytest.raises(
-        SegOpsPluginError, match="no hook segops_register_enricher; the nearest is segops_register_enrichers"
+        SegOpsPluginError, match=r"unknown hook segops_register_enricher: did you mean segops_register_enrichers\?"
     ):
         plugins_of(_gives("segops_register_enricher", []))
 
@@ -274,7 +283,9 @@ def test_a_hook_that_is_not_marked_is_an_error() -> None:
         def segops_register_observers(self) -> list[Observer]:
             return [Observer()]
 
-    with pytest.raises(SegOpsPluginError, match="segops_register_observers is not marked: put @hookimpl before it"):
+    with pytest.raises(
+        SegOpsPluginError, match="segops_register_observers is not marked as a hook: decorate it with @hookimpl"
+    ):
         plugins_of(Unmarked())
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from segops import SegOpsClient
-from segops.core import SESSION_PATH, Request, Response, SegOpsConfigError, SegOpsEventError, UserContext
+from segops import SegOpsClient, UserContext
+from segops.core import SESSION_PATH, Request, Response, SegOpsConfigError, SegOpsEventError
 from segops.core.options import Limits
 from segops.transports.memory import MemoryTransport
 from tests.rig.harness import PUBLIC, SECRET, MakeRig, Reply, reply

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segops import Limits
-from segops.core import SESSION_PATH, UserContext
+from segops import Limits, UserContext
+from segops.core import SESSION_PATH
 from segops.core.batch import owner_size
 from segops.core.encoding import split
 from segops.delivery.queue import OWNER_BYTES, ROUND_EVENTS, OwnedEvent, PureEventQueue, identity

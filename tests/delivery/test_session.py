@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from segops import UserContext
 from segops.core import (
     SESSION_PATH,
     Request,
@@ -19,7 +20,6 @@ from segops.core import (
     SegOpsEventError,
     SegOpsServerError,
     SegOpsTransportError,
-    UserContext,
 )
 from segops.core.retry import Clock
 from segops.delivery.auth import Sessions

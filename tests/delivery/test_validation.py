@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from segops import Context, Event, SegOpsClient, SegOpsEventError, UserContext
-from segops.core import Clock, PageView
+from segops import Context, Event, PageView, SegOpsClient, SegOpsEventError, UserContext
+from segops.core import Clock
 from segops.testing import FakeClock
 from segops.transports.memory import MemoryTransport
 from tests.delivery.test_session import Auth

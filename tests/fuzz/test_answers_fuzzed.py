@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from segops import SegOpsWebhookError, parse_webhook
-from segops.core import Request, Response, SegOpsApiError, SegOpsError, SegOpsTransportError, UserContext
+from segops import SegOpsWebhookError, UserContext, parse_webhook
+from segops.core import Request, Response, SegOpsApiError, SegOpsError, SegOpsTransportError
 from segops.core.errors import api_error
 from segops.core.retry import Clock, retry_after
 from segops.delivery.auth import Sessions

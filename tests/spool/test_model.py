@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from segops import Limits
-from segops.core import BATCH_PATH, Batch, DropReason, Spool, SpoolListener
-from segops.spool import plan_spool
+from segops.core import BATCH_PATH, Batch, DropReason, Spool, SpoolContext, SpoolListener
+from segops.spool import DiskSpool
 from segops.testing import FakeClock
 from tests.rig.harness import names
 
@@ -51,8 +51,8 @@ class SpoolMachine(RuleBasedStateMachine):
 
     def open(self) -> None:
         self.books = Books()
-        plan = plan_spool(self.directory / "spool.db", limits=Limits(spool_age=AGE), always=False, owned=False)
-        self.spool: Spool = plan(self.books, self.clock)
+        context = SpoolContext(listener=self.books, clock=self.clock, limits=Limits(spool_age=AGE))
+        self.spool: Spool = DiskSpool(self.directory / "spool.db").open(context)
         self.loaded: Batch | None = None
 
     @rule(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=3))
@@ -130,8 +130,8 @@ TestSpool.settings = settings(max_examples=40, stateful_step_count=25)
 
 
 def test_a_batch_of_500_can_be_split_to_the_last(tmp_path: Path) -> None:
-    plan = plan_spool(tmp_path / "spool.db", limits=Limits(), always=False, owned=False)
-    spool = plan(Books(), FakeClock())
+    context = SpoolContext(listener=Books(), clock=FakeClock(), limits=Limits())
+    spool = DiskSpool(tmp_path / "spool.db").open(context)
     events = [name.encode() for name in names(500)]
     spool.keep([Batch.of(events, 0, BATCH_PATH), Batch.of([b"behind"], 500, BATCH_PATH)])
     single: list[bytes] = []

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from segops import SegOpsClient, SegOpsConfigError
-from segops.composition.built_in import load_plugins
+from segops.composition import load_plugins
 from segops.transports.http import HttpTransport
 from segops.transports.ndjson import FileTransport
 from tests.rig.programs import unconfigured

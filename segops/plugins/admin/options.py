@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from segops.core import SegOpsConfigError, check_number
+from segops.core import SegOpsConfigError
+from segops.utils import check_number
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,11 +7,12 @@ from typing import TypeVar
 
 import msgspec
 
-from segops.core import SegOpsJobError, SegOpsResponseError, SegOpsTimeoutError, check_number
+from segops.core import SegOpsJobError, SegOpsResponseError, SegOpsTimeoutError
 from segops.plugins.admin.context import pause
 from segops.plugins.admin.http import HttpClient
 from segops.plugins.admin.messages import printable
 from segops.plugins.admin.records import R, Record
+from segops.utils import check_number
 
 T = TypeVar("T")
 

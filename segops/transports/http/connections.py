@@ -10,10 +10,10 @@ from functools import partial
 from urllib3.connection import ProxyConfig
 from urllib3.util import Url
 
-from segops.core import needs_modules
 from segops.transports.http.addresses import Address, Proxy
 from segops.transports.http.sockets import Dial, PlainConnection, TimedTLSSocket, TLSConnection
 from segops.transports.http.tls import make_context
+from segops.utils import needs_modules
 
 Connection = PlainConnection | TLSConnection
 

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.ssltransport import SSLTransport
 
-from segops.core import monotonic
-from segops.utils import start_thread
+from segops.utils import monotonic, start_thread
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
