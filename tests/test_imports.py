@@ -94,8 +94,8 @@ RULES = {
     "segops.plugins.admin": Rule(doors=SHARED, third_party=("msgspec",)),
     "segops.plugins.otel": Rule(doors=SHARED, third_party=("opentelemetry",)),
     "segops.emulator": Rule(doors=SHARED, third_party=("msgspec", "re2")),  # re2: the extra `dev`
-    "segops.emulator.segments.exports": Rule(inside=("segops.emulator",), third_party=("msgspec", "pyarrow")),
-    "segops.emulator.resources.deliveries": Rule(  # webhooks go over the network
+    "segops.emulator.resources.segment_exports": Rule(inside=("segops.emulator",), third_party=("msgspec", "pyarrow")),
+    "segops.emulator.resources.webhooks": Rule(  # webhooks go over the network
         doors=SHARED, inside=("segops.emulator",), third_party=("msgspec", "urllib3")
     ),
     "segops.spool": Rule(doors=(*SHARED, "segops.delivery"), third_party=("msgspec",)),

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 from starlette.concurrency import run_in_threadpool
 
-from segops.emulator import Filter, Inspection, Position, SeenEvent, SkippedEvent
+from segops.emulator import Filter, Inspection, Position, RejectedEvent, SeenEvent
 
 _LIMIT = 500
 _LOOK_SECONDS = 0.1
@@ -33,7 +33,7 @@ class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     events: list[SeenEvent] = []
-    skipped: list[SkippedEvent] = []
+    skipped: list[RejectedEvent] = []
 
 
 class Feed:
@@ -73,7 +73,7 @@ class Feed:
         """Return what is new, at most 500 of each kind, and move on."""
         head = self._look.position()
         events: list[SeenEvent] = []
-        skipped: list[SkippedEvent] = []
+        skipped: list[RejectedEvent] = []
         if head.event > self._position.event:
             events = self._look.events_after(self._position.event, _LIMIT, self._wanted)
         if head.skipped > self._position.skipped and self._with_skipped:
@@ -96,5 +96,5 @@ class Feed:
         return Position(int(found[1]), skipped), False
 
 
-def _reached(rows: list[SeenEvent] | list[SkippedEvent], head: int) -> int:
+def _reached(rows: list[SeenEvent] | list[RejectedEvent], head: int) -> int:
     return rows[-1].id if len(rows) == _LIMIT else max([head, *(row.id for row in rows[-1:])])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from segops.core import BATCH_PATH, SINGLE_PATH
-from segops.emulator.routes import ROUTES
+from segops.emulator.registry import ROUTES
 from segops.emulator.routing import Route
 from tests.emulator.api_client import Api, multipart
 from tests.emulator.local_service import event
