@@ -193,12 +193,12 @@ class Inspection:
         """Return the last events, optionally before an id, newest first."""
         return self._events("events.id < coalesce(?, 1 << 62)", event_id, "DESC", limit, criteria)
 
-    def skipped_after(self, skipped_id: int, limit: int) -> list[RejectedEvent]:
+    def rejected_after(self, rejected_id: int, limit: int) -> list[RejectedEvent]:
         """Return the next rejected events after an id, oldest first."""
-        rows = self._database.query(f"{_REJECTED} WHERE skipped_events.id > ? ORDER BY 1 LIMIT ?", (skipped_id, limit))
+        rows = self._database.query(f"{_REJECTED} WHERE skipped_events.id > ? ORDER BY 1 LIMIT ?", (rejected_id, limit))
         return [RejectedEvent(*row) for row in rows]
 
-    def skipped(self, limit: int) -> list[RejectedEvent]:
+    def rejected(self, limit: int) -> list[RejectedEvent]:
         """Return the last rejected events, newest first."""
         rows = self._database.query(f"{_REJECTED} ORDER BY 1 DESC LIMIT ?", (limit,))
         return [RejectedEvent(*row) for row in rows]
