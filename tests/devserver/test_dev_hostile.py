@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from segops.core import BATCH_PATH, SINGLE_PATH
 from segops.emulator import LocalSegOps
-from segops.emulator.routes import ROUTES
+from segops.emulator.registry import ROUTES
 from tests.devserver.dev_rig import ask, exchange
 
 LONG = "9" * 5000

@@ -162,7 +162,7 @@ def test_refused_events_are_listed_with_the_reason(url: str, local: LocalSegOps)
 def test_refused_events_are_forgotten_after_10000(url: str, local: LocalSegOps) -> None:
     for _ in range(21):
         store(url, local, *({} for _ in range(500)))
-    assert [skip.id for skip in local.inspection.skipped_after(0, 1)] == [501]
+    assert [skip.id for skip in local.inspection.rejected_after(0, 1)] == [501]
 
 
 def test_the_overview_counts(url: str, local: LocalSegOps) -> None:

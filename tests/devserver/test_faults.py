@@ -126,7 +126,7 @@ def test_some_events_of_a_batch_are_skipped(client: SegOpsClient, local: LocalSe
     assert not send(client, 5)
     assert client.stats().dropped == {"rejected": 2}
     assert [event.payload["n"] for event in local.events()] == [2, 3, 4]
-    assert [skip.reason for skip in local.inspection.skipped(9)] == ["A scripted fault refused it."] * 2
+    assert [skip.reason for skip in local.inspection.rejected(9)] == ["Rejected by a scripted fault."] * 2
 
 
 def test_a_delay_is_waited_for(client: SegOpsClient, local: LocalSegOps) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from segops.core import BATCH_PATH, SESSION_PATH, SINGLE_PATH
 from segops.emulator import MAX_BODY
-from segops.emulator.routes import ROUTES
+from segops.emulator.registry import ROUTES
 from tests.emulator.served import Served, must_refuse
 
 # These look at no body, or do without one.

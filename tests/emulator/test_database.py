@@ -76,7 +76,7 @@ def test_given_keys_are_added_to_a_kept_database(tmp_path: Path) -> None:
         LocalSegOps(path, signing_secret=secret)
     with pytest.raises(SegOpsConfigError, match="revoked"):
         LocalSegOps(path, secret_key="sk_test_mine")
-    with pytest.raises(SegOpsConfigError, match="starts with pk_"):
+    with pytest.raises(SegOpsConfigError, match="start with pk_"):
         LocalSegOps(path, public_key=first.secret_key)
 
 

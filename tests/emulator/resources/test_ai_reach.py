@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from segops.emulator import LocalSegOps
-from segops.emulator.resources.simulator import PROVIDERS, simulate
+from segops.emulator.simulator import PROVIDERS, simulate
 from tests.emulator.api_client import Api
 from tests.emulator.local_service import Clock, Service
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from segops.emulator.schema_check import Property, infer_properties, violations
+from segops.emulator.event_schemas import Property, infer_properties, violations
 from tests.emulator.api_client import Api
 from tests.emulator.local_service import event
 

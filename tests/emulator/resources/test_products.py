@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from segops.emulator.resources import readability
+from segops.emulator.products import readability
 from tests.emulator.api_client import Api
 
 P = "/pim/products/"

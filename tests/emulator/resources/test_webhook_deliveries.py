@@ -62,7 +62,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def settle(api: Api) -> None:
-    assert api.segops._background.wait(60)
+    assert api.segops.wait(60)
 
 
 def test_a_recompute_is_signed_and_delivered_to_all_active_hooks(both: Api) -> None:
@@ -101,7 +101,7 @@ def test_one_attempt_no_redirect_and_the_failure_is_kept(api: Api) -> None:
     api.compute(segment)
     settle(api)
     codes = [(each["status_code"], each["error"]) for each in api("GET", f"{P}1/deliveries/")["results"]]
-    assert codes[1:] == [(500, "answered with 500"), (302, "answered with 302")]
+    assert codes[1:] == [(500, "unexpected status 500"), (302, "unexpected status 302")]
     assert codes[0][0] is None
     assert codes[0][1]
 
@@ -114,7 +114,7 @@ def test_hooks_are_told_in_parallel_and_the_request_does_not_wait(api: Api) -> N
         api.segment()
         while not (slow.received and fast.received):
             time.sleep(0.005)
-        assert not api.segops._background.wait(0)
+        assert not api.segops.wait(0)
         slow.gate.set()
         settle(api)
     assert api("GET", f"{P}1/deliveries/")["count"] == 1
