@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 import subprocess
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.rig.fault_server import Call, FaultServer, raw, respond
 from tests.rig.programs import unconfigured
 from tests.rig.proxy import Proxy
 from tests.rig.tls import TLS
+from tests.rig.waiting import wait_until
 
 GET = Request("GET", "/api/segments/%2e/", {"Authorization": "ApiKey sk_live_planted"})
 PASSWORD = "pa:ss@wörd"
@@ -85,10 +85,8 @@ def test_bytes_that_came_through_a_tunnel_in_a_tunnel_are_not_taken_for_the_next
 
 def wait_for_what_is_on_its_way(transport: HttpTransport) -> None:
     """Wait until the idle connection is seen to have received something, or for a second if it never is."""
-    end = time.monotonic() + 1
     for _, connection in transport._pool._idle:
-        while connection.is_connected and time.monotonic() < end:
-            time.sleep(0.01)
+        wait_until(lambda: not connection.is_connected, timeout=1.0)  # noqa: B023 - called at once
 
 
 def test_a_plain_request_goes_through_a_tls_proxy(tls: TLS, closing: Closing) -> None:
