@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.cli_rig import SEGOPS, Run
 from tests.rig.fault_server import Call, Fault, FaultServer, cut, hang_up, hold, raw, respond
 from tests.rig.programs import unmeasured
+from tests.rig.waiting import wait_until
 
 BINARY = b"\x89PNG\r\n\x1a\n\x00\x00\xff"
 
@@ -236,9 +236,7 @@ def test_an_interrupted_download_leaves_no_file(
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
-            while not any(file.stat().st_size for file in folder.iterdir()):
-                assert process.poll() is None
-                time.sleep(0.02)
+            assert wait_until(lambda: any(file.stat().st_size for file in folder.iterdir()))
             process.send_signal(signal.SIGINT)
             output, complaint = process.communicate(timeout=100)
     assert (process.returncode, output, complaint) == (130, "", "segops: interrupted\n")

@@ -21,6 +21,7 @@ from tests.cli.terminal import on_terminal
 from tests.rig.fault_server import FaultServer, hold, respond
 from tests.rig.programs import unmeasured
 from tests.rig.tls import TLS
+from tests.rig.waiting import wait_until
 
 CLI_PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 
@@ -195,8 +196,7 @@ def test_sending_can_be_interrupted(environment: Mapping[str, str], tmp_path: Pa
         command = [*SEGOPS, "send", str(tmp_path / "events.ndjson")]
         everything = {**unmeasured(environment), **more}
         with subprocess.Popen(command, env=everything, stderr=subprocess.PIPE, text=True) as process:
-            while not server.journal:
-                assert process.poll() is None
+            assert wait_until(lambda: server.journal)
             process.send_signal(signal.SIGINT)
             _, complaint = process.communicate(timeout=100)
     assert (process.returncode, complaint) == (130, "segops: interrupted\n")

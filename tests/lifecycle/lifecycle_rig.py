@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import requires
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,13 +98,3 @@ def events(server: FaultServer) -> list[dict[str, Any]]:
 def stored(server: FaultServer) -> list[str]:
     """Return whose events reached the server, sorted."""
     return sorted(event["user_id"] for event in events(server))
-
-
-def wait_until(condition: Callable[[], object]) -> bool:
-    """Wait until it holds, and tell whether it came to hold."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.lifecycle.lifecycle_rig import PATIENCE, ROOT, environment, stored, wait_until
+from tests.lifecycle.lifecycle_rig import PATIENCE, ROOT, environment, stored
 from tests.rig.fault_server import FaultServer, respond
+from tests.rig.waiting import wait_until
 
 HEADER = """
 import sys, time

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -78,13 +77,3 @@ def stored(server: FaultServer) -> list[str]:
 def same_request(server: FaultServer) -> bool:
     """Tell whether all requests are one and the same, to the byte and the idempotency key."""
     return len({(each.headers["idempotency-key"], each.body, each.target) for each in server.journal}) == 1
-
-
-def wait_until(condition: Callable[[], object]) -> bool:
-    """Wait until it holds, and tell whether it came to hold."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from segops.core import SegOpsApiError
-from tests.network.network_rig import PATIENCE, SECRET, MakeDesk, same_request, stored, wait_until
+from tests.network.network_rig import PATIENCE, SECRET, MakeDesk, same_request, stored
 from tests.rig.fault_server import Fault, FaultServer, endless_body, endless_headers, redirect, respond
+from tests.rig.waiting import wait_until
 
 BOMB = """
 import resource, sys

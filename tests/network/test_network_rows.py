@@ -16,11 +16,12 @@ import pytest
 from segops import RetryPolicy
 from segops.core import SegOpsTransportError
 from segops.transports.http import HttpTransport
-from tests.network.network_rig import PATIENCE, SECRET, TIMEOUT, MakeDesk, same_request, stored, wait_until
+from tests.network.network_rig import PATIENCE, SECRET, TIMEOUT, MakeDesk, same_request, stored
 from tests.rig.fault_server import Fault, FaultServer, cut, drip, hang_up, hold, reset, respond, stall
 from tests.rig.ports import lasting_port
 from tests.rig.proxy import Proxy
 from tests.rig.tls import TLS
+from tests.rig.waiting import wait_until
 
 HALF_OPEN = """
 import sys

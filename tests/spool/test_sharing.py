@@ -28,7 +28,7 @@ STORE = """
     client = make(spool_policy=sys.argv[3], batch_size=1, flush_interval=0.05, retry=RetryPolicy(base=0.1))
     for number in itertools.count():
         track(client, f"{os.getpid()}-{number}")
-        wait_for(lambda: client.stats().spooled - client.stats().adopted > number)
+        wait_until(lambda: client.stats().spooled - client.stats().adopted > number)
         print(f"{os.getpid()}-{number}", flush=True)
 """
 
@@ -228,7 +228,7 @@ def test_a_stopped_process_keeps_its_lease(spool: Path) -> None:
     code = """
         client = make(batch_size=1)
         track(client, 'a')
-        wait_for(lambda: client.stats().spooled)
+        wait_until(lambda: client.stats().spooled)
         print('ready', flush=True)
         time.sleep(100)
     """

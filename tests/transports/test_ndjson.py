@@ -67,7 +67,7 @@ def test_a_broken_batch_is_answered_with_400(body: bytes, tmp_path: Path) -> Non
     "request_", [Request("GET", "/api/segments/"), Request("POST", SESSION_PATH), Request("GET", BATCH_PATH)]
 )
 def test_anything_but_events_is_an_error(request_: Request, tmp_path: Path) -> None:
-    with pytest.raises(SegOpsTransportError, match="takes events only"):
+    with pytest.raises(SegOpsTransportError, match="accepts only events"):
         FileTransport(tmp_path / "e").send(request_, timeout=LONG)
 
 

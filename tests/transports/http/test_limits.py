@@ -1,4 +1,4 @@
-"""HttpTransport against servers without manners: fault-matrix.md, rows 1 to 8 and 17 to 20."""
+"""HttpTransport against misbehaving servers: reliability table, rows 1 to 8 and 17 to 20."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from segops.core import (
     SegOpsTransportError,
 )
 from segops.transports.http import HttpTransport
-from segops.transports.http.sockets import TimedSocket, exchange, resolve
+from segops.transports.http.sockets import TimedSocket
 from tests.rig.fault_server import (
     Call,
     Fault,
@@ -222,13 +222,12 @@ def test_a_host_is_looked_up_where_threads_cannot_start(name: str, monkeypatch: 
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    exchange.start(LONG)
-    if name == "localhost":
-        assert resolve(name, 80)
-    else:
-        with pytest.raises(socket.gaierror):
-            resolve(name, 80)
+    with pytest.raises(SegOpsTransportError) as caught:
+        HttpTransport(f"http://{name}:{port}").send(GET, timeout=LONG)
+    assert isinstance(caught.value.__cause__, ConnectionRefusedError if name == "localhost" else socket.gaierror)
 
 
 # Refusals
@@ -325,7 +324,7 @@ def test_a_broken_compressed_answer_keeps_its_status(closing: Closing) -> None:
 
 
 def test_urllib3_connects_with_our_sockets(closing: Closing) -> None:
-    """The override of a private method of urllib3 is in force: if urllib3 renames it, this notices."""
+    """urllib3 still calls the private method of its connections that sockets.py overrides."""
     with FaultServer() as server:
         transport = closing(HttpTransport(server.url))
         transport.send(GET, timeout=LONG)
