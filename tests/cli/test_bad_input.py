@@ -123,7 +123,7 @@ def test_a_file_is_given_once(ask: Run, tmp_path: Path) -> None:
     assert ask("segments", "create", name, "-f", name).returncode == 2
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "cannot be read"), (b"", "is empty"), (BINARY, "no CSV")])
+@pytest.mark.parametrize(("content", "message"), [(None, "cannot be read"), (b"", "is empty"), (BINARY, "not a CSV")])
 def test_files_that_are_no_csv(
     ask: Run, local: LocalSegOps, tmp_path: Path, content: bytes | None, message: str
 ) -> None:
@@ -139,7 +139,7 @@ def test_files_that_are_no_csv(
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("", "api_key is missing: pass an sk_ key, or set SEGOPS_API_KEY"),
+        ("", "api_key is missing: pass a secret key (sk_…) or set SEGOPS_API_KEY"),
         ("pk_live_1", "needs a secret key"),
         ("mk_1", "needs a secret key"),
         ("nonsense", "needs a secret key"),
