@@ -253,6 +253,7 @@ def test_no_sqlite_is_loaded_without_a_spool() -> None:
             client.track(user_id="a", event_type="x")
         assert "sqlite3" not in sys.modules
         assert "segops.spool.spool" not in sys.modules
+        assert "segops.spool.store" not in sys.modules
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=unmeasured(), check=True)
 
