@@ -106,3 +106,15 @@ def test_every_field_of_an_option_is_documented(options: type[Limits | RetryPoli
     page = (ROOT / "docs" / "configuration.md").read_text()
     for name in options.__struct_fields__:
         assert f"| `{name}` |" in page
+
+
+def test_the_comparison_in_the_readme_has_the_measured_figures() -> None:
+    names = {"segops-sdk": "ours", "segops (vendor)": "vendor"}
+    measured = (ROOT / "bench" / "RESULTS.md").read_text().splitlines()
+    rows = re.findall(
+        r"^\| (.+) ([\d.]+) \| (.+ k/s) \| (.+) \| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) > 4
+    for name, *figures in rows:
+        lines = [line for line in measured if re.match(rf"\| {re.escape(names.get(name, name))} +\|", line)]
+        assert set(figures) <= {cell.strip() for line in lines for cell in line.split("|")}
