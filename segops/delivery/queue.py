@@ -262,10 +262,11 @@ EventQueue = PureEventQueue
 
 if not TYPE_CHECKING:  # _speedups.pyi has the same attributes
     with contextlib.suppress(ImportError):
-        from segops.delivery import _speedups
+        from segops.delivery._speedups import INTERFACE as COMPILED_INTERFACE
+        from segops.delivery._speedups import EventQueue as CompiledEventQueue
 
-        if getattr(_speedups, "INTERFACE", None) == INTERFACE:
-            EventQueue = _speedups.EventQueue
+        if COMPILED_INTERFACE == INTERFACE:
+            EventQueue = CompiledEventQueue
 
 IS_COMPILED = EventQueue is not PureEventQueue
 """Whether this interpreter has the compiled queue."""
