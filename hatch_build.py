@@ -1,8 +1,13 @@
-"""Compiles `segops/delivery/_speedups.c` into the package, if it can; the SDK is slower without."""
+"""Compile `segops/delivery/_speedups.c` into the package where a compiler is available; the SDK is slower without.
+
+`SEGOPS_PURE=1` skips it: the wheel then has the tag py3-none-any and runs everywhere.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hatchling.builders.config import BuilderConfig
@@ -14,28 +19,32 @@ MODULE = "segops.delivery._speedups"
 
 
 class CustomBuildHook(BuildHookInterface[BuilderConfig]):
-    """Is found by hatchling by its name and by that of this file."""
+    """The build hook that hatchling finds by the name of this file."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - as hatchling calls it
-        """Compile in place; a wheel gets the result, and is then one for this platform only."""
-        if self.target_name != "wheel":
+        """Compile in place; a wheel contains the result, and is then for this platform only."""
+        if self.target_name != "wheel" or os.environ.get("SEGOPS_PURE") == "1":
             return
         compiled = build(Path(self.root))
-        if compiled.is_file():
+        if compiled is not None:
             build_data["artifacts"].append(f"/{compiled.relative_to(self.root).as_posix()}")
             build_data["pure_python"] = False
             build_data["infer_tag"] = True
 
 
-def build(root: Path) -> Path:
-    """Compile, and return where the result is, if there was a compiler and it succeeded; if not, it says so."""
+def build(root: Path) -> Path | None:
+    """Compile the module and put it into place.
+
+    Returns:
+        Where it is; None if there is no compiler or it failed. A module that was built before then stays as it is.
+    """
     source = root.joinpath(*MODULE.split(".")).with_suffix(".c")
-    module = Extension(MODULE, [str(source.relative_to(root))], optional=True)
-    command = build_ext(Distribution({"ext_modules": [module], "src_root": str(root)}))
-    command.build_lib = str(root)
-    command.build_temp = str(root / "build")
-    command.ensure_finalized()
-    compiled = Path(command.get_ext_fullpath(MODULE))
-    compiled.unlink(missing_ok=True)  # of an earlier build, perhaps of another source
-    command.run()
-    return compiled
+    extension = Extension(MODULE, [str(source.relative_to(root))], optional=True)
+    command = build_ext(Distribution({"ext_modules": [extension], "src_root": str(root)}))
+    with TemporaryDirectory(dir=root, prefix="build-") as folder:  # on the same disk, so that it can be moved
+        command.build_lib = folder
+        command.build_temp = folder
+        command.ensure_finalized()
+        command.run()
+        compiled = Path(command.get_ext_fullpath(MODULE))
+        return compiled.replace(source.with_name(compiled.name)) if compiled.is_file() else None

@@ -206,8 +206,7 @@ class SegOpsClient(Tracker):
 
         Source: wire-protocol.md, section 3.4.
         """
-        if self._pipeline.dispatcher.sessions is not None:
-            self._pipeline.dispatcher.sessions.reset()
+        self._pipeline.dispatcher.auth.reset()
 
     def stats(self) -> Stats:
         """Return the ledger as it is now: `accepted = delivered + dropped + pending`, always."""

@@ -66,7 +66,7 @@ RULES = {
     ),
     "segops.admin": Rule(
         doors=("segops.composition", "segops.plugins.admin", *UTILS),
-        inside=("segops.environment", "segops.delivery", *CORE),
+        inside=("segops.environment", "segops.delivery.keys", *CORE),
         third_party=("msgspec",),
     ),
     "segops.async_admin": Rule(doors=("segops.plugins.admin",), inside=("segops.admin", *CORE)),

@@ -3,7 +3,6 @@
 docs/plugins.md is the guide.
 """
 
-from segops.core.batch import Batch, Claim
 from segops.core.errors import (
     DROP_REASONS,
     DropReason,
@@ -43,7 +42,17 @@ from segops.core.http import (
 )
 from segops.core.options import Limits
 from segops.core.retry import Action, Backoff, Clock, RetryPolicy, admin_action, event_action, retry_after
-from segops.core.spool import ADOPTED, Identity, Spool, SpoolContext, SpoolFactory, SpoolListener, StoredBatch
+from segops.core.spool import (
+    ADOPTED,
+    Batch,
+    Claim,
+    Identity,
+    Spool,
+    SpoolContext,
+    SpoolFactory,
+    SpoolListener,
+    StoredBatch,
+)
 
 __all__ = [
     "ADOPTED",

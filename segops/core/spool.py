@@ -3,19 +3,73 @@
 from __future__ import annotations
 
 import abc
+import uuid
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 import msgspec
 
-from segops.core.batch import Batch, Claim
+from segops.core.encoding import join, split
 from segops.core.errors import DropReason
 from segops.core.events import UserContext
+from segops.core.http import SINGLE_PATH
 from segops.core.options import Limits
 from segops.core.retry import Clock
 
+Claim = tuple[str | None, str | None, str | None]
+"""Whose session a batch travels under: the user id, the anonymous id, and a digest of the signature."""
+
 ADOPTED = -1
 """The `start` of a batch that an earlier process stored."""
+
+
+class Batch(msgspec.Struct, eq=False):
+    """Events that travel in one request.
+
+    Attributes:
+        body: The body of the request.
+        count: Events in the batch.
+        start: A position, among all events of the process, before which none of its events stands.
+        path: The path of the request.
+        owner: Whose session it travels under; None for a secret key.
+        claim: The same as a tuple, with a digest in the place of the signature.
+        key: The Idempotency-Key of the request, the same each time it is sent.
+        attempts: Failed delivery attempts so far.
+        held_since: When it failed for the first time, on the monotonic clock.
+        row: Where it is in the spool; None if it is only in memory.
+    """
+
+    body: bytes
+    count: int
+    start: int
+    path: str
+    owner: UserContext | None
+    claim: Claim = (None, None, None)
+    key: str = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
+    attempts: int = 0
+    held_since: float | None = None
+    row: int | None = None
+
+    def __repr__(self) -> str:
+        """Show no personal data."""
+        return f"Batch({self.count} events from {self.start})"
+
+    @property
+    def events(self) -> list[bytes]:
+        """The encoded events."""
+        return [self.body] if self.path == SINGLE_PATH else split(self.body)
+
+    @classmethod
+    def of(
+        cls,
+        events: Sequence[bytes],
+        start: int,
+        path: str,
+        owner: UserContext | None = None,
+        claim: Claim = (None, None, None),
+    ) -> Batch:
+        """Return a batch of encoded events, or of a single one if `path` is the endpoint of single events."""
+        return cls(events[0] if path == SINGLE_PATH else join(events), len(events), start, path, owner, claim)
 
 
 class SpoolListener(Protocol):

@@ -6,19 +6,21 @@ it was minted for, so that no event rides under a session that another claim's s
 
 from __future__ import annotations
 
+import abc
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TypeVar
 
 import msgspec
 
-from segops.core.batch import Batch, Claim, claim_of
 from segops.core.errors import SegOpsApiError, SegOpsTransportError, api_error
 from segops.core.events import UserContext
 from segops.core.http import SESSION_PATH, Request, Response
 from segops.core.retry import Clock, http_date
+from segops.core.spool import Batch, Claim
+from segops.delivery.batch import claim_of
 from segops.delivery.keys import ApiKey
 from segops.delivery.queue import Identity, identity
 
@@ -74,16 +76,65 @@ class _Signature(msgspec.Struct):
         return "Signature(…)"
 
 
-class Sessions:
+class Auth(abc.ABC):
+    """Authorizes requests that carry events.
+
+    Attributes:
+        has_succeeded: Whether the server has taken the key of this process before, so that a refusal concerns the user.
+    """
+
+    has_succeeded = False
+
+    @abc.abstractmethod
+    def headers(self, batch: Batch, timeout: float) -> dict[str, str]:
+        """Return the headers that authorize the request of a batch.
+
+        Args:
+            batch: The batch.
+            timeout: Seconds that this may take.
+
+        Raises:
+            SegOpsApiError: The server refused a session.
+            SegOpsTransportError: The server did not respond.
+        """
+
+    def reject(self, batch: Batch, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - for subclasses
+        """Note that the server did not accept these headers, and return whether other ones may be had."""
+        return False
+
+    def remember(self, batch: Batch) -> None:  # noqa: B027 - only sessions have something to remember
+        """Keep what a batch needs when it comes back from the spool."""
+
+    def reset(self) -> None:  # noqa: B027 - only sessions have something to forget
+        """Forget the session tokens."""
+
+
+class NoAuth(Auth):
+    """Sends requests as they are: there is no SegOps at the other end."""
+
+    def headers(self, batch: Batch, timeout: float) -> dict[str, str]:  # noqa: ARG002 - as the base class has it
+        """Return no headers."""
+        return {}
+
+
+class SecretKeyAuth(Auth):
+    """Sends the secret key."""
+
+    def __init__(self, key: ApiKey) -> None:
+        self._headers = {"Authorization": key.authorization}
+
+    def headers(self, batch: Batch, timeout: float) -> dict[str, str]:  # noqa: ARG002 - as the base class has it
+        """Return the header with the key."""
+        return self._headers
+
+
+class SessionAuth(Auth):
     """Session tokens by claim.
 
     A token is usable while both clocks say so: the monotonic one survives a jump of the wall clock, the wall clock
     a suspended machine.
 
     `reset` takes no lock, so that it never waits for a handshake: it replaces the dictionary of tokens.
-
-    Attributes:
-        has_minted: Whether the server has taken the key before, so that a refusal concerns the claim.
     """
 
     def __init__(self, key: ApiKey, send: Send, clock: Clock) -> None:
@@ -96,7 +147,21 @@ class Sessions:
         self._proven: OrderedDict[Identity, UserContext] = OrderedDict()
         self._failures = 0
         self._failure: tuple[int, Claim, Exception] | None = None
-        self.has_minted = False
+        self.has_succeeded = False
+
+    def headers(self, batch: Batch, timeout: float) -> dict[str, str]:
+        """Return the header with the session token of the owner of a batch."""
+        owner = self.owner(batch)
+        if owner is None:
+            return {"Authorization": self._key.authorization}
+        return {"Authorization": f"Bearer {self.token(owner, timeout)}"}
+
+    def reject(self, batch: Batch, headers: Mapping[str, str]) -> bool:
+        """Forget the token, so that the next one is a new one."""
+        owner = self.owner(batch)
+        if owner is not None:
+            self.forget(owner, headers["Authorization"].removeprefix("Bearer "))
+        return owner is not None
 
     def token(self, user: UserContext, timeout: float) -> str:
         """Return a token of this claim, minting one if needed; concurrent callers share one mint and its error.
@@ -166,7 +231,7 @@ class Sessions:
             except Exception as error:
                 self._note_failure(claim, error)
                 raise
-            self.has_minted = True
+            self.has_succeeded = True
             if claim[2] is not None:
                 _keep(self._proven, identity(user), user)
             _keep(tokens, claim, token)
@@ -207,6 +272,19 @@ class Sessions:
             expires_at = expires_at.replace(tzinfo=timezone.utc)
         now = http_date(response.headers.get("date", ""))
         return expires_at.timestamp() - (self._clock.time() if now is None else now)
+
+
+def make_auth(key: ApiKey | None, send: Send, clock: Clock) -> Auth:
+    """Return what authorizes the requests of a client.
+
+    Args:
+        key: Its key; None if there is nobody to authenticate to.
+        send: Sends the request of the session handshake.
+        clock: Its clocks.
+    """
+    if key is None:
+        return NoAuth()
+    return SessionAuth(key, send, clock) if key.is_public else SecretKeyAuth(key)
 
 
 def _keep(kept: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:

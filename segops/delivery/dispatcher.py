@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
-from segops.core.batch import Batch, Claim
 from segops.core.errors import (
     DropReason,
     SegOpsApiError,
@@ -24,13 +23,14 @@ from segops.core.errors import (
 from segops.core.http import Request, Response, Transport, shown_url
 from segops.core.options import Limits
 from segops.core.retry import Action, Backoff, Clock, RetryPolicy, event_action, retry_after
-from segops.core.spool import Spool
-from segops.delivery.auth import MAX_TOKENS, Sessions
+from segops.core.spool import Batch, Claim, Spool
+from segops.delivery.auth import MAX_TOKENS, make_auth
+from segops.delivery.batch import request_of
 from segops.delivery.keys import ApiKey
 from segops.delivery.ledger import Ledger
 from segops.delivery.notifications import Notifier
 from segops.delivery.outbox import Outbox
-from segops.delivery.queue import NEVER
+from segops.delivery.queue import NEVER, EventQueue
 from segops.delivery.responses import is_response, is_unsafe, skipped, without_credential
 from segops.delivery.signals import uninterrupted
 from segops.delivery.timing import Timing
@@ -63,6 +63,7 @@ class Dispatcher:
     def __init__(
         self,
         *,
+        queue: EventQueue,
         ledger: Ledger,
         transport: Transport,
         key: ApiKey | None,
@@ -75,15 +76,15 @@ class Dispatcher:
     ) -> None:
         self.progress = Bell()
         self.paused_until = 0.0
-        self.sessions = Sessions(key, self._exchange, clock) if key and key.is_public else None
+        self.auth = make_auth(key, self._exchange, clock)
         self.stop_at = _NEVER
         self.spill_at = NEVER if spool is None else timing.threshold if spool.always else limits.spill_events
+        self._queue = queue
         self._ledger = ledger
         self._spool = spool
-        self._outbox = Outbox(ledger, spool, self.sessions, timing)
+        self._outbox = Outbox(queue, ledger, spool, self.auth, timing)
         self._transport = transport
         self._transport_name = shown_url(transport.url) or type(transport).__name__
-        self._key = key
         self._notifier = notifier
         self._limits = limits
         self._timing = timing
@@ -171,7 +172,7 @@ class Dispatcher:
                 self._spool.advance()
             self._outbox.flush_to_spool(self.spill_at)
             return None
-        if self._ledger.is_half_full():  # nothing waits for company any more: there may be no room for it
+        if self._queue.is_half_full():  # nothing waits for company any more: there may be no room for it
             self._outbox.flush_to_spool(1)
             self._outbox.flush_to(self._ledger.end())
         return self._outbox.next(self._blocked(now))
@@ -232,7 +233,7 @@ class Dispatcher:
             answer = self._send(batch, timeout)
         except SegOpsError as error:
             answer = error
-        except Exception as error:  # noqa: BLE001 - a stranger's transport may raise anything
+        except Exception as error:  # noqa: BLE001 - a third-party transport may raise anything
             answer = SegOpsTransportError(f"the transport raised {type(error).__name__}")
         with self._changing():
             self._handle_outcome(batch, answer, self._clock.monotonic() - started)
@@ -250,20 +251,12 @@ class Dispatcher:
             self._retry(batch, answer, None)
 
     def _send(self, batch: Batch, timeout: float) -> Response:
-        request = batch.request()
-        owner = self.sessions.owner(batch) if self.sessions is not None else None
-        if self.sessions is None or owner is None:
-            authorization = {"Authorization": self._key.authorization} if self._key else {}
-            return self._exchange(_with_headers(request, authorization), timeout)
+        request = request_of(batch)
         deadline = self._clock.monotonic() + timeout
-        for first in (True, False):
-            token = self.sessions.token(owner, deadline - self._clock.monotonic())
-            authorised = _with_headers(request, {"Authorization": f"Bearer {token}"})
-            response = self._exchange(authorised, deadline - self._clock.monotonic())
-            if response.status not in _UNAUTHORISED:
-                break
-            self.sessions.forget(owner, token)
-            if not first:
+        for is_last in (False, True):
+            headers = self.auth.headers(batch, deadline - self._clock.monotonic())
+            response = self._exchange(_with_headers(request, headers), deadline - self._clock.monotonic())
+            if response.status not in _UNAUTHORISED or not self.auth.reject(batch, headers) or is_last:
                 break
         return response
 
@@ -272,7 +265,7 @@ class Dispatcher:
         response = self._transport.send(request, timeout=max(timeout, 0.001))
         if not is_response(response):
             raise SegOpsTransportError(f"the transport returned a {type(response).__name__} that is no sound Response")
-        self._ledger.answered(self._transport_name, self._clock.monotonic() - started)
+        self._ledger.record_latency(self._transport_name, self._clock.monotonic() - started)
         return response if event_action(response.status) is Action.ACCEPT else without_credential(response, request)
 
     def _handle_response(self, batch: Batch, response: Response, seconds: float) -> None:
@@ -343,8 +336,8 @@ class Dispatcher:
             self._retry(batch, error, retry_after(error.headers, self._clock.time()))
             return
         # A wrong key stops everybody, a wrong claim only that claim. 401 may mean either: a key that worked is right.
-        is_known = self.sessions is not None and self.sessions.has_minted
-        self._hold(batch, error, lane=error.status in _REFUSED_CLAIM or (error.status == _UNAUTHORISED[0] and is_known))
+        is_key_valid = error.status == _UNAUTHORISED[0] and self.auth.has_succeeded
+        self._hold(batch, error, lane=error.status in _REFUSED_CLAIM or is_key_valid)
 
     def _requeue(self, batch: Batch, error: SegOpsError) -> None:
         batch.attempts += 1

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from segops.core.batch import Batch
 from segops.core.errors import DROP_REASONS, DropReason
 from segops.core.retry import Clock
-from segops.delivery.queue import Drained, EventQueue
+from segops.core.spool import Batch
+from segops.delivery.queue import EventQueue
 
 
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +89,7 @@ class AtomicCounter:
         return count
 
 
-class _Books(msgspec.Struct, frozen=True):
+class _Counts(msgspec.Struct, frozen=True):
     """The counts that only delivery changes, replaced as a whole: a reader sees all of a change or nothing of it."""
 
     delivered: int = 0
@@ -146,7 +146,7 @@ class Ledger:
         self._queue = queue
         self._refused = {reason: AtomicCounter() for reason in DROP_REASONS}
         self.unexplained = self._refused["invalid"].ticks
-        self._books = _Books()
+        self._counts = _Counts()
         self.ages = AgeTracker(clock)
         self.latencies: dict[str, Latency] = {}
         self.coerced = AtomicCounter()
@@ -157,14 +157,6 @@ class Ledger:
         """Count an event that never entered the queue; takes no lock."""
         self._refused[reason].add()
 
-    def take(self) -> tuple[int, Drained | None]:
-        """Take a batch off the queue; return it and a position before which none of its events stands."""
-        return self.taken_to(), self._queue.drain()
-
-    def taken_to(self) -> int:
-        """Return the position before which all events were taken."""
-        return self._queue.taken - self._queue.out_of_turn
-
     def settle(self, batch: Batch, *, delivered: int, reason: DropReason = "rejected") -> None:
         """Count so many events of a batch as delivered and, the rest of them, as dropped for `reason`."""
         self._enter(
@@ -173,18 +165,14 @@ class Ledger:
             reason=reason,
             spooled=0 if batch.row is None else -batch.count,
         )
-        if batch.row is None:
-            self._queue.release(batch.count, batch.size)
 
     def spool(self, batch: Batch) -> None:
         """Note that taken events wait on disk, and need no room in memory."""
         self._enter(spooled=batch.count)
-        self._queue.release(batch.count, batch.size)
 
     def unspool(self, batch: Batch) -> None:
         """Note that spooled events wait in memory again."""
         self._enter(spooled=-batch.count)
-        self._queue.release(-batch.count, -batch.size)
 
     def adopt(self, count: int) -> None:
         """Count events on disk that another process had accepted."""
@@ -203,25 +191,21 @@ class Ledger:
         adopted: int = 0,
         spooled: int = 0,
     ) -> None:
-        books = self._books
-        self._books = _Books(
-            delivered=books.delivered + delivered,
-            dropped={**books.dropped, reason: books.dropped[reason] + dropped},
-            settled=books.settled + delivered + dropped,
-            adopted=books.adopted + adopted,
-            spooled=books.spooled + spooled,
+        counts = self._counts
+        self._counts = _Counts(
+            delivered=counts.delivered + delivered,
+            dropped={**counts.dropped, reason: counts.dropped[reason] + dropped},
+            settled=counts.settled + delivered + dropped,
+            adopted=counts.adopted + adopted,
+            spooled=counts.spooled + spooled,
         )
 
-    def answered(self, transport: str, seconds: float) -> None:
+    def record_latency(self, transport: str, seconds: float) -> None:
         """Note how long a transport took to answer."""
         before = self.latencies.get(transport, Latency())
         requests = before.requests + 1
         mean = before.mean + (seconds - before.mean) / requests
         self.latencies[transport] = Latency(requests=requests, last=seconds, mean=mean, max=max(before.max, seconds))
-
-    def is_half_full(self) -> bool:
-        """Tell whether more than half of the memory for events is taken."""
-        return self._queue.is_half_full()
 
     def end(self) -> int:
         """Return the position after the newest event in the queue."""
@@ -230,7 +214,7 @@ class Ledger:
 
     def dropped(self) -> dict[DropReason, int]:
         """Return the drops by reason, without the reasons that did not occur."""
-        return self._all_dropped(self._books)
+        return self._all_dropped(self._counts)
 
     def losses(self) -> int:
         """Return how many events were dropped in all."""
@@ -238,18 +222,18 @@ class Ledger:
 
     def stats(self) -> Stats:
         """Return the ledger at this instant."""
-        books, taken, queued = self._read()
-        pending = taken + books.adopted - books.settled + queued
-        dropped = self._all_dropped(books)
+        counts, taken, queued = self._read()
+        pending = taken + counts.adopted - counts.settled + queued
+        dropped = self._all_dropped(counts)
         return Stats(
-            accepted=books.delivered + sum(dropped.values()) + pending,
-            delivered=books.delivered,
+            accepted=counts.delivered + sum(dropped.values()) + pending,
+            delivered=counts.delivered,
             dropped=dropped,
             pending=pending,
             pending_bytes=self._queue.pending_bytes,
             queued=queued,
-            spooled=books.spooled,
-            adopted=books.adopted,
+            spooled=counts.spooled,
+            adopted=counts.adopted,
             oldest=self.ages.oldest() if pending else None,
             latency=dict(self.latencies),
             coerced=self.coerced.value(),
@@ -257,19 +241,15 @@ class Ledger:
             last_error=self.last_error,
         )
 
-    def _read(self) -> tuple[_Books, int, int]:
-        """Return the books and how many events are taken and waiting, all as of one instant."""
+    def _read(self) -> tuple[_Counts, int, int]:
+        """Return the counts and how many events are taken and waiting, all as of one instant."""
         queue = self._queue
         while True:
-            books, taken = self._books, queue.taken
+            counts, taken = self._counts, queue.taken
             waiting = queue.waiting
-            if books is self._books and taken == queue.taken:  # delivery changed neither meanwhile
-                return books, taken, waiting
+            if counts is self._counts and taken == queue.taken:  # delivery changed neither meanwhile
+                return counts, taken, waiting
 
-    def _all_dropped(self, books: _Books) -> dict[DropReason, int]:
-        counts: dict[DropReason, int] = {}
-        for reason in DROP_REASONS:
-            count = books.dropped[reason] + self._refused[reason].value()
-            if count:
-                counts[reason] = count
-        return counts
+    def _all_dropped(self, counts: _Counts) -> dict[DropReason, int]:
+        by_reason = {reason: counts.dropped[reason] + self._refused[reason].value() for reason in DROP_REASONS}
+        return {reason: count for reason, count in by_reason.items() if count}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection
 
-from segops.core.batch import Batch, Claim, claim_of
 from segops.core.errors import DropReason
 from segops.core.http import BATCH_PATH, SINGLE_PATH
-from segops.core.spool import Spool
-from segops.delivery.auth import Sessions
+from segops.core.spool import Batch, Claim, Spool
+from segops.delivery.auth import Auth
+from segops.delivery.batch import claim_of, halves, size_of
 from segops.delivery.ledger import Ledger
+from segops.delivery.queue import EventQueue
 from segops.delivery.timing import Timing
 
 
@@ -26,12 +27,13 @@ class Outbox:
         cut_to: The position before which all events were cut from the buffer.
     """
 
-    def __init__(self, ledger: Ledger, spool: Spool | None, sessions: Sessions | None, timing: Timing) -> None:
+    def __init__(self, queue: EventQueue, ledger: Ledger, spool: Spool | None, auth: Auth, timing: Timing) -> None:
         self.in_memory: deque[Batch] = deque()
         self.cut_to = 0
+        self._queue = queue
         self._ledger = ledger
         self._spool = spool
-        self._sessions = sessions
+        self._auth = auth
         self._threshold = timing.threshold
         self._path = BATCH_PATH if timing.batch else SINGLE_PATH
         self._due_to = 0
@@ -84,29 +86,33 @@ class Outbox:
         for batch in fresh:
             if batch.row is not None:
                 self._ledger.spool(batch)
+                self._queue.release(batch.count, size_of(batch))
         self.in_memory = deque(batch for batch in self.in_memory if batch.row is None)
 
     def split(self, batch: Batch) -> None:
         """Put the halves of a loaded batch in its place."""
         if batch not in self.in_memory:  # it went to the spool while it was on its way: whoever sends it next splits it
             return
-        halves = batch.halves()
+        parts = halves(batch)
         place = self.in_memory.index(batch)
         self.in_memory.remove(batch)
         if self._spool is not None and batch.row is not None:
-            self._spool.split(batch, halves)
-            if halves[0].row is not None:
+            self._spool.split(batch, parts)
+            if parts[0].row is not None:
                 return  # they come back from the spool
             self._ledger.unspool(batch)
-        for half in reversed(halves):
-            self.in_memory.insert(place, half)
+            self._queue.release(-batch.count, -size_of(batch))
+        for part in reversed(parts):
+            self.in_memory.insert(place, part)
 
     def settle(self, batch: Batch, delivered: int, reason: DropReason) -> None:
         """Take a batch out: so many of its events are delivered, and the others dropped for `reason`."""
         if batch in self.in_memory:
             self.in_memory.remove(batch)
         self._ledger.settle(batch, delivered=delivered, reason=reason)
-        if self._spool is not None and batch.row is not None:
+        if batch.row is None:
+            self._queue.release(batch.count, size_of(batch))
+        elif self._spool is not None:
             self._spool.remove(batch)
 
     def settled_to(self, blocked: Collection[Claim] = ()) -> int:
@@ -122,8 +128,9 @@ class Outbox:
         return self.cut_to < self._due_to or self._ledger.end() - self.cut_to >= threshold
 
     def _cut(self) -> Batch | None:
-        start, taken = self._ledger.take()
-        self.cut_to = self._ledger.taken_to()
+        start = self._drained_to()
+        taken = self._queue.drain()
+        self.cut_to = self._drained_to()
         if taken is None:
             return None
         body, count, owner = taken
@@ -131,6 +138,10 @@ class Outbox:
         if owner is not None:
             batch.claim = claim_of(owner)
         self.in_memory.append(batch)
-        if self._sessions is not None and self._spool is not None:
-            self._sessions.remember(batch)
+        if self._spool is not None:
+            self._auth.remember(batch)
         return batch
+
+    def _drained_to(self) -> int:
+        """Return the position before which all events were drained."""
+        return self._queue.taken - self._queue.out_of_turn

@@ -70,6 +70,7 @@ class Pipeline:
         self.ledger = Ledger(self.queue, plan.clock)
         self.notifier = Notifier(self.ledger, self.queue, plan.observers)
         self.dispatcher = Dispatcher(
+            queue=self.queue,
             ledger=self.ledger,
             transport=plan.transport,
             key=plan.key,

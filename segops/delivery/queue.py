@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, cast
 
-from segops.core.batch import owner_size
 from segops.core.encoding import encode_plain, fits, fitting, is_plain, join
 from segops.core.events import Event, UserContext
 from segops.core.options import Limits
+from segops.delivery.batch import owner_size
 
 NEVER = sys.maxsize
 

@@ -12,6 +12,7 @@ import pytest
 
 from segops import Limits, SegOpsClient, SegOpsEventError, sign_user_id
 from segops.core import SESSION_PATH, Request, Response
+from segops.delivery.auth import SessionAuth
 from segops.emulator import LocalSegOps, LocalServer
 from segops.transports.memory import MemoryTransport
 from tests.delivery.test_session import session
@@ -159,8 +160,8 @@ def test_few_tokens_are_kept_for_each_user(make: MakeRig) -> None:
     for _ in range(50):
         rig.track("a")
         assert rig.client.flush()
-    sessions = rig.client._pipeline.dispatcher.sessions
-    assert sessions is not None
+    sessions = rig.client._pipeline.dispatcher.auth
+    assert isinstance(sessions, SessionAuth)
     assert len(sessions._tokens) == 4
 
 

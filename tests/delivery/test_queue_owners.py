@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from segops import Limits, UserContext
 from segops.core import SESSION_PATH
-from segops.core.batch import owner_size
 from segops.core.encoding import split
+from segops.delivery.batch import owner_size
 from segops.delivery.queue import OWNER_BYTES, ROUND_EVENTS, OwnedEvent, PureEventQueue, identity
 from tests.delivery.queues import PLENTY, make
 from tests.delivery.test_session import session

@@ -22,7 +22,7 @@ from segops.core import (
     SegOpsTransportError,
 )
 from segops.core.retry import Clock
-from segops.delivery.auth import Sessions
+from segops.delivery.auth import SessionAuth
 from segops.delivery.keys import ApiKey
 from segops.testing import FakeClock
 from tests.rig.harness import PUBLIC, MakeRig, Reply, Responder, Rig, events, idempotency_key, reply, users
@@ -384,8 +384,8 @@ def test_a_refused_context_holds_only_that_user(make: MakeRig) -> None:
 def test_a_token_stands_in_no_repr(make: MakeRig) -> None:
     rig, current = public(make, Auth())
     send(rig, current, "a")
-    sessions = rig.client._pipeline.dispatcher.sessions
-    assert sessions is not None
+    sessions = rig.client._pipeline.dispatcher.auth
+    assert isinstance(sessions, SessionAuth)
     assert "token-0" not in repr(list(sessions._tokens.values()))
 
 
@@ -426,7 +426,7 @@ class Door:
 
 def rush(gate: Gate, count: int = 200) -> tuple[list[str], list[Exception]]:
     """Ask for the token of one user from many threads while the first mint is under way."""
-    sessions = Sessions(ApiKey(PUBLIC), gate, cast("Clock", FakeClock()))
+    sessions = SessionAuth(ApiKey(PUBLIC), gate, cast("Clock", FakeClock()))
     tokens: list[str] = []
     failures: list[Exception] = []
     door = Door()
@@ -467,7 +467,7 @@ def test_200_threads_share_one_error(answer: Reply) -> None:
 def test_whoever_comes_after_a_failure_tries_again() -> None:
     gate = Gate(500)
     gate.let.set()
-    sessions = Sessions(ApiKey(PUBLIC), gate, cast("Clock", FakeClock()))
+    sessions = SessionAuth(ApiKey(PUBLIC), gate, cast("Clock", FakeClock()))
     for _ in range(3):
         with pytest.raises(SegOpsServerError):
             sessions.token(UserContext(user_id="a"), 1)
@@ -477,7 +477,7 @@ def test_whoever_comes_after_a_failure_tries_again() -> None:
 def test_an_old_refusal_does_not_drop_a_new_token() -> None:
     gate = Gate(session("new", FakeClock().time() + 900))
     gate.let.set()
-    sessions = Sessions(ApiKey(PUBLIC), gate, cast("Clock", FakeClock()))
+    sessions = SessionAuth(ApiKey(PUBLIC), gate, cast("Clock", FakeClock()))
     user = UserContext(user_id="a")
     sessions.token(user, 1)
     sessions.forget(user, "old")
@@ -489,8 +489,8 @@ def test_tokens_of_many_users_are_bounded(make: MakeRig) -> None:
     auth = Auth()
     rig = make(auth, key=PUBLIC, clock=auth.clock, get_user=(current := Current()))
     send(rig, current, *[f"u{number}" for number in range(1100)])
-    sessions = rig.client._pipeline.dispatcher.sessions
-    assert sessions is not None
+    sessions = rig.client._pipeline.dispatcher.auth
+    assert isinstance(sessions, SessionAuth)
     assert len(sessions._tokens) == 1000
     assert auth.mismatches == []
 

@@ -19,7 +19,7 @@ from segops import SegOpsWebhookError, UserContext, parse_webhook
 from segops.core import Request, Response, SegOpsApiError, SegOpsError, SegOpsTransportError
 from segops.core.errors import api_error
 from segops.core.retry import Clock, retry_after
-from segops.delivery.auth import Sessions
+from segops.delivery.auth import SessionAuth
 from segops.delivery.keys import check_key
 from segops.delivery.responses import skipped, without_credential
 from segops.testing import FakeClock
@@ -54,7 +54,8 @@ def either(known: dict[str, st.SearchStrategy[object]]) -> st.SearchStrategy[byt
 @example(b'{"token": "t\\r\\nX: 1", "expires_at": "2027-01-15T09:00:00Z"}', "", 200)
 @example(b"[" * 100_000, "", 200)
 def test_a_session_is_a_token_that_fits_a_header_or_an_error_of_ours(body: bytes, date: str, status: int) -> None:
-    sessions = Sessions(check_key(KEY), lambda *_: Response(status, {"date": date}, body), cast("Clock", FakeClock()))
+    response = Response(status, {"date": date}, body)
+    sessions = SessionAuth(check_key(KEY), lambda *_: response, cast("Clock", FakeClock()))
     try:
         token = sessions.token(UserContext(user_id="u-1"), 1.0)
     except (SegOpsTransportError, SegOpsApiError):

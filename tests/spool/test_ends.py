@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from segops import SegOpsClient, SegOpsConfigError
-from segops.core.batch import Batch
+from segops.core import Batch
 from segops.spool.store import Store
 from tests.rig.fault_server import FaultServer, stall
 from tests.spool.spool_rig import closed_port, held, run, start, stored

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from segops import Limits
 from segops.core import BATCH_PATH, Batch, DropReason, Spool, SpoolContext, SpoolListener
+from segops.delivery.batch import halves
 from segops.spool import DiskSpool
 from segops.testing import FakeClock
 from tests.rig.harness import names
@@ -86,10 +87,10 @@ class SpoolMachine(RuleBasedStateMachine):
             batch.attempts += 1
             self.spool.keep([batch])
         elif len(batch.events) > 1:
-            halves = batch.halves()
-            self.spool.split(batch, halves)
+            parts = halves(batch)
+            self.spool.split(batch, parts)
             born, _ = self.line[0]
-            self.line[:1] = [(born, half.events) for half in halves]
+            self.line[:1] = [(born, half.events) for half in parts]
         else:
             self.spool.keep([batch])
 
@@ -140,6 +141,6 @@ def test_a_batch_of_500_can_be_split_to_the_last(tmp_path: Path) -> None:
             single += batch.events
             spool.remove(batch)
         else:
-            spool.split(batch, batch.halves())
+            spool.split(batch, halves(batch))
     assert single == [*events, b"behind"]
     spool.close()
