@@ -27,9 +27,9 @@ if not TYPE_CHECKING:  # type checkers would accept every misspelled name
         """Load the local SegOps, and SQLite with it, on first use."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from segops import emulator  # noqa: PLC0415 - loads SQLite
+        from segops.emulator import LocalSegOps, LocalServer  # noqa: PLC0415 - loads SQLite
 
-        return getattr(emulator, name)
+        return {"LocalSegOps": LocalSegOps, "LocalServer": LocalServer}[name]
 
 
 def __dir__() -> list[str]:
