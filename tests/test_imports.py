@@ -107,7 +107,7 @@ RULES = {
     ),
     "segops.signing": Rule(doors=CORE),
     "segops.webhooks": Rule(inside=CORE, third_party=("msgspec",)),
-    "segops.testing": Rule(doors=PUBLIC, third_party=("msgspec", "pytest")),
+    "segops.testing": Rule(doors=PUBLIC, inside=("segops.transports.memory",), third_party=("msgspec", "pytest")),
     # Programs.
     "segops.demo": Rule(doors=(*PUBLIC, "segops.cli.terminal"), third_party=("msgspec",)),
     "segops.devserver": Rule(

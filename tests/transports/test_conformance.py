@@ -152,7 +152,7 @@ class _Suite(TransportConformance):
         ("loses events", "test_a_batch_is_accepted_in_order"),
         ("mangles text", "test_text_arrives_unchanged"),
         ("foreign errors", "test_no_status_raises"),
-        ("capital headers", "test_header_names_of_answers_are_in_lower_case"),
+        ("capital headers", "test_header_names_of_responses_are_in_lower_case"),
         ("refuses", "test_threads_may_share_it"),
         ("closes once", "test_close_may_be_repeated_and_what_was_sent_stays"),
         ("shows its key", "test_nothing_secret_is_shown"),

@@ -34,6 +34,7 @@ from segops.plugins.admin.messages import printable
 from segops.plugins.admin.options import Options
 from segops.plugins.admin.paths import check_path, with_query
 from segops.plugins.admin.sinks import MemorySink, Sink
+from segops.utils import log
 
 UNSET = msgspec.UNSET
 """No body. None is a body: the JSON null."""
@@ -225,6 +226,7 @@ class HttpClient:
             is_offline = transport.offline and isinstance(failure, SegOpsTransportError)
             if is_last or is_offline or not _is_retryable(failure) or not sink.can_restart():
                 raise failure
+            _log_retry(failure, delay)
             pause(self.clock, delay)
 
     def _attempt(
@@ -270,6 +272,20 @@ def _without_secrets(url: str) -> str:
 def _is_retryable(failure: SegOpsApiError | SegOpsTransportError) -> bool:
     result: int | Literal["no response"] = failure.status if isinstance(failure, SegOpsApiError) else "no response"
     return admin_action(result) is Action.RETRY
+
+
+def _log_retry(failure: SegOpsApiError | SegOpsTransportError, delay: float) -> None:
+    status = {"status": failure.status} if isinstance(failure, SegOpsApiError) else {}
+    log(
+        "debug",
+        "segops.admin.retry",
+        method=failure.method,
+        path=failure.path,
+        attempt=failure.attempts,
+        delay=round(delay, 3),
+        error=type(failure).__name__,
+        **status,
+    )
 
 
 def _describe(method: str, path: str) -> str:
