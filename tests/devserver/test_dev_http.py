@@ -87,7 +87,7 @@ def test_a_fault_of_ours_is_an_answer(url: str, local: LocalSegOps, caplog: pyte
     local.faults.sleep = broken  # type: ignore[assignment] # takes two arguments, and gets one
     local.faults.add("* * delay=1")
     assert ask(url, "/api/nothing/") == (500, {"detail": "Internal server error."})
-    assert "failed to answer a request" in caplog.text
+    assert "failed to handle a request" in caplog.text
 
 
 @pytest.mark.parametrize("path", ["/", "/_dev/info", "/_dev/events", "/_dev/stream", "/_dev/faults"])
@@ -281,7 +281,7 @@ def test_a_port_that_is_taken_or_an_address_of_elsewhere_is_refused(server: DevS
         DevServer(local, port=int(server.info.url.rsplit(":", 1)[1]))
     with pytest.raises(SegOpsConfigError, match="choose another"):
         DevServer(local, host="192.0.2.1")
-    with pytest.raises(SegOpsConfigError, match="no port 65536"):
+    with pytest.raises(SegOpsConfigError, match="--port must be at most 65535, got 65536"):
         DevServer(local, port=65536)
 
 
