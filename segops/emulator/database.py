@@ -63,6 +63,13 @@ class Database:
         with self._lock:
             return self._connected().execute(sql, values).fetchall()
 
+    def records(self, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Return the rows of a SELECT as objects with the names of its columns."""
+        with self._lock:
+            cursor = self._connected().execute(sql, values)
+            names = [name for name, *_ in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
     def setting(self, name: str, default: Callable[[], str]) -> str:
         """Return a setting, and store its default on first use."""
         if not (rows := self.query("SELECT value FROM settings WHERE name = ?", (name,))):

@@ -40,7 +40,7 @@ class LocalTransport(Transport):
         return cls(LocalSegOps(path) if path else None, url=url)
 
     def send(self, request: Request, *, timeout: float) -> Response:
-        """ApiResponse the request from the database; only a scripted fault can make that slow or fail.
+        """Handle a request in this process. Only scripted faults make it slow or fail.
 
         Raises:
             SegOpsTimeoutError: A fault delayed the response beyond `timeout`.
