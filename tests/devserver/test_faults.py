@@ -59,7 +59,7 @@ def test_a_line_is_read_and_written_again(line: str, fault: Fault) -> None:
         ("POST /x explode", "unknown effect 'explode'"),
     ],
 )
-def test_a_line_that_is_no_fault_is_refused(line: str, what: str) -> None:
+def test_an_invalid_fault_is_rejected(line: str, what: str) -> None:
     faults = Faults()
     with pytest.raises(SegOpsConfigError, match=what):
         faults.add("POST /x 503", line)
@@ -97,7 +97,7 @@ def send(client: SegOpsClient, count: int = 1) -> bool:
     return client.flush(60)
 
 
-def test_a_status_is_answered_and_nothing_stored(client: SegOpsClient, local: LocalSegOps) -> None:
+def test_a_status_is_returned_and_nothing_stored(client: SegOpsClient, local: LocalSegOps) -> None:
     local.faults.add(f"{BATCH} 503 retry-after=0 x2")
     assert send(client)
     records = local.requests()
@@ -113,7 +113,7 @@ def test_a_reset_stores_nothing_and_the_client_tries_again(client: SegOpsClient,
     assert len(list(local.events())) == 1
 
 
-def test_a_lost_answer_makes_the_client_send_again_what_was_stored(client: SegOpsClient, local: LocalSegOps) -> None:
+def test_a_lost_response_makes_the_client_send_again_what_was_stored(client: SegOpsClient, local: LocalSegOps) -> None:
     local.faults.add(f"{BATCH} lose")
     assert send(client)
     first, second = local.requests()
