@@ -17,7 +17,7 @@ MEMORY = ":memory:"
 APPLICATION_ID = 0x5E60B5
 """Marks a file as a database of a local SegOps (`PRAGMA application_id`)."""
 
-VERSION = 2
+VERSION = 3
 """The format of the tables (`PRAGMA user_version`)."""
 
 TABLES = ("CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)",)
