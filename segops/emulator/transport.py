@@ -36,7 +36,7 @@ class LocalTransport(Transport):
         path = parse_local_url(url, example=_EXAMPLE, has_path=True).path
         is_in_home = path.startswith("~") and expand_home(path) != path
         if path and not is_in_home and not url[len("local:") :].startswith(("///", "//localhost/")):
-            raise SegOpsConfigError(f"local: URLs require an absolute path, got {path!r}: use {_EXAMPLE}")
+            raise SegOpsConfigError(f"local: URL has a relative path {path!r}: use {_EXAMPLE}")
         return cls(LocalSegOps(path) if path else None, url=url)
 
     def send(self, request: Request, *, timeout: float) -> Response:
