@@ -45,13 +45,7 @@ ANONYMOUS = Caller("anyone", keys.ApiKey(0, "public", "", "", require_signature=
 
 
 def authenticate(database: Database, authorization: str, now: float, admitted: frozenset[CallerType]) -> Caller:
-    """Return the caller of a request.
-
-    Args:
-        database: The database with the keys.
-        authorization: The value of the `Authorization` header, or an empty string.
-        now: The current time, in Unix seconds.
-        admitted: The types of caller that the endpoint admits.
+    """Return the caller of a request with an `Authorization` header, which may be empty.
 
     Raises:
         HTTPError: 401 if the credential is missing, unknown, revoked, forged, or expired. 403 if it is not admitted.

@@ -141,7 +141,7 @@ class Resource:
         """Return the row that has `key` in `column`.
 
         Raises:
-            HTTPError: 404; there is no such row.
+            HTTPError: 404; the row does not exist.
         """
         rows = self.all(request, f"{column} = ?", (key,))
         if not rows:

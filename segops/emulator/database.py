@@ -17,7 +17,7 @@ MEMORY = ":memory:"
 APPLICATION_ID = 0x5E60B5
 """Marks a file as a database of a local SegOps (`PRAGMA application_id`)."""
 
-VERSION = 2
+VERSION = 3
 """The format of the tables (`PRAGMA user_version`)."""
 
 TABLES = ("CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)",)
@@ -62,6 +62,13 @@ class Database:
         """Return the rows of a SELECT."""
         with self._lock:
             return self._connected().execute(sql, values).fetchall()
+
+    def records(self, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Return the rows of a SELECT as objects with the names of its columns."""
+        with self._lock:
+            cursor = self._connected().execute(sql, values)
+            names = [name for name, *_ in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def setting(self, name: str, default: Callable[[], str]) -> str:
         """Return a setting, and store its default on first use."""

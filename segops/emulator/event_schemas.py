@@ -89,23 +89,25 @@ def _infer(name: str, payloads: list[Mapping[str, Any]]) -> Property:
     return Property("any", required=required)
 
 
-def _is_time(value: Any) -> bool:
+def is_time(value: Any) -> bool:
+    """Return whether a JSON value is a date or a time in ISO 8601."""
     try:
-        return isinstance(value, str) and len(value) >= len("2027-01-05") and bool(times.from_text(value))
+        return isinstance(value, str) and bool(times.from_text(value))
     except ValueError:
         return False
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Return whether a JSON value is a number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 # From narrow to wide, the order in which inference tries them.
 _CHECKS: dict[PropertyType, Callable[[Any], bool]] = {
     "boolean": lambda value: isinstance(value, bool),
-    "integer": lambda value: _is_number(value) and value == value // 1,
-    "number": _is_number,
-    "datetime": _is_time,
+    "integer": lambda value: is_number(value) and value == value // 1,
+    "number": is_number,
+    "datetime": lambda value: is_time(value) and len(value) >= len("2027-01-05"),
     "string": lambda value: isinstance(value, str),
     "array": lambda value: isinstance(value, list),
     "object": lambda value: isinstance(value, dict),

@@ -67,13 +67,7 @@ export default function Page() {{
 
 
 def render(page: Row, products: Sequence[Row], file_format: str) -> bytes:
-    """Return a page as a file.
-
-    Args:
-        page: The page.
-        products: Its products, each with `sku`, `name`, and `data`.
-        file_format: "html", "tsx", or "json".
-    """
+    """Return a page and its products as an "html", "tsx", or "json" file."""
     if file_format == "html":
         return _html(page, products).encode()
     if file_format == "tsx":

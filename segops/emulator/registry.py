@@ -53,32 +53,10 @@ class ResourceModule(Protocol):
 
 
 RESOURCES: tuple[ResourceModule, ...] = (
-    ingestion,
-    sessions,
-    index,
-    login,
-    tenant,
-    shopify,
-    products,
-    product_scores,
-    product_schema,
-    product_imports,
-    event_schemas,
-    segments,
-    segment_members,
-    segment_exports,
-    product_segments,
-    activations,
-    webhooks,
-    explorer,
-    identity,
-    ai_queries,
-    ai_metrics,
-    competitors,
-    pages,
-    page_exports,
-    product_search,
-    analytics,
+    *(ingestion, sessions, index, login, tenant, shopify),
+    *(products, product_scores, product_schema, product_imports, event_schemas),
+    *(segments, segment_members, segment_exports, product_segments, activations, webhooks),
+    *(explorer, identity, ai_queries, ai_metrics, competitors, pages, page_exports, product_search, analytics),
 )
 
 TABLES: tuple[str, ...] = (

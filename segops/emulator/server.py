@@ -176,7 +176,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             length -= len(chunk)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """ApiResponse what the base class refuses, such as an unknown method, with JSON."""
+        """Respond with JSON to what the base class rejects, such as an unknown method."""
         self.close_connection = True
         self._write(HTTPError(code, f"{message or HTTPStatus(code).phrase}.").response.encode())
 

@@ -53,15 +53,7 @@ class Simulated(msgspec.Struct, frozen=True):
 def simulate(
     question: str, provider: str, own_brand: str, competitors: Sequence[str], products: Sequence[tuple[str, str]]
 ) -> Simulated:
-    """Simulate the answer of an assistant.
-
-    Args:
-        question: The question.
-        provider: The assistant.
-        own_brand: The tenant's brand.
-        competitors: The brands of competitors.
-        products: SKU and name of each of the tenant's products.
-    """
+    """Simulate the answer of an assistant. `products` has the SKU and the name of each of the tenant's products."""
     brands = dict.fromkeys([own_brand, *competitors])
     drawn = {brand: _draw(question, provider, brand) for brand in brands}
     named = sorted((brand for brand in brands if drawn[brand][0] % 10 < _MENTIONED_IN_TEN), key=lambda b: drawn[b][1])

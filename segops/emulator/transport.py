@@ -36,11 +36,11 @@ class LocalTransport(Transport):
         path = parse_local_url(url, example=_EXAMPLE, has_path=True).path
         is_in_home = path.startswith("~") and expand_home(path) != path
         if path and not is_in_home and not url[len("local:") :].startswith(("///", "//localhost/")):
-            raise SegOpsConfigError(f"local: URLs require an absolute path, got {path!r}: use {_EXAMPLE}")
+            raise SegOpsConfigError(f"local: URL has a relative path {path!r}: use {_EXAMPLE}")
         return cls(LocalSegOps(path) if path else None, url=url)
 
     def send(self, request: Request, *, timeout: float) -> Response:
-        """ApiResponse the request from the database; only a scripted fault can make that slow or fail.
+        """Handle a request in this process. Only scripted faults make it slow or fail.
 
         Raises:
             SegOpsTimeoutError: A fault delayed the response beyond `timeout`.

@@ -88,7 +88,7 @@ def test_faults_can_be_asked_for(environment: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--fault", "nonsense"], "cannot read the fault 'nonsense'"),
+        (["--fault", "nonsense"], "invalid fault 'nonsense'"),
         (["--port", "99999"], "--port must be at most 65535, got 99999"),
         (["--port", "-1"], "--port"),
         (["--port", "x"], "'x' is not a whole number"),

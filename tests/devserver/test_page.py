@@ -25,8 +25,8 @@ TABS = ["events", "users", "segments", "referrals", "requests", "connect"]
 
 def store(url: str, local: LocalSegOps, *events: dict[str, object]) -> None:
     key = {"Authorization": f"ApiKey {local.secret_key}"}
-    status, answer = ask(url, BATCH_PATH, {"events": events}, headers=key)
-    assert status == 202, answer
+    status, response = ask(url, BATCH_PATH, {"events": events}, headers=key)
+    assert status == 202, response
 
 
 def event(number: int = 0, **members: object) -> dict[str, object]:
@@ -79,7 +79,7 @@ ROUND_TRIPS = (
 
 def test_an_event_of_the_sdk_appears_within_a_second(page: Page, client: SegOpsClient) -> None:
     page.wait("document.querySelector('#panel-events .empty') !== null")
-    # Measured in the page, from the answer to the first event to the row: the test's own steps do not count.
+    # Measured in the page, from the response to the first event to the row: the test's own steps do not count.
     page.run(
         f"window.seen = new Promise(done => new MutationObserver(() => {FIRST} && done(Date.now()))"
         ".observe(document.querySelector('#panel-events .rows'), {childList: true})); 0"

@@ -62,7 +62,7 @@ def test_an_unknown_field_is_named(route: Route) -> None:
         ("messageId", None),
     ],
 )
-def test_an_event_with_an_unknown_field_is_refused_by_name(both: Api, given: str, meant: str | None) -> None:
+def test_an_event_with_an_unknown_field_is_rejected_by_name(both: Api, given: str, meant: str | None) -> None:
     bad = event(1, **{given: "x"})
     status, errors = both.service.track(bad)
     assert (status, list(errors)) == (400, [given])

@@ -33,14 +33,7 @@ _FALSE = frozenset({"false", "no", "0", "n"})
 
 
 def guess(name: str, header: str, values: Sequence[str], currency: str) -> FieldType:
-    """Return the type of a column.
-
-    Args:
-        name: The field that the column maps to.
-        header: Its header in the file.
-        values: The texts of all non-empty cells.
-        currency: The default currency.
-    """
+    """Return the type of a column that maps to a field, given all non-empty cells and the default currency."""
     if not values:
         return "string"
     if _is_money(name, header, values, currency):

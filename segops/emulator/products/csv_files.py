@@ -95,9 +95,7 @@ def read_text(text: str) -> Table:
 def suggest_mapping(table: Table, confirmed: Mapping[str, str]) -> dict[str, str]:
     """Return what each column probably maps to: "sku", "name", a field of the schema, or "skip".
 
-    Args:
-        table: The file.
-        confirmed: Earlier confirmed mappings, which take precedence.
+    Earlier confirmed mappings take precedence.
     """
     headers = table.headers
     slugs = {header: _slug(header) for header in headers}
@@ -124,13 +122,7 @@ def suggest_schema(table: Table, mapping: Mapping[str, str], currency: str) -> P
 
 
 class Products:
-    """Converts the rows of a file to products. Empty cells are omitted.
-
-    Args:
-        table: The file.
-        mapping: The mapping of its columns.
-        schema: The types of the fields. Other fields are text.
-    """
+    """Converts the rows of a file to products. Empty cells are omitted, and fields outside the schema are text."""
 
     def __init__(self, table: Table, mapping: Mapping[str, str], schema: ProductSchema) -> None:
         types: dict[str, FieldType] = {field.name: field.type for field in schema.fields}
@@ -147,10 +139,7 @@ class Products:
         self._default = schema.default_currency
 
     def read(self, cells: Sequence[str]) -> dict[str, Any]:
-        """Convert a row to a product.
-
-        Args:
-            cells: The cells. Missing cells at the end count as empty.
+        """Convert a row to a product. Missing cells at the end count as empty.
 
         Raises:
             ValueError: A cell does not have the type of its column, or there are more cells than columns.

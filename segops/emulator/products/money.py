@@ -85,10 +85,7 @@ _MAX_LENGTH = 100
 def read_money(text: str, default: str, point: str | None) -> tuple[Decimal, str] | None:
     """Return the amount and the currency of a text, or None if it is not an amount or is ambiguous.
 
-    Args:
-        text: The text, such as "1.234,56 €".
-        default: The default currency.
-        point: The decimal point of other texts in the same column, if known.
+    `default` is the default currency, and `point` the decimal point of other texts in the same column, if known.
     """
     found = _match(text)
     if found is None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from segops.emulator import times
+from segops.emulator.event_schemas import is_number, is_time
 from segops.emulator.products.schema import SchemaField
 
 MAX_POINTS = 25.0
@@ -47,14 +47,7 @@ class Score(msgspec.Struct, frozen=True):
 
 
 def score(name: str, data: Mapping[str, Any], fields: Iterable[SchemaField] = (), queries: Iterable[str] = ()) -> Score:
-    """Return the score of a product.
-
-    Args:
-        name: The name.
-        data: The attributes.
-        fields: The fields of the product schema.
-        queries: The texts of active AI queries.
-    """
+    """Return the score of a product, given the product schema and the texts of active AI queries."""
     dimensions = {
         "schema_coverage": _coverage(data, list(fields)),
         "answer_format": _format(name, data),
@@ -135,28 +128,17 @@ def _recommendations(dimensions: Mapping[str, float]) -> list[dict[str, Any]]:
     ]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _is_price(value: Any) -> bool:
-    return isinstance(value, dict) and _is_number(value.get("amount")) and isinstance(value.get("currency"), str)
-
-
-def _is_time(value: Any) -> bool:
-    try:
-        return bool(isinstance(value, str) and times.from_text(value))
-    except ValueError:
-        return False
+    return isinstance(value, dict) and is_number(value.get("amount")) and isinstance(value.get("currency"), str)
 
 
 _CHECKS: dict[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
-    "number": _is_number,
+    "number": is_number,
     "boolean": lambda value: isinstance(value, bool),
     "array": lambda value: isinstance(value, list),
     "url": lambda value: isinstance(value, str) and value.startswith(("https://", "http://")),
     "price": _is_price,
     "multi_price": lambda value: isinstance(value, list) and all(_is_price(each) for each in value),
-    "datetime": _is_time,
+    "datetime": is_time,
 }

@@ -18,7 +18,8 @@ _LOGS_RATED = 30
 _DAY_SECONDS = 86_400
 
 _OVERLAP = """
-    SELECT a.segment_id, sa.name, b.segment_id, sb.name, count(*) AS overlap,
+    SELECT a.segment_id AS seg_a_id, sa.name AS seg_a_name, b.segment_id AS seg_b_id, sb.name AS seg_b_name,
+        count(*) AS overlap,
         round(100.0 * count(*) / min(sa.member_count, sb.member_count), 2) AS overlap_pct
     FROM segment_members AS a
     JOIN segment_members AS b ON b.user_id = a.user_id AND b.segment_id > a.segment_id
@@ -51,31 +52,27 @@ def overview(request: RequestContext) -> ApiResponse:
 
 def segments(request: RequestContext) -> ApiResponse:
     """List the active segments with their member counts on each of the last 30 days."""
-    rows = request.database.query(
+    rows = request.database.records(
         "SELECT id, name, member_count, last_computed_at FROM segments WHERE is_active ORDER BY id"
     )
-    names = ("id", "name", "member_count", "last_computed_at")
-    return ApiResponse(200, [{**dict(zip(names, row, strict=True)), "trend": _trend(request, row[0])} for row in rows])
+    return ApiResponse(200, [{**row, "trend": _trend(request, row["id"])} for row in rows])
 
 
 def overlap(request: RequestContext) -> ApiResponse:
     """List the 20 pairs of segments with the largest overlap."""
-    names = ("seg_a_id", "seg_a_name", "seg_b_id", "seg_b_name", "overlap", "overlap_pct")
-    return ApiResponse(200, [dict(zip(names, row, strict=True)) for row in request.database.query(_OVERLAP)])
+    return ApiResponse(200, request.database.records(_OVERLAP))
 
 
 def activations(request: RequestContext) -> ApiResponse:
     """List the activations with their last syncs and their success rate."""
-    rows = request.database.query(
+    rows = request.database.records(
         """
-        SELECT activations.id, activations.segment, segments.name, connector_type, status, last_synced_at, last_error,
-            coalesce(segments.member_count, 0)
+        SELECT activations.id, activations.segment AS segment_id, segments.name AS segment_name, connector_type, status,
+            last_synced_at, last_error, coalesce(segments.member_count, 0) AS member_count
         FROM activations LEFT JOIN segments ON segments.id = activations.segment ORDER BY activations.id
         """
     )
-    names = ("id", "segment_id", "segment_name", "connector_type", "status", "last_synced_at", "last_error")
-    keys = (*names, "member_count")
-    return ApiResponse(200, [{**dict(zip(keys, row, strict=True)), **_syncs(request, row[0])} for row in rows])
+    return ApiResponse(200, [{**row, **_syncs(request, row["id"])} for row in rows])
 
 
 def usage(request: RequestContext) -> ApiResponse:
@@ -117,14 +114,13 @@ def _trend(request: RequestContext, segment_id: int) -> list[dict[str, Any]]:
 
 
 def _syncs(request: RequestContext, activation_id: int) -> dict[str, Any]:
-    rows = request.database.query(
+    rows = request.database.records(
         "SELECT status, user_count, error_message, synced_at FROM sync_logs WHERE activation_id = ? "
         "ORDER BY id DESC LIMIT ?",
         (activation_id, _LOGS_RATED),
     )
-    names = ("status", "user_count", "error_message", "synced_at")
-    rate = sum(row[0] == "success" for row in rows) / len(rows) if rows else None
-    return {"success_rate": rate, "sync_logs": [dict(zip(names, row, strict=True)) for row in rows[:_LOGS_SHOWN]]}
+    rate = sum(row["status"] == "success" for row in rows) / len(rows) if rows else None
+    return {"success_rate": rate, "sync_logs": rows[:_LOGS_SHOWN]}
 
 
 TABLES = ()

@@ -29,26 +29,23 @@ def search(request: RequestContext) -> ApiResponse:
     where = "WHERE instr(casefold(user_id), ?)" if needle else ""
     values = [needle] if needle else []
     (count,) = request.database.query(f"SELECT count(DISTINCT user_id) FROM activity {where}", values)[0]  # noqa: S608 - no user text
-    rows = request.database.query(
-        f"SELECT user_id, count(*), min(occurred_at), max(occurred_at) FROM activity {where} "  # noqa: S608 - no user text
-        "GROUP BY user_id ORDER BY 4 DESC, 1 LIMIT ?",
+    rows = request.database.records(
+        "SELECT user_id, count(*) AS event_count, min(occurred_at) AS first_seen, max(occurred_at) AS last_seen "  # noqa: S608 - no user text
+        f"FROM activity {where} GROUP BY user_id ORDER BY 4 DESC, 1 LIMIT ?",
         [*values, whole_number(request, "limit", 20, _MAX_USERS)],
     )
-    names = ("user_id", "event_count", "first_seen", "last_seen")
-    return ApiResponse(200, {"count": count, "results": [dict(zip(names, row, strict=True)) for row in rows]})
+    return ApiResponse(200, {"count": count, "results": rows})
 
 
 def profile(request: RequestContext) -> ApiResponse:
     """Read the profile of a user."""
     user_id = known_user(request)
-    (row,) = request.database.query(
-        f"SELECT count(*), count(DISTINCT event_type), min(occurred_at), max(occurred_at) FROM events WHERE {_OWN}",  # noqa: S608 - no user text
+    (row,) = request.database.records(
+        "SELECT count(*) AS event_count, count(DISTINCT event_type) AS event_type_count, "  # noqa: S608 - no user text
+        f"min(occurred_at) AS first_seen, max(occurred_at) AS last_seen FROM events WHERE {_OWN}",
         (user_id,),
     )
-    names = ("event_count", "event_type_count", "first_seen", "last_seen")
-    return ApiResponse(
-        200, {"user_id": user_id, **dict(zip(names, row, strict=True)), "properties": _traits(request, user_id)}
-    )
+    return ApiResponse(200, {"user_id": user_id, **row, "properties": _traits(request, user_id)})
 
 
 def events(request: RequestContext) -> ApiResponse:
@@ -71,16 +68,16 @@ def events(request: RequestContext) -> ApiResponse:
 
 def user_segments(request: RequestContext) -> ApiResponse:
     """List the segments of a user."""
-    rows = request.database.query(
+    rows = request.database.records(
         """
-        SELECT segments.id, segments.name, segments.member_count, segments.last_computed_at
+        SELECT segments.id AS segment_id, segments.name AS segment_name, segments.member_count,
+            segments.last_computed_at AS computed_at
         FROM segment_members JOIN segments ON segments.id = segment_members.segment_id
         WHERE segment_members.user_id = ? ORDER BY segments.id
         """,
         (known_user(request),),
     )
-    names = ("segment_id", "segment_name", "member_count", "computed_at")
-    return ApiResponse(200, [dict(zip(names, row, strict=True)) for row in rows])
+    return ApiResponse(200, rows)
 
 
 def explain(request: RequestContext) -> ApiResponse:

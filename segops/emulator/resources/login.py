@@ -50,10 +50,10 @@ def ensure_login(database: Database) -> Login:
 
 def obtain(request: RequestContext) -> ApiResponse:
     """Exchange an email address and a password for an access token (60 min) and a refresh token (30 days)."""
-    given = read_fields(request, _CREDENTIALS)
+    values = read_fields(request, _CREDENTIALS)
     login = ensure_login(request.database)
-    good = [given["email"].casefold() == login.email, _equal(given["password"], login.password)]
-    if not all(good):
+    is_valid = [values["email"].casefold() == login.email, _equal(values["password"], login.password)]
+    if not all(is_valid):
         raise HTTPError(401, "No active account found with the given credentials.")
     refresh = tokens.mint(login_secret(request.database, "refresh"), login.email, 0, request.now + REFRESH_SECONDS)
     return ApiResponse(200, {"access": _access(request, login.email), "refresh": refresh})
@@ -69,22 +69,22 @@ def refresh(request: RequestContext) -> ApiResponse:
 
 def create_key(request: RequestContext) -> ApiResponse:
     """Create a secret or public API key. Only this response shows it."""
-    given = read_fields(request, _KEY)
+    values = read_fields(request, _KEY)
     slug = tenant_slug(request.database)
-    if given["tenant_slug"] not in {None, slug}:
+    if values["tenant_slug"] not in {None, slug}:
         raise HTTPError(400, {"tenant_slug": [f"The only tenant here is {slug!r}."]})
     try:
         key = keys.create(
             request.database,
-            given["kind"],
-            require_signature=given["require_signed_user_id"],
-            origins=given["allowed_origins"],
+            values["kind"],
+            require_signature=values["require_signed_user_id"],
+            origins=values["allowed_origins"],
         )
     except SegOpsConfigError as error:
         raise HTTPError(400, {"allowed_origins": [str(error)]}) from None
     with request.database.transaction() as connection:
-        connection.execute("UPDATE api_keys SET name = ? WHERE id = ?", (given["name"], key.id))
-    body = {"id": key.id, "name": given["name"], "key": key.key, "kind": key.kind}
+        connection.execute("UPDATE api_keys SET name = ? WHERE id = ?", (values["name"], key.id))
+    body = {"id": key.id, "name": values["name"], "key": key.key, "kind": key.kind}
     if key.kind == "public":
         body |= {
             "hmac_secret": key.signing_secret,
@@ -107,8 +107,8 @@ def _access(request: RequestContext, email: str) -> str:
     return tokens.mint(login_secret(request.database, "access"), email, 0, request.now + ACCESS_SECONDS)
 
 
-def _equal(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode(errors="replace"), expected.encode())
+def _equal(actual: str, expected: str) -> bool:
+    return hmac.compare_digest(actual.encode(errors="replace"), expected.encode())
 
 
 TABLES = ()

@@ -90,11 +90,11 @@ def confirm(request: RequestContext) -> ApiResponse:
     return ApiResponse(202, _shown(_import(request, job, mapping, schema)))
 
 
-def _check_schema(given: Any) -> None:
+def _check_schema(schema: Any) -> None:
     """Reject unknown members of a schema. `read_fields` has checked the types."""
     errors = (
-        unknown_field_errors(given, SHOWN_ONLY | set(ProductSchema.__struct_fields__))
-        if isinstance(given, dict)
+        unknown_field_errors(schema, SHOWN_ONLY | set(ProductSchema.__struct_fields__))
+        if isinstance(schema, dict)
         else {}
     )
     if errors:

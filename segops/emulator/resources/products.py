@@ -87,12 +87,7 @@ def upsert(database: Database, rows: list[Any], source: str, now: str) -> Upsert
     """Create or update products by SKU, all valid ones in one transaction.
 
     New attributes are merged into existing ones. A product without a name is named after its SKU.
-
-    Args:
-        database: The database.
-        rows: Objects with `sku`, `name`, and `data`. Other fields are merged into `data`.
-        source: "api" or "csv".
-        now: The current time, in the format of the database.
+    Rows are objects with `sku`, `name`, and `data`. Other fields are merged into `data`.
     """
     done = Upserted()
     with database.transaction() as connection:

@@ -130,7 +130,7 @@ def enqueue(request: RequestContext, table: Literal["segments", "product_segment
     """Queue the computation of the row in the path. A queued computation keeps its time.
 
     Raises:
-        HTTPError: 404; there is no such row.
+        HTTPError: 404; the row does not exist.
     """
     read_nothing(request)
     with request.database.transaction() as connection:

@@ -116,11 +116,7 @@ class Group(msgspec.Struct, frozen=True):
 
 
 def parse_definition(value: object, condition: Any = Condition) -> Group:
-    """Parse and validate a definition.
-
-    Args:
-        value: The JSON value of the definition.
-        condition: The type of its conditions.
+    """Validate the JSON value of a definition, with conditions of a type.
 
     Raises:
         HTTPError: 400, with the error of "definition".

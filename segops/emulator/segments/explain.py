@@ -72,14 +72,7 @@ class Explanation(msgspec.Struct, frozen=True):
 def explain_user(database: Database, segment_id: int, user_id: str, now: float) -> list[Explanation] | None:
     """Return how a user fares against each condition of a segment, in order of definition.
 
-    Args:
-        database: The database.
-        segment_id: The id of the segment.
-        user_id: The id of the user, or an alias.
-        now: The current time, in Unix seconds.
-
-    Returns:
-        The explanations, or None if the segment does not exist or the user has no events.
+    `user_id` may be an alias. Return None if the segment does not exist or the user has no events.
 
     Raises:
         HTTPError: 503; it took too long.
@@ -97,14 +90,8 @@ def would_change(
 ) -> tuple[list[tuple[int, str]], list[tuple[int, str]], int]:
     """Return which active segments a user would enter or leave after a change, which is rolled back.
 
-    Args:
-        database: The database.
-        insert: Makes the change, and returns the id of the user or an alias.
-        now: The current time, in Unix seconds.
-
-    Returns:
-        The id and name of the segments entered and of those exited, and the number of other segments. Both sides are
-        evaluated now. Stored members play no part.
+    `insert` makes the change, and returns the id of the user or an alias. The result is the id and name of the segments
+    entered and of those exited, and the number of other segments. Both sides are evaluated now, without stored members.
 
     Raises:
         HTTPError: 503; it took too long.

@@ -19,27 +19,10 @@ from segops.emulator.segments.regex import compile_regex
 MAX_ITEMS = 1000
 """Maximum number of values of `in` and `not_in`."""
 
-Operator: TypeAlias = Literal[
-    "eq",
-    "neq",
-    "gt",
-    "gte",
-    "lt",
-    "lte",
-    "between",
-    "not_between",
-    "in",
-    "not_in",
-    "contains",
-    "does_not_contain",
-    "starts_with",
-    "ends_with",
-    "matches_regex",
-    "is_set",
-    "is_not_set",
-    "is_true",
-    "is_false",
-]
+_Comparing: TypeAlias = Literal["eq", "neq", "gt", "gte", "lt", "lte", "between", "not_between", "in", "not_in"]
+_Matching: TypeAlias = Literal["contains", "does_not_contain", "starts_with", "ends_with", "matches_regex"]
+_Unary: TypeAlias = Literal["is_set", "is_not_set", "is_true", "is_false"]
+Operator: TypeAlias = Literal[_Comparing, _Matching, _Unary]
 
 POSITIVE: Mapping[str, str] = {
     "neq": "eq",
@@ -124,11 +107,7 @@ def check_operands(operator: str, value: Any, value2: Any, place: str) -> None:
 def property_test(source: str, name: str, comparison: Comparison, bind: Bindings) -> str:
     """Return SQL that is 1 where a property matches a comparison, otherwise 0.
 
-    Args:
-        source: SQL of a JSON object, or null.
-        name: The property, a literal key.
-        comparison: The operator and its validated operands.
-        bind: Binds the values.
+    `source` is SQL of a JSON object or null, and `name` a literal key.
     """
     positive = POSITIVE.get(comparison.operator, comparison.operator)
     members = f"SELECT type AS kind, value AS actual FROM json_each({source}) WHERE key = {bind(name)}"

@@ -18,25 +18,11 @@ from segops.emulator.segments.operators import Bindings, property_test
 
 ValueType: TypeAlias = Literal["string", "number", "boolean", "array", "url", "price"]
 
-_NUMERIC = frozenset(
-    {"eq", "neq", "gt", "gte", "lt", "lte", "between", "not_between", "in", "not_in", "is_set", "is_not_set"}
-)
+_EQUALITY = frozenset({"eq", "neq", "in", "not_in", "is_set", "is_not_set"})
+_NUMERIC = _EQUALITY | {"gt", "gte", "lt", "lte", "between", "not_between"}
 
 OPERATORS: Mapping[str, frozenset[str]] = {
-    "string": frozenset(
-        {
-            "eq",
-            "neq",
-            "contains",
-            "does_not_contain",
-            "starts_with",
-            "ends_with",
-            "in",
-            "not_in",
-            "is_set",
-            "is_not_set",
-        }
-    ),
+    "string": _EQUALITY | {"contains", "does_not_contain", "starts_with", "ends_with"},
     "number": _NUMERIC,
     "price": _NUMERIC,
     "boolean": frozenset({"is_true", "is_false"}),

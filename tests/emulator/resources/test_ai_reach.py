@@ -1,4 +1,4 @@
-"""AI reach: queries, made-up answers, and the figures drawn from them."""
+"""AI reach: queries, simulated answers, and the figures drawn from them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_query_lives_and_dies(both: Api) -> None:
         ({"query_text": "a", "is_active": 1}, "is_active"),
     ],
 )
-def test_a_bad_query_is_refused(api: Api, body: object, field: str) -> None:
+def test_a_bad_query_is_rejected(api: Api, body: object, field: str) -> None:
     status, errors = api.status("POST", P, body)
     assert (status, set(errors)) == (400, {field})
 

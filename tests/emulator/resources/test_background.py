@@ -1,4 +1,4 @@
-"""Work that goes on after an answer."""
+"""Tasks that run after a response."""
 
 from __future__ import annotations
 

@@ -67,7 +67,11 @@ def test_a_resource_is_one_new_file_and_one_registration(tmp_path: Path) -> None
                 (emulator / each.relative_to(PACKAGE)).symlink_to(each)
     (emulator / "resources" / "coupons.py").write_text(COUPONS)
     registry = (PACKAGE / "registry.py").read_text()
-    (emulator / "registry.py").write_text(registry.replace("    competitors,\n", "    competitors,\n    coupons,\n"))
+    (emulator / "registry.py").write_text(
+        registry.replace("    competitors,\n", "    competitors,\n    coupons,\n").replace(
+            "*(ingestion,", "*(coupons, ingestion,"
+        )
+    )
     done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

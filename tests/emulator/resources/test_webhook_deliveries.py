@@ -60,7 +60,7 @@ def test_one_attempt_no_redirect_and_the_failure_is_kept(api: Api) -> None:
     assert codes[0][1]
 
 
-def test_hooks_are_told_in_parallel_and_the_request_does_not_wait(api: Api) -> None:
+def test_hooks_are_called_in_parallel_and_the_request_does_not_wait(api: Api) -> None:
     with WebhookReceiver() as slow, WebhookReceiver() as fast:
         slow.gate.clear()
         api("POST", P, {"url": slow.url})
@@ -119,7 +119,7 @@ def test_a_hook_lives_and_dies_and_keeps_its_secret(both: Api) -> None:
         "",
     ],
 )
-def test_a_bad_url_is_refused(api: Api, url: str) -> None:
+def test_a_bad_url_is_rejected(api: Api, url: str) -> None:
     status, errors = api.status("POST", P, {"url": url})
     assert (status, set(errors)) == (400, {"url"})
 
