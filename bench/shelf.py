@@ -1,4 +1,4 @@
-"""A server of one long list, page by page: `python -m bench.shelf ITEMS`. It prints its URL; it ends with its input.
+"""A server of one long list, page by page: `python -m bench.shelf ITEMS`.
 
 The answers are made beforehand: what the server takes is waited for by both sides, and is no property of either.
 """
@@ -48,7 +48,7 @@ def serve(connection: socket.socket, answers: list[bytes]) -> None:
     with connection:
         while chunk := connection.recv(REQUEST):
             data += chunk
-            if data.endswith(b"\r\n\r\n"):  # a GET has no body, and the next one waits for the answer
+            if data.endswith(b"\r\n\r\n"):  # a GET has no body, and the client does not pipeline
                 page = re.match(rb"GET \S*[?&]page=(\d+)", data)
                 connection.sendall(answers[int(page[1]) - 1 if page else 0])
                 data = b""

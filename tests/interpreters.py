@@ -5,6 +5,7 @@ Each Python gets a virtual environment of its own, with the pinned requirements.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -18,10 +19,12 @@ TESTS = ["tests/core", "tests/delivery", "tests/transports", "--ignore=tests/del
 
 def find(version: tuple[int, int]) -> str | None:
     """Return the program of a Python version, None if it is not installed or does not start."""
-    program = shutil.which(f"python{version[0]}.{version[1]}")
-    if program is None or subprocess.run([program, "-c", ""], capture_output=True, check=False).returncode != 0:
-        return None
-    return program
+    name = f"python{version[0]}.{version[1]}"
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for program in [shutil.which(name), *map(str, pyenv.glob(f"*/bin/{name}"))]:  # pyenv's own command may be inactive
+        if program and subprocess.run([program, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return program
+    return None
 
 
 def test(program: str, folder: Path) -> bool:
