@@ -17,7 +17,7 @@ def make_environment(folder: Path, *requirements: str) -> Path:
     """Install packages from the package index and return the Python that finds them.
 
     Raises:
-        subprocess.CalledProcessError: There is no package index, or it lacks something.
+        subprocess.CalledProcessError: The package index is unreachable or lacks a package.
     """
     venv.create(folder, symlinks=sys.platform != "win32")
     program = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")

@@ -94,7 +94,7 @@ def test_a_black_hole(bench: Bench, make_client: MakeClient, sink: str, black_ho
         return taken
 
     pairs = bench.alternate(lambda: slowest(black_hole, 0), lambda: slowest(sink, 10), 15)
-    bench.row("track() p99.9, server never answers", pairs, unit="s", against="healthy server", goal=Goal("≤", 2.0))
+    bench.row("track() p99.9, server never responds", pairs, unit="s", against="healthy server", goal=Goal("≤", 2.0))
 
 
 def test_threads(bench: Bench, make_client: MakeClient, sink: str) -> None:

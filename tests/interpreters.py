@@ -5,26 +5,15 @@ Each Python gets a virtual environment of its own, with the pinned requirements.
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from tests.rig.pythons import find_pythons
+
 ROOT = Path(__file__).parents[1]
-SUPPORTED = [(3, minor) for minor in range(10, 15)]
 TESTS = ["tests/core", "tests/delivery", "tests/transports", "--ignore=tests/delivery/test_exit.py"]
-
-
-def find(version: tuple[int, int]) -> str | None:
-    """Return the program of a Python version, None if it is not installed or does not start."""
-    name = f"python{version[0]}.{version[1]}"
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    for program in [shutil.which(name), *map(str, pyenv.glob(f"*/bin/{name}"))]:  # pyenv's own command may be inactive
-        if program and subprocess.run([program, "-c", ""], capture_output=True, check=False).returncode == 0:
-            return program
-    return None
 
 
 def test(program: str, folder: Path) -> bool:
@@ -41,15 +30,10 @@ def test(program: str, folder: Path) -> bool:
 def main() -> int:
     """Return how many Pythons failed."""
     failures = 0
-    for version in SUPPORTED:
-        if version == sys.version_info[:2]:
+    for version, program in find_pythons().items():
+        if program == sys.executable:
             continue
-        name = f"Python {version[0]}.{version[1]}"
-        program = find(version)
-        if program is None:
-            sys.stdout.write(f"{name} is not installed: skipped\n")
-            continue
-        sys.stdout.write(f"{name}\n")
+        sys.stdout.write(f"Python {version}\n")
         sys.stdout.flush()
         with tempfile.TemporaryDirectory(prefix="segops-python-") as folder:
             failures += not test(program, Path(folder))
