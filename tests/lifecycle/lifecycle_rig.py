@@ -81,8 +81,8 @@ def get(port: int, path: str) -> str:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as answer:
-                text: str = answer.read().decode()
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as response:
+                text: str = response.read().decode()
                 return text
         except OSError:
             if time.monotonic() > deadline:

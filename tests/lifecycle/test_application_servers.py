@@ -1,4 +1,4 @@
-"""Real application servers that fork, patch or forbid threads: fault-matrix.md, rows 29, 31 and 32."""
+"""Real application servers that fork, patch or forbid threads: reliability table, rows 29, 31 and 32."""
 
 from __future__ import annotations
 

@@ -65,16 +65,16 @@ def test_a_tls_request_is_tunnelled(tls: TLS, closing: Closing, *, secure_proxy:
 
 
 @pytest.mark.parametrize("size", [2, 16384])  # less than a record of TLS, and a whole one
-def test_bytes_that_came_through_a_tunnel_in_a_tunnel_are_not_taken_for_the_next_answer(
+def test_bytes_that_came_through_a_tunnel_in_a_tunnel_are_not_taken_for_the_next_response(
     tls: TLS, closing: Closing, size: int
 ) -> None:
-    def answer_twice(call: Call) -> None:
+    def respond_twice(call: Call) -> None:
         call.read()
         call.peer.send(raw(202, b"x" * size)[:-size])
         call.peer.send(b"x" * size + raw(500))
 
     with (
-        FaultServer(answer_twice, tls=tls.server("segops.test")) as server,
+        FaultServer(respond_twice, tls=tls.server("segops.test")) as server,
         Proxy(server.port, tls=tls.server()) as proxy,
     ):
         transport = closing(HttpTransport("https://segops.test", proxy=proxy.url, ca_file=tls.ca_file))
@@ -211,7 +211,7 @@ def test_a_bad_proxy_is_an_error_without_its_credentials(url: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_407_from_a_server_without_proxy_is_an_answer(closing: Closing) -> None:
+def test_407_from_a_server_without_proxy_is_a_response(closing: Closing) -> None:
     with FaultServer(respond(407)) as server:
         assert closing(HttpTransport(server.url)).send(GET, timeout=LONG).status == 407
 

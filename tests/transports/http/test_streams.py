@@ -50,7 +50,7 @@ def test_a_body_larger_than_the_limit_comes_in_pieces_and_the_connection_is_kept
     assert server.connections == 1
 
 
-def test_a_body_that_nobody_wants_is_in_the_answer(closing: Closing) -> None:
+def test_a_body_that_nobody_wants_is_in_the_response(closing: Closing) -> None:
     with FaultServer(respond(404, b"why")) as server:
         response = closing(HttpTransport(server.url)).stream(GET, lambda _: None, timeout=LONG)
     assert (response.status, response.body) == (404, b"why")
@@ -109,7 +109,7 @@ def test_silence_and_slowness_both_end(closing: Closing, fault: Any, options: di
 
 
 @pytest.mark.parametrize("after", [9, 20, CHUNKED.index(b"5") + 1, -13, -9, -2])
-def test_silence_in_any_part_of_an_answer_ends(closing: Closing, after: int) -> None:
+def test_silence_in_any_part_of_a_response_ends(closing: Closing, after: int) -> None:
     def fall_silent(call: Call) -> None:
         call.read()
         call.peer.send(CHUNKED[:after])

@@ -1,4 +1,4 @@
-"""What servers and their impostors send: sessions, answers to batches, errors, webhooks, dates, and HTTP itself.
+"""What servers and their impostors send: sessions, responses to batches, errors, webhooks, dates, and raw HTTP.
 
 core/test_retry.py fuzzes Retry-After, too, and plugins/ai_referrer/test_hosts.py fuzzes referrers. Inputs that once
 failed, or nearly did, stay as explicit examples.
@@ -159,13 +159,13 @@ header_lines = st.sampled_from(
 bodies = st.binary(max_size=60) | st.sampled_from(
     [b"5\r\nhello\r\n0\r\n\r\n", b"-1\r\n", b"fffffffffffffffff\r\n", b"5;x\r\n"]
 )
-answers = st.tuples(status_lines, st.lists(header_lines, max_size=5), bodies).map(
+responses = st.tuples(status_lines, st.lists(header_lines, max_size=5), bodies).map(
     lambda parts: parts[0] + b"".join(parts[1]) + b"\r\n" + parts[2]
 )
 
 
 @settings(max_examples=150)
-@given(data=answers | st.binary(max_size=100))
+@given(data=responses | st.binary(max_size=100))
 @example(b"HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n")
 @example(b"HTTP/1.1 202 OK\r\nContent-Length: 99999999999999999999\r\n\r\nx")
 @example(b"HTTP/1.1 -20 OK\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Answers of a hostile or confused server, over real sockets: fault-matrix.md, rows 16 to 21."""
+"""Responses of a hostile or broken server, over real sockets: reliability table, rows 16 to 21."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_row_16_a_revoked_key_is_one_error_and_events_wait(desk: MakeDesk, statu
     with FaultServer(*[respond(status, b'{"detail": "revoked"}')] * 4) as server:
         it = desk(server.url)
         it.track("a", "b")
-        it.flush_in_vain(5.0)
+        it.flush_fails(5.0)
         assert wait_until(lambda: len(server.journal) >= 4)
         assert wait_until(lambda: it.client.flush(1.0)), "the key was allowed again"
         assert it.delivers(2)
@@ -50,7 +50,7 @@ def test_row_17_a_redirect_to_another_host_is_not_followed(desk: MakeDesk, statu
     with FaultServer() as elsewhere, FaultServer(*[redirect(f"{elsewhere.url}/stolen/", status)] * 3) as server:
         it = desk(server.url)
         it.track("a")
-        it.flush_in_vain(5.0)
+        it.flush_fails(5.0)
         assert wait_until(lambda: len(server.journal) >= 3)
         assert wait_until(lambda: it.client.flush(1.0))
         assert it.delivers(1)
@@ -83,8 +83,8 @@ def test_row_18_a_gzip_bomb_costs_neither_memory_nor_the_event() -> None:
 
 
 @pytest.mark.parametrize(("fault", "requests"), [(endless_body(), 1), (endless_headers(), 2)], ids=["body", "headers"])
-def test_row_19_an_answer_without_end_is_cut(desk: MakeDesk, fault: Fault, requests: int) -> None:
-    """An endless body does not change the status; without an end of the headers there was no answer."""
+def test_row_19_an_endless_response_is_cut(desk: MakeDesk, fault: Fault, requests: int) -> None:
+    """An endless body does not change the status; endless headers are not a response."""
     with FaultServer(fault) as server:
         it = desk(server.url)
         it.track("a")
