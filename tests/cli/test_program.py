@@ -18,7 +18,7 @@ import segops
 from segops.cli.namespaces import namespace_commands
 from segops.cli.program import main
 from segops.plugins.admin import load_resources
-from tests.cli.cli_rig import SEGOPS, Run, Strangers
+from tests.cli.cli_rig import SEGOPS, PluginSite, Run
 from tests.rig.programs import unmeasured
 
 COMMAND = """
@@ -29,7 +29,7 @@ def words(parser):
     parser.add_argument("--number", type=int)
 @hookimpl
 def segops_register_commands():
-    return [Command(name="stranger", help="100% strange", configure=words, run=work)]
+    return [Command(name="extra", help="100% extra", configure=words, run=work)]
 """
 
 
@@ -77,10 +77,10 @@ def test_the_installed_program_is_the_module(environment: Mapping[str, str]) -> 
     assert done.stdout == f"segops {segops.__version__}\n"
 
 
-def test_a_strangers_command_runs_and_gives_the_exit_code(run: Run, strangers: Strangers) -> None:
-    strangers.add("stranger", COMMAND.format(work="print(arguments.number); return 9"))
-    assert "100% strange" in run("help").stdout
-    done = run("stranger", "--number", "4")
+def test_a_third_party_command_runs_and_gives_the_exit_code(run: Run, site: PluginSite) -> None:
+    site.add("extra", COMMAND.format(work="print(arguments.number); return 9"))
+    assert "100% extra" in run("help").stdout
+    done = run("extra", "--number", "4")
     assert (done.returncode, done.stdout) == (9, "4\n")
 
 
@@ -88,20 +88,20 @@ def test_a_strangers_command_runs_and_gives_the_exit_code(run: Run, strangers: S
     ("error", "code", "message"),
     [
         ("SegOpsConfigError('change it')", 2, "change it"),
-        ("SegOpsTransportError('no answer')", 5, "no answer; check the URL, and that the server runs"),
+        ("SegOpsTransportError('no answer')", 5, "no answer; check the URL, and that the server is running"),
         ("SegOpsTimeoutError('too late')", 7, "too late; try again, or allow more time"),
         ("SegOpsArgumentError('change that')", 2, "change that"),
         ("SegOpsJobError('it failed')", 1, "it failed"),
         ("SegOpsPluginError('bad plugin')", 1, "bad plugin"),
         ("api_error('GET /x', 401, b'who', {})", 4, "'who'; check the API key"),
-        ("api_error('GET /x', 403, b'no', {})", 4, "'no'; this key may not"),
+        ("api_error('GET /x', 403, b'no', {})", 4, "'no'; this key lacks permission"),
         ("api_error('GET /x', 404, b'what', {})", 3, "'what'; check the URL and the arguments"),
         ("api_error('GET /x', 429, b'wait', {})", 6, "'wait'; wait a minute"),
-        ("api_error('GET /x', 503, b'oh', {})", 1, "'oh'; the fault is the server's"),
+        ("api_error('GET /x', 503, b'oh', {})", 1, "'oh'; this is a server error"),
         (
             "KeyError('lost')",
             1,
-            "unexpected KeyError: 'lost' (stranger.py:4); this is a fault of segops or of a plugin",
+            "unexpected KeyError: 'lost' (extra.py:4); this is a bug in segops or in a plugin",
         ),
         ("KeyboardInterrupt()", 130, "interrupted"),
         ("SystemExit(7)", 7, ""),
@@ -109,22 +109,22 @@ def test_a_strangers_command_runs_and_gives_the_exit_code(run: Run, strangers: S
     ],
 )
 def test_an_error_is_a_message_and_an_exit_code(
-    run: Run, strangers: Strangers, error: str, code: int, message: str
+    run: Run, site: PluginSite, error: str, code: int, message: str
 ) -> None:
-    strangers.add("stranger", COMMAND.format(work=f"raise {error}"))
-    done = run("stranger")
+    site.add("extra", COMMAND.format(work=f"raise {error}"))
+    done = run("extra")
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(f"segops: {message}" if message and "/x" not in error else "")
     assert message in done.stderr
     assert done.stderr.count("\n") <= 1
 
 
-def test_a_broken_plugin_is_named_when_a_command_is_missing(run: Run, strangers: Strangers) -> None:
-    strangers.add("stranger", "import module_that_does_not_exist")
-    done = run("stranger")
+def test_a_broken_plugin_is_named_when_a_command_is_missing(run: Run, site: PluginSite) -> None:
+    site.add("extra", "import module_that_does_not_exist")
+    done = run("extra")
     assert done.returncode == 2
-    assert "plugin 'stranger' (stranger-dist) is not used" in done.stderr
-    assert "there is no command 'stranger'" in done.stderr
+    assert "plugin 'extra' (extra-dist) is not used" in done.stderr
+    assert "unknown command 'extra'" in done.stderr
     assert run("--version").returncode == 0
 
 
@@ -137,9 +137,9 @@ def test_output_that_nobody_reads_ends_the_program_quietly(environment: Mapping[
     assert (process.returncode, complaint) == (141, b"")
 
 
-def test_a_name_that_the_terminal_cannot_show_is_escaped(run: Run, strangers: Strangers) -> None:
-    strangers.add("stranger", COMMAND.format(work=r"print('caf\u00e9'); return 0"))
-    done = run("stranger", PYTHONIOENCODING="ascii")
+def test_a_name_that_the_terminal_cannot_show_is_escaped(run: Run, site: PluginSite) -> None:
+    site.add("extra", COMMAND.format(work=r"print('caf\u00e9'); return 0"))
+    done = run("extra", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stdout) == (0, "caf\\xe9\n")
 
 
