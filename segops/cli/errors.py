@@ -74,9 +74,13 @@ def fail_with(error: Exception) -> int:
     )
 
 
+def _has_advice(error: SegOpsError, text: str) -> bool:
+    return bool(getattr(error, "advice", "")) or "check " in text
+
+
 def _fail_with_segops_error(error: SegOpsError) -> int:
     for cls, code, advice in _OUTCOMES:
         if isinstance(error, cls):
-            is_complete = not advice or bool(getattr(error, "advice", ""))
-            return fail(str(error) if is_complete else f"{error}; {advice}", code)
+            text = str(error)
+            return fail(text if not advice or _has_advice(error, text) else f"{text}; {advice}", code)
     return fail(str(error))

@@ -108,4 +108,4 @@ def test_the_table_has_a_line_for_each(run: Run, site: PluginSite) -> None:
     assert lines[0].split() == ["NAME", "ORIGIN", "HOOKS", "PROVIDES"]
     pigeons = next(line for line in lines if line.startswith("pigeons"))
     assert "pigeons-dist  enrichers, observers, resources, transports  pigeon:; all (all events), two (a, b)" in pigeons
-    assert done.stderr.startswith("segops: plugin 'absent' (absent-dist) is not used")
+    assert done.stderr.startswith("segops: cannot use plugin 'absent' (absent-dist)")

@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -70,6 +71,38 @@ def test_unknown_words_are_a_usage_error(run: Run, words: list[str]) -> None:
     assert "usage: segops" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["segmnts", "list"], "unknown command 'segmnts': did you mean 'segments'? see `segops help`"),
+        (["help", "docter"], "unknown command 'docter': did you mean 'doctor'? see `segops help`"),
+        (["hlep"], "did you mean 'help'?"),
+        (["zzzzzz"], "unknown command 'zzzzzz': see `segops help`"),
+        (["segments", "exprot"], "unknown verb 'exprot': did you mean 'export'? see `segops help segments`"),
+        (["spool", "inspct"], "unknown action 'inspct': did you mean 'inspect'? see `segops help spool`"),
+    ],
+)
+def test_an_unknown_command_or_verb_suggests_the_nearest(run: Run, words: list[str], message: str) -> None:
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+def test_help_shows_the_commands_in_groups(run: Run, site: PluginSite) -> None:
+    site.add("extra", COMMAND.format(work="return 0"))
+    sections = re.findall(r"^([a-z ]+):\n((?:  .*\n)+)", run("help").stdout, re.MULTILINE)
+    groups = {title: re.findall(r"^  ([\w-]+)", lines, re.MULTILINE) for title, lines in sections}
+    assert groups["events"] == ["send", "spool"]
+    assert {"segments", "products", "identity"} <= set(groups["administration"])
+    assert groups["local development"] == ["dev", "demo"]
+    assert groups["tools"] == ["api", "whoami", "doctor", "plugins", "completion"]
+    assert groups["plugins"] == ["extra"]
+
+
+def test_help_of_a_verb(run: Run) -> None:
+    assert run("help", "segments", "export").stdout == run("segments", "export", "--help").stdout
+
+
 def test_the_installed_program_is_the_module(environment: Mapping[str, str]) -> None:
     program = shutil.which("segops", path=f"{Path(SEGOPS[0]).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     assert program is not None
@@ -123,7 +156,7 @@ def test_a_broken_plugin_is_named_when_a_command_is_missing(run: Run, site: Plug
     site.add("extra", "import module_that_does_not_exist")
     done = run("extra")
     assert done.returncode == 2
-    assert "plugin 'extra' (extra-dist) is not used" in done.stderr
+    assert "cannot use plugin 'extra' (extra-dist)" in done.stderr
     assert "unknown command 'extra'" in done.stderr
     assert run("--version").returncode == 0
 
