@@ -25,6 +25,7 @@ PROJECT = PACKAGE.parent
 
 FRONT_DOORS = (
     "segops",
+    "segops.cli",
     "segops.composition",
     "segops.core",
     "segops.emulator",
@@ -101,17 +102,15 @@ RULES = {
         doors=SHARED, inside=("segops.emulator",), third_party=("msgspec", "urllib3")
     ),
     "segops.spool": Rule(doors=(*SHARED, "segops.delivery"), third_party=("msgspec",)),
-    "segops.spool.plugin": Rule(doors=SHARED, inside=("segops.spool",)),
-    "segops.spool.command": Rule(
-        doors=(*PUBLIC, "segops.environment", "segops.cli.terminal"), inside=("segops.spool",), third_party=("msgspec",)
-    ),
+    "segops.spool.plugin": Rule(doors=("segops.cli", *SHARED), inside=("segops.spool",)),
+    "segops.spool.command": Rule(doors=("segops.cli", "segops.environment", *PUBLIC), inside=("segops.spool",)),
     "segops.signing": Rule(doors=CORE),
     "segops.webhooks": Rule(inside=CORE, third_party=("msgspec",)),
     "segops.testing": Rule(doors=PUBLIC, inside=("segops.transports.memory",), third_party=("msgspec", "pytest")),
     # Programs.
-    "segops.demo": Rule(doors=(*PUBLIC, "segops.cli.terminal"), third_party=("msgspec",)),
+    "segops.demo": Rule(doors=("segops.cli", *PUBLIC), third_party=("msgspec",)),
     "segops.devserver": Rule(
-        doors=(*PUBLIC, "segops.cli.event_files", "segops.cli.terminal"),
+        doors=("segops.cli", "segops.cli.event_files", *PUBLIC),
         inside=("segops.environment", "segops.demo"),  # the same purchases, sent in the same way
         third_party=("h11", "msgspec", "starlette", "uvicorn"),  # the extra `dev`; h11 comes with uvicorn
     ),

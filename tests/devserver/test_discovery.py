@@ -37,7 +37,7 @@ def test_an_earlier_one_is_found_when_a_later_one_has_stopped(
         assert joined.stdout.strip() == first.url
         notes = list(Path(environment["XDG_RUNTIME_DIR"]).glob("segops-dev*"))
         assert len(notes) == 1
-    assert "no `segops dev` runs" in run("trigger", "order_placed").stderr
+    assert "no `segops dev` is running" in run("trigger", "order_placed").stderr
 
 
 def test_the_environment_names_the_one_to_use(run: Run, environment: dict[str, str], tmp_path: Path) -> None:
