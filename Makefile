@@ -16,7 +16,7 @@ PYTEST := $(BIN)/coverage run -m pytest
 SHARED := --numprocesses 4 --dist loadfile
 AGAIN  := --last-failed --last-failed-no-failures none
 
-.PHONY: demo test browser check lint types bench bench-peers soak kill mutants lock clean
+.PHONY: demo test browser check lint types bench bench-peers soak kill mutants lock clean generate
 
 demo: $(VENV)/.demo
 	$(BIN)/segops demo
@@ -65,6 +65,11 @@ kill: $(VENV)/.dev
 # Thirteen bugs, planted one at a time in a copy of the project: the tests must notice each.
 mutants: $(VENV)/.dev
 	$(BIN)/python -m tests.mutants.run
+
+# What follows from the admin resources and the commands: the registry, the asyncio types, and the lists in docs/.
+generate: $(VENV)/.dev
+	$(BIN)/python -m tools.admin_codegen
+	$(BIN)/python -m tools.cli_reference
 
 # Writes the pins anew; needs uv. No index address gets into the files.
 lock:
