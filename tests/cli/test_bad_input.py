@@ -37,8 +37,8 @@ BINARY = b"\x89PNG\r\n\x1a\n\x00\x00\xff"
         (["segments", "list", "--request-timeout=x"], "not a number of seconds above 0"),
         (["segments", "list", "--max-retries=-1"], "not a whole number"),
         (["identity", "merge", "a"], "INTO-USER-ID missing"),
-        (["api", "GET", "segments/"], "must begin with one /"),
-        (["api", "GET", "/segments/../users/"], ". or .. as a segment"),
+        (["api", "GET", "segments/"], "must start with a single /"),
+        (["api", "GET", "/segments/../users/"], "contains a . or .. segment"),
         (["api", "G3T", "/segments/"], "is no HTTP method"),
         (["completion", "tcsh"], "tcsh"),
     ],
@@ -54,7 +54,7 @@ def test_words_that_cannot_be_used(ask: Run, local: LocalSegOps, words: list[str
 def test_ids_that_cannot_stand_in_a_path(ask: Run, local: LocalSegOps, number: str) -> None:
     done = ask("segments", "get", number)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "give the id of a record" in done.stderr
+    assert "must be the id of a record" in done.stderr
     assert local.requests() == []
 
 
@@ -140,9 +140,9 @@ def test_files_that_are_no_csv(
     ("key", "message"),
     [
         ("", "api_key is missing: pass a secret key (sk_…) or set SEGOPS_API_KEY"),
-        ("pk_live_1", "needs a secret key"),
-        ("mk_1", "needs a secret key"),
-        ("nonsense", "needs a secret key"),
+        ("pk_live_1", "requires a secret key"),
+        ("mk_1", "requires a secret key"),
+        ("nonsense", "requires a secret key"),
         ("sk_\u00e9", "copy the key again"),
     ],
 )
@@ -172,9 +172,9 @@ PAGE = {"Content-Type": "text/html"}
 @pytest.mark.parametrize(
     ("fault", "code", "message"),
     [
-        (respond(200, HTML, PAGE), 1, "Is the base URL that of a SegOps API?"),
-        (respond(200, b""), 1, "Is the base URL that of a SegOps API?"),
-        (respond(200, b'{"count": 1, "resu'), 1, "Is the base URL that of a SegOps API?"),
+        (respond(200, HTML, PAGE), 1, "check that the base URL points to a SegOps API"),
+        (respond(200, b""), 1, "check that the base URL points to a SegOps API"),
+        (respond(200, b'{"count": 1, "resu'), 1, "check that the base URL points to a SegOps API"),
         (respond(502, HTML, PAGE), 1, "the fault is the server's"),
         (respond(302, b"", {"Location": "https://example.org/"}), 1, "check the URL"),
         (respond(400, b'{"detail": "bad"}'), 1, "bad"),
@@ -202,7 +202,7 @@ def test_work_that_takes_too_long(run: Run) -> None:
         words = ["segments", "export", "1", "--wait", "--timeout=0.1", "--api-url", server.url]
         done = run(*words, SEGOPS_API_KEY="sk_1")
     assert (done.returncode, done.stdout) == (7, "")
-    assert "ask again later" in done.stderr
+    assert "check again later" in done.stderr
 
 
 def test_a_bad_second_page_leaves_no_half_document(run: Run) -> None:
