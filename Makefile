@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-full browser check lint types bench bench-peers soak kill mutants lock clean
+.PHONY: demo test test-full browser check lint types bench bench-peers soak kill mutants lock clean generate
 
 demo: $(VENV)/.demo
 	$(BIN)/segops demo
@@ -52,6 +52,11 @@ kill: $(VENV)/.dev
 # Thirteen bugs, planted one at a time in a copy of the project: the tests must notice each.
 mutants: $(VENV)/.dev
 	$(BIN)/python -m tests.mutants.run
+
+# What follows from the admin resources and the commands: the registry, the asyncio types, and the lists in docs/.
+generate: $(VENV)/.dev
+	$(BIN)/python -m tools.admin_codegen
+	$(BIN)/python -m tools.cli_reference
 
 # Updates the pinned requirements; needs uv. The files contain no index address.
 lock:

@@ -44,12 +44,12 @@ def unexpected(what: str, response: Response, expected: str, found: str) -> SegO
     text = response.body.decode("utf-8", "replace")
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
     error = SegOpsResponseError(
-        f"{what} returned {response.status} with an unexpected body: expected {expected}, got {found}: {shown!r}; "
-        "check that the base URL points to a SegOps API",
+        f"{what} returned {response.status} with an unexpected body: expected {expected}, got {found}: {shown!r}",
         status=response.status,
         body=text,
         headers=response.headers,
     )
+    error.advice = "check that the base URL points to a SegOps API"
     error.method, _, error.path = what.partition(" ")
     return error
 
