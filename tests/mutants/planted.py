@@ -103,14 +103,14 @@ MUTANTS = [
         "core/batch.py",
         "return owner.user_id, owner.anonymous_id, digest",
         "return owner.user_id, owner.anonymous_id, digest[:0]",
-        ("delivery/test_gathering.py", "delivery/test_lanes.py", "spool/test_stored_claims.py"),
+        ("delivery/test_queue_owners.py", "delivery/test_lanes.py", "spool/test_stored_claims.py"),
     ),
     Mutant(
         "the bytes of an event's owner are not counted",
         "core/batch.py",
         "    return sum(TEXT_BYTES +",
         "    return 0 * sum(TEXT_BYTES +",
-        ("delivery/test_gathering.py", "delivery/test_session.py"),
+        ("delivery/test_queue_owners.py", "delivery/test_session.py"),
     ),
     Mutant(
         "a signal in the middle of a shutdown ends the process at once",
