@@ -197,13 +197,13 @@ class PureEventQueue:
         if not count:
             return None
         events = [self._queue[place] for place in range(count)]
-        owner = None
         if self._is_owned:
-            owner = cast("OwnedEvent", events[0]).owner
             events = _of_one_claim(cast("list[OwnedEvent]", events))
         if not fits(events, self.batch_bytes):
             del events[fitting(events, self.batch_bytes) :]
         count = len(events)
+        # Of one claim all, but without a signature the times may differ: the newest is sent.
+        owner = cast("OwnedEvent", events[-1]).owner if self._is_owned else None
         body = events[0] if self.is_single else join(events)
         self.room -= count  # before, so that the bound holds while events leave
         # One call, then one assignment: a signal handler that counts in between counts each event once.

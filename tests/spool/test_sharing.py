@@ -42,7 +42,9 @@ def test_rows_24_and_36_nothing_committed_is_lost_by_a_kill(spool: Path) -> None
         children = [start(STORE, url, spool, policy) for policy in ("always", "overflow")]
         for child in children:
             assert child.stdout is not None
-            promised.append(child.stdout.readline().strip())
+            name = child.stdout.readline().strip()
+            assert name, child.communicate()[1]
+            promised.append(name)
         time.sleep(random.Random(number).random() * 0.05)
         for child in children:
             child.kill()
