@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from segops.emulator import LocalSegOps, LocalServer
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -27,7 +28,7 @@ NOT_RUN_HERE = {"make demo", "make test", "pip install segops-sdk"}
 
 
 def _samples(page: Path, language: str) -> list[str]:
-    return [body for name, body in FENCE.findall(page.read_text()) if name == language]
+    return [textwrap.dedent(body) for _, name, body in FENCE.findall(page.read_text()) if name == language]
 
 
 def _script(page: Path) -> str:
@@ -153,3 +154,15 @@ def test_the_table_of_responses_says_what_the_code_does() -> None:
         documented = [{action for action, word in WORDS.items() if re.search(word, cell)} for cell in cells]
         for result in SAMPLES[response]:
             assert documented == [{event_action(result)}, {admin_action(result)}], result
+
+
+def test_the_files_that_the_architecture_names_exist() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    paths = [path.as_posix() for path in ROOT.glob("segops/**/*.*")] + [
+        path.as_posix() for path in ROOT.glob("tests/*.py")
+    ]
+    for name in re.findall(r"`([\w/]+\.(?:py|c))`", page):
+        assert any(path.endswith(f"/{name}") for path in paths), name
+    for folder, rows in re.findall(r"^\| File in `(\w+)/` \|.*\n((?:\|.*\n)+)", page, re.MULTILINE):
+        for name in re.findall(r"`(\w+\.(?:py|c))`", rows):
+            assert (ROOT / "segops" / folder / name).exists(), name
