@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from segops.emulator import LocalSegOps, LocalServer
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -27,7 +28,7 @@ NOT_RUN_HERE = {"make demo", "make test", "pip install segops-sdk"}
 
 
 def _samples(page: Path, language: str) -> list[str]:
-    return [body for name, body in FENCE.findall(page.read_text()) if name == language]
+    return [textwrap.dedent(body) for _, name, body in FENCE.findall(page.read_text()) if name == language]
 
 
 def _script(page: Path) -> str:
