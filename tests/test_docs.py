@@ -154,3 +154,15 @@ def test_the_table_of_responses_says_what_the_code_does() -> None:
         documented = [{action for action, word in WORDS.items() if re.search(word, cell)} for cell in cells]
         for result in SAMPLES[response]:
             assert documented == [{event_action(result)}, {admin_action(result)}], result
+
+
+def test_the_files_that_the_architecture_names_exist() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    paths = [path.as_posix() for path in ROOT.glob("segops/**/*.*")] + [
+        path.as_posix() for path in ROOT.glob("tests/*.py")
+    ]
+    for name in re.findall(r"`([\w/]+\.(?:py|c))`", page):
+        assert any(path.endswith(f"/{name}") for path in paths), name
+    for folder, rows in re.findall(r"^\| File in `(\w+)/` \|.*\n((?:\|.*\n)+)", page, re.MULTILINE):
+        for name in re.findall(r"`(\w+\.(?:py|c))`", rows):
+            assert (ROOT / "segops" / folder / name).exists(), name
