@@ -17,7 +17,7 @@ from segops import AsyncSegOpsAdmin, SegOpsAdmin, SegOpsNotFoundError
 from segops.core import Response
 from segops.plugins.admin import Crud, EndpointCall, Receipt, Record, endpoint
 from segops.transports.memory import MemoryTransport
-from tests.cli.cli_rig import SEGOPS, Strangers, make_environment
+from tests.cli.cli_rig import SEGOPS, PluginSite, make_environment
 from tests.rig.fault_server import FaultServer, respond
 from tools.admin_codegen import make_reference
 
@@ -84,7 +84,7 @@ def test_it_is_a_namespace_of_both_admins(plugin: ModuleType) -> None:
 
 
 def test_it_is_a_command(tmp_path: Path) -> None:
-    Strangers(tmp_path).add("coupons_plugin", DECLARATION)
+    PluginSite(tmp_path).add("coupons_plugin", DECLARATION)
 
     def run(*words: str, **more: str) -> str:
         environment: Mapping[str, str] = make_environment(
