@@ -1,41 +1,28 @@
-# Each target is enough by itself on a machine with Python >= 3.10, pip and make.
+# Each target works by itself on a machine with Python >= 3.10, pip and make.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-# Tests of exits, signals and other people's servers: they need the machine for themselves. The others mostly wait.
-ALONE  := tests/lifecycle tests/network tests/soak tests/delivery/test_exit.py
-
-# Tests that are run once more without what is compiled.
-PURE   := tests/core tests/delivery --ignore=tests/delivery/test_exit.py
-
-# Four processes, as most tests wait more than they work. What fails while they share the machine runs once more, by
-# itself: a failure then is one. Both are printed.
-PYTEST := $(BIN)/coverage run -m pytest
-SHARED := --numprocesses 4 --dist loadfile
-AGAIN  := --last-failed --last-failed-no-failures none
-
-.PHONY: demo test browser check lint types bench bench-peers soak kill mutants lock clean
+.PHONY: demo test test-full browser check lint types bench bench-peers soak kill mutants lock clean generate
 
 demo: $(VENV)/.demo
 	$(BIN)/segops demo
 
+# All tests, in the steps that tests/run.py describes, and one summary.
 test: $(VENV)/.dev browser
-	$(BIN)/coverage erase
-	$(PYTEST) $(SHARED) $(ALONE:%=--ignore=%) || $(PYTEST) $(AGAIN)
-	SEGOPS_TEST_QUEUE=pure $(PYTEST) $(SHARED) $(PURE) || SEGOPS_TEST_QUEUE=pure $(PYTEST) $(AGAIN)
-	$(PYTEST) $(ALONE)
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	$(BIN)/python -m tests.run
 
-# The page of `segops dev` is tested in Chromium. Where it is missing and cannot be installed, these tests are skipped,
-# unless SEGOPS_TEST_BROWSER=required.
+# The same and what takes longer: two minutes of random faults, 300 kills, the mutants, and every other Python that is installed.
+test-full: $(VENV)/.dev browser
+	$(BIN)/python -m tests.run --full
+
+# Chromium, for the tests of the page of `segops dev`. Without it they are skipped, unless SEGOPS_TEST_BROWSER=required.
 browser:
 	@for name in chromium chromium-browser google-chrome chrome; do command -v $$name >/dev/null && exit 0; done; \
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium >/dev/null; } || \
-	  echo "No Chromium, and none could be installed: the tests of the page are skipped." >&2
+	  echo "Chromium is missing and could not be installed: the tests of the page are skipped." >&2
 
 check: lint types test
 
@@ -50,7 +37,7 @@ types: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m pytest bench --quiet --benchmark-only --benchmark-quiet
 
-# Ours beside other SDKs, which it takes from the package index: writes bench/RESULTS.md in some five minutes.
+# This SDK beside others, which it installs from the package index; writes bench/RESULTS.md in about five minutes.
 bench-peers: $(VENV)/.dev
 	$(BIN)/python -m bench.peers
 
@@ -58,7 +45,7 @@ bench-peers: $(VENV)/.dev
 soak: $(VENV)/.dev
 	SEGOPS_SOAK_SECONDS=600 $(BIN)/python -m pytest tests/soak
 
-# Children that are killed while they store events: 1,000 of them; 50 are part of `make test`.
+# Kills 1,000 child processes while they store events; 50 of these are part of `make test`.
 kill: $(VENV)/.dev
 	SEGOPS_KILL_ROUNDS=1000 $(BIN)/python -m pytest tests/spool/test_sharing.py -k by_a_kill
 
@@ -66,7 +53,12 @@ kill: $(VENV)/.dev
 mutants: $(VENV)/.dev
 	$(BIN)/python -m tests.mutants.run
 
-# Writes the pins anew; needs uv. No index address gets into the files.
+# What follows from the admin resources and the commands: the registry, the asyncio types, and the lists in docs/.
+generate: $(VENV)/.dev
+	$(BIN)/python -m tools.admin_codegen
+	$(BIN)/python -m tools.cli_reference
+
+# Updates the pinned requirements; needs uv. The files contain no index address.
 lock:
 	uv pip compile bench/peers/requirements.in --universal --python-version 3.10 --generate-hashes \
 	  --no-header --no-annotate --no-strip-extras --output-file bench/peers/requirements.txt
@@ -79,7 +71,7 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-# What is compiled when the SDK is installed.
+# Compiled when the SDK is installed.
 NATIVE := hatch_build.py segops/delivery/_speedups.c
 
 $(VENV)/.demo: pyproject.toml $(NATIVE) | $(VENV)/bin/python

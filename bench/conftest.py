@@ -1,4 +1,4 @@
-"""What the benchmarks share: the table, the sink, the vendor's package and clients that send to the sink."""
+"""Fixtures of the benchmarks: the table, the sink, the vendor's package, and clients that send to the sink."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def bench(benchmark: BenchmarkFixture, pytestconfig: pytest.Config) -> Bench:
 
 
 def start_sink(stack: ExitStack, mode: str) -> str:
-    """Start a server in a process of its own, so that its work is not counted as ours; return its URL."""
+    """Start a server in its own process, so that its work is not measured; return its URL."""
     command = [sys.executable, "-m", "bench.sink", mode]
     sink = stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
     assert sink.stdout is not None
@@ -65,7 +65,7 @@ def black_hole() -> Iterator[str]:
 
 
 def unpack(folder: Path, requirement: str) -> Path:
-    """Put a package, without what it depends on, into a folder; skip the test where there is no package index."""
+    """Install a package without its dependencies into a folder; skip the test if there is no package index."""
     command = [*PIP, "install", "--no-deps", "--target", str(folder), requirement]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
@@ -75,7 +75,7 @@ def unpack(folder: Path, requirement: str) -> Path:
 
 @pytest.fixture(scope="session")
 def vendor(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that holds the vendor's package, which has the import name of ours."""
+    """The folder of the vendor's package, which has the same import name as this one."""
     folder = unpack(tmp_path_factory.mktemp("vendor"), VENDOR)
     python("-c", "import segops; assert not hasattr(segops, 'Limits')", package=folder)
     return folder
@@ -83,7 +83,7 @@ def vendor(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def our_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment that has this checkout and what it depends on at run time."""
+    """The Python of an environment with this checkout and its run-time dependencies."""
     try:
         return make_our_environment(tmp_path_factory.mktemp("ours"))
     except subprocess.CalledProcessError:
@@ -92,7 +92,7 @@ def our_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def vendor_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment that has the vendor's package and what that depends on."""
+    """The Python of an environment with the vendor's package and its dependencies."""
     try:
         return make_environment(tmp_path_factory.mktemp("theirs"), VENDOR)
     except subprocess.CalledProcessError:

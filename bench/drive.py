@@ -1,4 +1,4 @@
-"""Track events with whichever `segops` can be imported, and print what it cost per event, as JSON.
+"""Track events with the `segops` that Python finds, and print the cost per event as JSON.
 
 Usage: python drive.py URL EVENTS BATCH_SIZE
 The calls are those that the vendor's package and ours both take. CPU is that of the whole process, without the loop.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from segops import SegOpsClient
 
-# By its path: this folder's package must not be needed, and nothing beside the vendor's package is importable.
+# Loaded by its path, because only the vendor's package is importable.
 spec = importlib.util.spec_from_file_location("load", Path(__file__).with_name("load.py"))
 assert spec is not None
 assert spec.loader is not None

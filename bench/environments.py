@@ -1,4 +1,4 @@
-"""Virtual environments as users have them: a package, what it depends on, and nothing else."""
+"""Virtual environments as users have them: a package and its dependencies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def make_environment(folder: Path, *requirements: str) -> Path:
     """Install packages from the package index and return the Python that finds them.
 
     Raises:
-        subprocess.CalledProcessError: There is no package index, or it lacks something.
+        subprocess.CalledProcessError: The package index is unreachable or lacks a package.
     """
     venv.create(folder, symlinks=sys.platform != "win32")
     program = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
@@ -27,12 +27,12 @@ def make_environment(folder: Path, *requirements: str) -> Path:
 
 
 def needed() -> list[str]:
-    """Return what this checkout depends on at run time."""
+    """Return the run-time dependencies of this checkout."""
     return [name for name in requires("segops-sdk") or () if "extra ==" not in name]
 
 
 def make_our_environment(folder: Path) -> Path:
-    """Do so for what this checkout depends on at run time, and have the checkout found, too."""
+    """Install the run-time dependencies of this checkout, and make the checkout importable."""
     program = make_environment(folder, *needed())
     next(folder.rglob("site-packages")).joinpath("checkout.pth").write_text(str(OURS), "utf-8")
     return program
@@ -40,5 +40,5 @@ def make_our_environment(folder: Path) -> Path:
 
 def run(program: Path, statement: str) -> None:
     """Run a statement in a fresh process."""
-    # At the root of the environment: Python looks for what it imports there first, and must find nothing.
+    # In the root of the environment, because Python searches the working directory first and must find nothing.
     subprocess.run([program, "-c", statement], env=clean_environment(), cwd=program.parent.parent, check=True)

@@ -1,4 +1,4 @@
-"""Track events in the smallest setting that works, and print what that took, as JSON.
+"""Track events in the smallest configuration that works, and print the cost as JSON.
 
 Usage: python feed.py small|default native|pure FILE EVENTS [LIMIT]
 LIMIT bounds the address space, in bytes, before anything is imported. The peaks are those of the whole process, in
@@ -11,7 +11,7 @@ import sys
 
 SMALL = {"max_events": 1000, "max_bytes": 256 * 1024, "max_event_bytes": 2048, "batch_events": 100}
 BEGINNING = 300
-"""Events, a few batches of which have been written, or refused with a warning in the log."""
+"""The number of events: enough that some batches are written, or dropped with a warning in the log."""
 
 WATCHED = ("_thread.start", "os.fork", "os.posix_spawn", "socket.", "subprocess.", "sqlite3.")
 STATUS = "/proc/self/status"
@@ -40,8 +40,8 @@ def main(bounds: str, code: str, file: str, events: str, limit: str = "") -> Non
 
         resource.setrlimit(resource.RLIMIT_AS, (int(limit), int(limit)))
     if code == "pure":
-        sys.modules["segops.delivery._speedups"] = None  # type: ignore[assignment] # as if it had not been compiled
-    sys.modules["rich"] = None  # type: ignore[assignment] # it is for development; structlog loads it if it is there
+        sys.modules["segops.delivery._speedups"] = None  # type: ignore[assignment] # as without the compiled extension
+    sys.modules["rich"] = None  # type: ignore[assignment] # a development dependency, which structlog imports if it is installed
     before = set(sys.modules)
     peaks = {"python": peak()}
     import msgspec  # noqa: PLC0415 - here and below: what each takes is measured

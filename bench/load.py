@@ -1,4 +1,4 @@
-"""The events that are measured with, and how calls are timed."""
+"""The events of the benchmarks, and the timing of calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TYPE = "order_placed"
 
 
 def payload(number: int) -> dict[str, Any]:
-    """Return five properties, never quite the same."""
+    """Return five properties that differ for each number."""
     return {
         "order_id": f"ord-{number}",
         "total": number * 0.25,
@@ -27,11 +27,11 @@ PAYLOAD = payload(4567)
 
 
 def nothing(**_: Any) -> None:
-    """Stand in for `track`, to see what the loop takes that calls it."""
+    """Replace `track`, to measure the loop that calls it."""
 
 
 def per_call(function: Callable[[], object], calls: int) -> float:
-    """Return the seconds of one call, the loop included."""
+    """Return the seconds of one call, including the loop."""
     started = time.perf_counter()
     for _ in repeat(None, calls):
         function()
@@ -39,7 +39,7 @@ def per_call(function: Callable[[], object], calls: int) -> float:
 
 
 def samples(function: Callable[[], object], calls: int) -> list[float]:
-    """Return the seconds of each call, without those that the clock takes."""
+    """Return the seconds of each call, without those of the clock."""
     clock = time.perf_counter_ns
     empty = []
     taken = []

@@ -1,4 +1,4 @@
-"""Fresh Python processes, in which one or the other package named `segops` is found."""
+"""Fresh Python processes that find either of the two packages named `segops`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ OURS = Path(segops.__file__).parent.parent
 
 
 def clean_environment() -> dict[str, str]:
-    """Return the variables of this process without those that either package or Python listens to."""
+    """Return the environment without the variables that either package or Python reads."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("SEGOPS_", "PYTHON"))}
 
 
 def python(*arguments: str, package: Path = OURS) -> str:
-    """Run Python where `segops` is what lies in the folder `package`; return what it printed."""
+    """Run Python with the `segops` in the folder `package`; return its output."""
     return subprocess.run(
         [sys.executable, *arguments],
         env={**clean_environment(), "PYTHONPATH": str(package)},

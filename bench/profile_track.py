@@ -1,4 +1,4 @@
-"""Print where the time of `track()` goes: `python -m bench.profile_track`.
+"""Print how `track()` spends its time: `python -m bench.profile_track`.
 
 Each step is timed by itself, as the p50 of single calls without the call of an empty function, in turns with the
 others. A tracing profiler would cost more than what it measures here; it would not see into what is compiled either.
@@ -82,7 +82,7 @@ def steps(client: SegOpsClient) -> dict[str, Steps]:
 
 
 def measure(functions: Steps, forget: Callable[[], object]) -> dict[str, float]:
-    """Return the nanoseconds of each, without those of an empty function."""
+    """Return the nanoseconds of each part, without those of an empty function."""
     functions = {"nothing": lambda: None, **functions}
     taken: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(ROUNDS):

@@ -1,4 +1,4 @@
-"""Let 100,000 events wait, and print what they take beside the sum of their encoded bytes, as JSON.
+"""Queue 100,000 events, and print their memory and the sum of their encoded bytes as JSON.
 
 Usage: python queue_up.py peak|traced
 The peak is that of the whole process, as the system counts it; traced is what Python allocated for the events.
@@ -20,12 +20,12 @@ EVENTS = 100_000
 
 
 class Stalled(Transport):
-    """Never answers."""
+    """A transport that never responds."""
 
     offline = True
 
     def send(self, request: Request, *, timeout: float) -> Response:  # noqa: ARG002 - the signature of the base class
-        """Wait for ever."""
+        """Block forever."""
         threading.Event().wait()
         return Response(202)
 
@@ -37,7 +37,7 @@ def peak() -> int:
 
 def main(kind: str) -> None:
     client = SegOpsClient(transport=Stalled())
-    client.track(user_id="user-1234", event_type="order_placed")  # loads and starts what is loaded and started once
+    client.track(user_id="user-1234", event_type="order_placed")  # imports modules and starts the thread
     if kind == "traced":
         tracemalloc.start()
     for number in range(EVENTS):
@@ -49,7 +49,7 @@ def main(kind: str) -> None:
     assert stats.pending == EVENTS + 1
     taken = tracemalloc.get_traced_memory()[0] if kind == "traced" else peak()
     print(json.dumps([taken, stats.pending_bytes]), flush=True)
-    os._exit(0)  # without the attempt to deliver
+    os._exit(0)  # skips the delivery at exit
 
 
 if __name__ == "__main__":

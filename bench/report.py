@@ -1,4 +1,4 @@
-"""Measure two things in turn, and lay out what came of it as one table."""
+"""Measure two things in turn, and print the results as one table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STEPS: dict[Unit, Sequence[tuple[float, str]]] = {
 
 
 class Goal(NamedTuple):
-    """A bound of a ratio."""
+    """A bound on a ratio."""
 
     relation: Literal["≤", "≥"]
     limit: float
@@ -34,7 +34,7 @@ class Goal(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One figure beside its baseline."""
+    """One measurement and its baseline."""
 
     figure: str
     measured: float
@@ -45,27 +45,27 @@ class Row(NamedTuple):
     goal: Goal | None
 
     def cells(self) -> tuple[str, ...]:
-        state = "" if self.goal is None else "met" if self.goal.is_met(self.ratio) else "not yet"
+        state = "" if self.goal is None else "met" if self.goal.is_met(self.ratio) else "missed"
         measured, baseline = (show(value, self.unit) for value in (self.measured, self.baseline))
         return self.figure, measured, self.against, baseline, f"{self.ratio:.3g}", str(self.goal or ""), state
 
 
 class Bench:
-    """Measures in turn (ABAB…), because the machine is never equally busy for long."""
+    """Measures in turn (ABAB…), because the load of the machine changes."""
 
     def __init__(self, benchmark: BenchmarkFixture, rows: list[Row]) -> None:
         self._benchmark = benchmark
         self._rows = rows
 
     def alternate(self, measured: Callable[[], T], baseline: Callable[[], U], rounds: int) -> list[tuple[T, U]]:
-        """Return what both gave, in pairs taken one right after the other. A first pair warms up and is left out."""
+        """Return the results of both, in pairs measured back to back, without a first pair that warms up."""
         before: list[U] = []
         after: list[T] = []
         self._run(lambda: after.append(measured()), lambda: before.append(baseline()), rounds + 1)
         return list(zip(after, before, strict=True))[1:]
 
     def repeat(self, measured: Callable[[], T], rounds: int) -> list[T]:
-        """Return what it gave each time."""
+        """Return the result of each round."""
         results: list[T] = []
         self._run(lambda: results.append(measured()), lambda: None, rounds)
         return results
@@ -73,7 +73,7 @@ class Bench:
     def row(
         self, figure: str, pairs: Sequence[tuple[float, float]], *, unit: Unit, against: str, goal: Goal | None = None
     ) -> None:
-        """Put a figure into the table: medians of both sides, and the median of the pairs' ratios."""
+        """Add a row to the table: the medians of both sides, and the median of the pairs' ratios."""
         measured, baseline = (median(side) for side in zip(*pairs, strict=True))
         ratio = median(one / other for one, other in pairs)
         self._rows.append(Row(figure, measured, against, baseline, unit, ratio, goal))
@@ -88,7 +88,7 @@ class Bench:
 
 
 def show(value: float, unit: Unit) -> str:
-    """Return a value with three digits and the unit that suits it."""
+    """Format a value with three digits and a suitable unit."""
     size, name = next((step for step in _STEPS[unit] if abs(value) >= step[0]), _STEPS[unit][-1])
     return f"{value / size:.3g} {name}"
 
@@ -99,7 +99,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def grid(lines: Sequence[Sequence[str]]) -> str:
-    """Return lines of cells as a Markdown table; the first is its head."""
+    """Format lines of cells as a Markdown table; the first line is the header."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = ["-" * width for width in widths]
     return "\n".join(

@@ -1,4 +1,4 @@
-"""A `segops dev` in a process of its own, with as many events as wanted, and what is asked of it."""
+"""Run `segops dev` with a given number of events in its own process, and time its responses."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ from segops.emulator import LocalSegOps
 BATCH = 500
 DAYS = 90
 
-_START = 1_735_689_600  # 2025-01-01, so that all events are past
+_START = 1_735_689_600  # 2025-01-01, so that all events are in the past
 _TYPES = ("order_placed", "page_viewed", "product_viewed", "ai_referral_session")
 _EXTRA = {"ai_referral_session": {"source_provider": "chatgpt", "landing_url": "https://shop.example.org/k/7"}}
 
 
 def events(first: int, count: int) -> list[dict[str, Any]]:
-    """Return events of three per user, of four types, spread over 90 days."""
+    """Return events of four types, three per user, spread over 90 days."""
     made = []
     for number in range(first, first + count):
-        kind = _TYPES[number % 97 % 4 if number % 97 < 96 else 3]
+        event_type = _TYPES[number % 97 % 4 if number % 97 < 96 else 3]
         at = time.gmtime(_START + number * 7919 % (DAYS * 86_400))
         made.append(
             {
                 "user_id": f"user-{number * 31 % max(1, (first + count) // 3)}",
-                "event_type": kind,
+                "event_type": event_type,
                 "occurred_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", at),
-                "payload": {**payload(number), **_EXTRA.get(kind, {})},
+                "payload": {**payload(number), **_EXTRA.get(event_type, {})},
             }
         )
     return made
 
 
 def batches(first: int, count: int) -> list[bytes]:
-    """Return the bodies of requests that store so many events."""
+    """Return the bodies of requests that store `count` events."""
     encode = msgspec.json.Encoder().encode
     return [
         encode({"events": events(start, min(BATCH, first + count - start))})
@@ -56,7 +56,7 @@ def batches(first: int, count: int) -> list[bytes]:
 
 
 def store(local: LocalSegOps, bodies: list[bytes]) -> float:
-    """Store events in process and return the seconds it took."""
+    """Store events within this process; return the seconds."""
     headers = {"authorization": f"ApiKey {local.secret_key}"}
     started = time.perf_counter()
     for body in bodies:
@@ -65,7 +65,7 @@ def store(local: LocalSegOps, bodies: list[bytes]) -> float:
 
 
 def fill(path: Path, count: int) -> None:
-    """Make a database of so many events."""
+    """Create a database of `count` events."""
     with LocalSegOps(path) as local:
         for first in range(0, count, 50_000):
             store(local, batches(first, min(50_000, count - first)))
@@ -83,14 +83,14 @@ class Dev:
         self._connection.close()
 
     def ask(self, path: str) -> None:
-        """Read an answer to its end."""
+        """Send a request and read the response to its end."""
         self._connection.request("GET", path, headers={"Authorization": f"ApiKey {self.key}"})
-        answer = self._connection.getresponse()
-        data = answer.read()
-        assert answer.status == 200, data
+        response = self._connection.getresponse()
+        data = response.read()
+        assert response.status == 200, data
 
     def p50(self, path: str, calls: int) -> float:
-        """Return the seconds that an answer takes."""
+        """Return the median response time in seconds."""
         taken = []
         for _ in range(calls):
             started = time.perf_counter()

@@ -1,6 +1,6 @@
-"""A server of one long list, page by page: `python -m bench.shelf ITEMS`. It prints its URL; it ends with its input.
+"""A server of one long list, page by page: `python -m bench.shelf ITEMS`.
 
-The answers are made beforehand: what the server takes is waited for by both sides, and is no property of either.
+It prints its URL. Responses are created in advance, because both sides wait for the server.
 """
 
 from __future__ import annotations
@@ -31,37 +31,37 @@ def segment(number: int) -> dict[str, Any]:
     }
 
 
-def make_answers(items: int) -> list[bytes]:
-    answers = []
+def make_responses(items: int) -> list[bytes]:
+    responses = []
     for first in range(0, items, PAGE_SIZE):
         last = min(first + PAGE_SIZE, items)
         following = f"http://localhost/api/segments/?page={last // PAGE_SIZE + 1}" if last < items else None
         results = [segment(number) for number in range(first, last)]
         body = json.dumps({"count": items, "next": following, "previous": None, "results": results}).encode()
-        answers.append(HEAD.format(len(body)).encode() + body)
-    return answers
+        responses.append(HEAD.format(len(body)).encode() + body)
+    return responses
 
 
-def serve(connection: socket.socket, answers: list[bytes]) -> None:
+def serve(connection: socket.socket, responses: list[bytes]) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     data = b""
     with connection:
         while chunk := connection.recv(REQUEST):
             data += chunk
-            if data.endswith(b"\r\n\r\n"):  # a GET has no body, and the next one waits for the answer
+            if data.endswith(b"\r\n\r\n"):  # a GET has no body, and the client does not pipeline
                 page = re.match(rb"GET \S*[?&]page=(\d+)", data)
-                connection.sendall(answers[int(page[1]) - 1 if page else 0])
+                connection.sendall(responses[int(page[1]) - 1 if page else 0])
                 data = b""
 
 
-def listen(server: socket.socket, answers: list[bytes]) -> None:
+def listen(server: socket.socket, responses: list[bytes]) -> None:
     while True:
         connection, _ = server.accept()
-        threading.Thread(target=serve, args=(connection, answers), daemon=True).start()
+        threading.Thread(target=serve, args=(connection, responses), daemon=True).start()
 
 
 if __name__ == "__main__":
-    shelf = make_answers(int(sys.argv[1]))
+    shelf = make_responses(int(sys.argv[1]))
     listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     threading.Thread(target=listen, args=(listener, shelf), daemon=True).start()
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)

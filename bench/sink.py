@@ -1,8 +1,9 @@
-"""A server that takes everything: `python -m bench.sink healthy`, or `black-hole`, `slow`, `counting`.
+"""A server that accepts everything: `python -m bench.sink healthy`, or `black-hole`, `slow`, `counting`.
 
-It prints its URL, and ends when its standard input does. The black hole accepts connections and never answers; the slow
-one takes its time; the counting one keeps what it is sent and prints at its end, as JSON, what that was. The answer
-satisfies every SDK that is measured: some want the status 200, some a `status` of 1 or a `code` of 200 in the body.
+It prints its URL, and stops when its standard input ends. `black-hole` accepts connections and never responds, `slow`
+delays each response, and `counting` prints at the end, as JSON, what it received. It is separate from the tests' server
+because it must cost less than what it measures. Its response satisfies every measured SDK: some expect the status 200,
+some a `status` of 1 or a `code` of 200 in the body.
 """
 
 from __future__ import annotations
@@ -18,27 +19,27 @@ from collections.abc import Callable
 from contextlib import suppress
 
 BODY = b'{"queued": 20, "status": 1, "code": 200}'
-ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
+RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY)
 CHUNK = 262_144
 SLOW = 0.5
-"""Seconds before the slow sink answers."""
+"""The delay of the slow sink in seconds."""
 
 GZIP = b"\x1f\x8b"
 EVENT = re.compile(rb"ord-(\d{8})")
-"""The `order_id` of an event. Its length is fixed, because in a binary format a digit may follow it by chance."""
+"""The `order_id` of an event. Its length is fixed, because in a binary format the next byte may be a digit."""
 
 
 Parts = list[bytes]
-"""The body of a request, as it came in."""
+"""The body of a request, in the pieces that arrived."""
 
 
 def serve(connection: socket.socket, take: Callable[[Parts], object] | None, seconds: float) -> None:
-    """Read requests, hand their bodies to `take`, if it wants them, and answer each after so many seconds."""
+    """Read requests, pass their bodies to `take` if it is given, and respond to each after a delay."""
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    buffer = bytearray(CHUNK)  # one for all: to allocate what a request may take costs more than to read it
+    buffer = bytearray(CHUNK)  # reused, because allocating one per request costs more than reading
     view = memoryview(buffer)
     data = b""
-    with connection, suppress(ConnectionError):  # a process that is measured ends without a goodbye
+    with connection, suppress(ConnectionError):  # a measured process exits without closing its connection
         while size := connection.recv_into(buffer):
             data += view[:size]
             head, end, body = data.partition(b"\r\n\r\n")
@@ -55,7 +56,7 @@ def serve(connection: socket.socket, take: Callable[[Parts], object] | None, sec
                 take(parts)
             if seconds:
                 time.sleep(seconds)
-            connection.sendall(ANSWER)
+            connection.sendall(RESPONSE)
             data = b""
 
 
@@ -72,16 +73,16 @@ def listen(server: socket.socket, mode: str, bodies: list[Parts]) -> None:
 
 
 def count(requests: list[Parts]) -> dict[str, int]:
-    """Return how many requests, bytes and different events there were, and how many times an event came again."""
+    """Count the requests, the bytes, the distinct events, and the repeated ones."""
     bodies = [b"".join(parts) for parts in requests]
     plain = (zlib.decompress(body, wbits=31) if body.startswith(GZIP) else body for body in bodies)
     events = [event for body in plain for event in EVENT.findall(body)]
-    different = len(set(events))
+    distinct = len(set(events))
     return {
         "requests": len(bodies),
         "bytes": sum(map(len, bodies)),
-        "events": different,
-        "repeated": len(events) - different,
+        "events": distinct,
+        "repeated": len(events) - distinct,
     }
 
 

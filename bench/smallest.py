@@ -26,17 +26,17 @@ FEED = str(HERE / "feed.py")
 DEPENDENCIES = "import msgspec, pluggy"
 LIMITED = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, [int(sys.argv[1])] * 2); "
 STEP = 128 * 1024
-"""Bytes to which the least address space is found."""
+"""The precision of the minimum address space, in bytes."""
 
 
 class Fed(msgspec.Struct):
-    """What `feed.py` prints."""
+    """The output of `feed.py`."""
 
     peaks: dict[str, int]
 
 
 class Line(NamedTuple):
-    """A figure beside its baseline; the ratio is that of both."""
+    """A figure, its baseline, and their ratio."""
 
     figure: str
     measured: float
@@ -70,7 +70,7 @@ def feed_often(folder: str, *words: str, file: str = "events.ndjson") -> dict[st
 
 
 def find_least_limit(*arguments: str, file: Path) -> int:
-    """Return the least address space, in bytes, in which a program runs to its end."""
+    """Return the minimum address space, in bytes, in which a program completes."""
     low, high = 0, 256 * 2**20
     while high - low > STEP:
         middle = (low + high) // 2
@@ -80,7 +80,7 @@ def find_least_limit(*arguments: str, file: Path) -> int:
 
 
 def measure_import() -> tuple[float, float]:
-    """Return the seconds that a process takes which imports the SDK, and one that imports what it needs."""
+    """Return the seconds of a process that imports the SDK, and of one that imports its dependencies."""
     pairs = [(_seconds("import segops"), _seconds(DEPENDENCIES)) for _ in range(4 * ROUNDS)]
     ours, theirs = zip(*pairs, strict=True)
     return median(ours), median(theirs)
@@ -93,15 +93,15 @@ def _seconds(statement: str) -> float:
 
 
 def installed_size(*names: str) -> int:
-    """Return the bytes of the files that packages install, without what Python compiles of them."""
+    """Return the bytes of the files that packages install, without bytecode."""
     files = [distribution(name).locate_file(file) for name in names for file in distribution(name).files or ()]
     return sum(Path(str(file)).stat().st_size for file in files if Path(str(file)).suffix != ".pyc")
 
 
 def our_size() -> int:
-    """Return the same of the SDK, which may be installed as a link to a checkout."""
+    """Return the same for the SDK, which may be installed in editable mode."""
     files = [path for path in (OURS / "segops").rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    files.append(OURS / "examples" / "data" / "cdnow_sample.txt")  # which the wheel has inside the package
+    files.append(OURS / "examples" / "data" / "cdnow_sample.txt")  # part of the package in the wheel
     return sum(path.stat().st_size for path in files)
 
 

@@ -1,4 +1,4 @@
-"""What it takes to go through a long list, beside the vendor's admin package."""
+"""The cost of iterating over a long list, compared to the vendor's admin package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an event costs from `track()` until the server has taken it."""
+"""The cost of an event from `track()` until the server has accepted it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EVENTS = 20_000
 
 
 def driven(url: str, batch_size: int, package: Path = OURS) -> dict[str, float]:
-    """Run drive.py in a fresh process with our package, or with the vendor's."""
+    """Run drive.py in a fresh process with this package or the vendor's."""
     costs: dict[str, float] = json.loads(
         python(str(HERE / "drive.py"), url, str(EVENTS), str(batch_size), package=package)
     )
@@ -54,7 +54,7 @@ def rate_of(client: SegOpsClient, events: int = EVENTS) -> float:
 
 
 def bare(send: Callable[[bytes], None]) -> float:
-    """Encode and send the same events, 500 at a time, with nothing around it; return the events per second."""
+    """Encode and send the same events in a bare loop, 500 at a time; return the events per second."""
     encode = msgspec.json.Encoder().encode
     waiting: list[bytes] = []
     started = time.perf_counter()
@@ -95,7 +95,7 @@ def test_to_memory(bench: Bench, make_client: MakeClient) -> None:
 
 
 def test_ten_million_events_through_one_client(bench: Bench, make_client: MakeClient, sink: str) -> None:
-    """Windows of 1,000 events, the first after 1,000: at the beginning, and again after ten million."""
+    """Compare windows of 1,000 events after 1,000 events and after ten million."""
 
     def late_and_early() -> tuple[float, float]:
         client = make_client(sink)

@@ -1,4 +1,4 @@
-"""What encoding an event costs, against the standard library's encoder."""
+"""The cost of encoding an event, compared to the standard library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the SDK costs before it does anything: the import, and the memory of events that wait."""
+"""The cost of the import, and the memory of queued events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SegOpsClient("https://127.0.0.1:9", "sk_bench").track({{"user_id": "u", "event_t
 import os
 os._exit(0)
 """
-"""It ends at once: how long an exit waits for a server that is not there is another question."""
+"""Exits at once, so that delivery at exit is not measured."""
 
 START = {
     IMPORT: (IMPORT, Goal("≤", 0.8)),

@@ -1,4 +1,4 @@
-"""What the local SegOps costs, against the database alone."""
+"""The cost of the local SegOps, compared to the database alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `segops dev` costs with many events: taking them in, computing segments, and showing them."""
+"""The cost of `segops dev` with many events: ingestion, segments, and the page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVENTS = 100_000
 PURCHASES = 70_000
 COLUMNS = "user_id, event_type, occurred_at, received_at, payload, anonymous_id, bot_class, key_id"
 
-# What the page at / reads when it is opened, and each view of it.
+# The requests of the page at / and of each of its views.
 PAGE = ["/_dev/events?limit=100", "/_dev/overview", "/_dev/requests?after=0", "/_dev/referrals"]
 PAGE += ["/api/explorer/users/?q=&limit=100", "/api/segments/1/members/?limit=30"]
 
@@ -38,7 +38,7 @@ def rows(path: Path) -> list[tuple[object, ...]]:
 
 
 def insert(path: Path, given: list[tuple[object, ...]]) -> float:
-    """Store rows as a program of one's own would, 500 to a transaction; return the events per second."""
+    """Store rows with `executemany`, 500 per transaction; return the events per second."""
     database = sqlite3.connect(path, isolation_level=None)
     database.execute(f"CREATE TABLE IF NOT EXISTS plain (id INTEGER PRIMARY KEY AUTOINCREMENT, {COLUMNS})")
     database.execute("CREATE INDEX IF NOT EXISTS by_user ON plain (user_id)")
@@ -55,7 +55,7 @@ def insert(path: Path, given: list[tuple[object, ...]]) -> float:
 
 
 def track(client: SegOpsClient) -> float:
-    """Track events and return how many a second were stored."""
+    """Track events; return how many per second were stored."""
     started = time.perf_counter()
     for number in range(EVENTS):
         client.track(user_id=f"user-{number % 30_000}", event_type=TYPE, payload=payload(number))
@@ -77,7 +77,7 @@ def test_100000_events_over_http(bench: Bench, tmp_path: Path) -> None:
 
 
 class Store:
-    """A database of its own with so many events, and one segment."""
+    """A database with `count` events and one segment."""
 
     def __init__(self, path: Path, count: int) -> None:
         fill(path, count)
@@ -88,13 +88,13 @@ class Store:
         self.recompute()
 
     def recompute(self) -> float:
-        """Compute the segment and return the seconds it took."""
+        """Compute the segment; return the seconds."""
         started = time.perf_counter()
         self._ask("/api/segments/1/compute/", b"")
         return time.perf_counter() - started
 
     def ingest(self) -> float:
-        """Store 5,000 more events and take them away again; return the seconds of one."""
+        """Store 5,000 more events and remove them; return the seconds per event."""
         taken = store(self.local, batches(self.count, 5000))
         with sqlite3.connect(self.path) as database:
             database.execute("DELETE FROM events WHERE id > ?", (self.count,))
@@ -107,7 +107,7 @@ class Store:
 
 
 def count(path: Path) -> float:
-    """Count, in plain SQL, the users that did something twice; return the seconds it took."""
+    """Count the users with two events in plain SQL; return the seconds."""
     database = sqlite3.connect(path)
     started = time.perf_counter()
     sql = "SELECT count(*) FROM (SELECT user_id FROM events WHERE event_type = ? GROUP BY 1 HAVING count(*) >= 2)"
@@ -140,7 +140,7 @@ def test_the_page(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_growth(bench: Bench, tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """Say what each event costs when there are more of them; up to 1,000,000 with `--largest 1000000`."""
+    """Print the cost per event for growing stores, up to 1,000,000 events with `--largest 1000000`."""
     largest = int(pytestconfig.getoption("largest"))
     base = Store(tmp_path / "10000.db", 10_000)
     others = [Store(tmp_path / f"{size}.db", size) for size in (100_000, 1_000_000) if size <= largest]
@@ -154,7 +154,7 @@ def test_growth(bench: Bench, tmp_path: Path, pytestconfig: pytest.Config) -> No
 
 
 def figures(made: Store) -> dict[str, float]:
-    """Return what an event costs in a store; the answers that look at all events are divided by their number."""
+    """Return the cost per event; response times that depend on all events are divided by their number."""
     taken = {"store one more": made.ingest(), "recompute, per event": made.recompute() / made.count}
     with serve(made.path) as dev:
         taken["/_dev/events"] = dev.p50("/_dev/events?limit=100", 5)

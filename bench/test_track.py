@@ -1,4 +1,4 @@
-"""What a call of `track()` costs whoever calls it."""
+"""The cost of a call of `track()` for its caller."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROUNDS = 30
 
 
 class OfOtherTypes:
-    """Registers an enricher that no event of the benchmark interests."""
+    """Registers an enricher for other event types than the benchmark's."""
 
     @hookimpl
     def segops_register_enrichers(self) -> list[Enricher]:
@@ -34,7 +34,7 @@ def tracking(client: SegOpsClient) -> Callable[[], None]:
 
 
 def p50_of(client: SegOpsClient) -> float:
-    """Return the p50 of `track()`, and leave the client with nothing to do."""
+    """Return the p50 of `track()`, and empty the queue."""
     taken = p50(tracking(client))
     assert client.flush(10)
     return taken
@@ -94,7 +94,7 @@ def test_a_black_hole(bench: Bench, make_client: MakeClient, sink: str, black_ho
         return taken
 
     pairs = bench.alternate(lambda: slowest(black_hole, 0), lambda: slowest(sink, 10), 15)
-    bench.row("track() p99.9, server never answers", pairs, unit="s", against="healthy server", goal=Goal("≤", 2.0))
+    bench.row("track() p99.9, server never responds", pairs, unit="s", against="healthy server", goal=Goal("≤", 2.0))
 
 
 def test_threads(bench: Bench, make_client: MakeClient, sink: str) -> None:

@@ -1,4 +1,4 @@
-"""Go through a list with the package that is named, and print the seconds: `python walk.py PACKAGE URL ITEMS`.
+"""Iterate over a list with one of the packages, and print the seconds: `python walk.py PACKAGE URL ITEMS`.
 
 A first walk looks at each item. The second, which is timed, does not: both give dicts, so reading costs both the same.
 """

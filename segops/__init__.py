@@ -135,5 +135,5 @@ if not TYPE_CHECKING:  # type checkers would accept every misspelled name
 
 
 def __dir__() -> list[str]:
-    """Return the public names, those that are not loaded yet included."""
+    """Return the public names, including those that are not loaded yet."""
     return sorted(__all__)

@@ -1,4 +1,4 @@
-"""SegOpsAdmin: where the parts of the admin SDK are put together."""
+"""SegOpsAdmin: the facade of the admin SDK."""
 
 from __future__ import annotations
 
@@ -24,46 +24,46 @@ N = TypeVar("N", bound=Resource)
 
 
 class Raw(msgspec.Struct, Generic[T], frozen=True):
-    """The result of a method, and the last answer that it is made of.
+    """The result of a method, with the last response that it used.
 
     Attributes:
         result: What the method returned.
-        response: Status, headers and body of the answer; None if nothing was asked.
+        response: Status, headers and body; None if the method sent no request.
     """
 
     result: T
     response: Response | None
 
     def __repr__(self) -> str:
-        """Show neither: they hold personal data."""
+        """Show neither: they may contain personal data."""
         return f"Raw({type(self.result).__name__}, {self.response!r})"
 
 
 class SegOpsAdmin(Namespaces):
-    """Does on a server what people do in the dashboard: segments, products, activations, pages, and the rest.
+    """Manage segments, products, activations, pages, and the rest of the dashboard from a server.
 
-    Safe for use by many threads. It needs a secret key, which must never reach a browser.
+    Thread-safe. It requires a secret key, which must never reach a browser.
 
     Args:
         api_key: A secret key (`sk_…`). Default: `SEGOPS_API_KEY`.
-        base_url: The URL of the API, with or without `/api`, or another one that a transport knows, such as `local:`.
-            Default: `SEGOPS_API_URL`, else https://api.segops.ai/api.
-        timeout: Seconds that one attempt may take.
-        max_retries: How often a call is repeated after 429, 5xx or no answer; 0 for never.
-        deadline: Seconds that a call may take in all, with its retries and the waiting between them.
-        transport: A `Transport`, or the URL of one, in the place of that of `base_url`.
-        plugins: More plugins, which may bring namespaces of their own.
+        base_url: The URL of the API, with or without `/api`, or of another transport, such as `local:`. Default:
+            `SEGOPS_API_URL`, otherwise https://api.segops.ai/api.
+        timeout: Seconds for one attempt.
+        max_retries: Retries after 429, 5xx or a network error; 0 turns them off.
+        deadline: Seconds for a call with all its retries and the delays between them.
+        transport: A `Transport` or its URL, instead of `base_url`.
+        plugins: Further plugins, which may add namespaces.
         retry: How long to wait between attempts.
-        clock: The clocks; tests pass another one.
+        clock: The clocks, which tests replace.
 
     Attributes:
-        http: Makes calls for which there is no method.
+        http: The low-level client, for endpoints without a method.
 
     Raises:
-        SegOpsConfigError: An option, the key or the URL is wrong.
-        SegOpsPluginError: One of `plugins` is broken, or the plugin that knows the URL makes no transport of it.
+        SegOpsConfigError: An option, the key or the URL is invalid.
+        SegOpsPluginError: One of `plugins` is broken, or the plugin of the URL scheme returns no transport.
 
-    Source: admin-sdk.md; design.md, section 4.
+    Source: Admin SDK, "Quick start".
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class SegOpsAdmin(Namespaces):
         if key is not None:
             check_secrecy(self._transport.url, key)
         self._key = key
-        self._kinds: dict[str, type[Resource]] = loaded.resources()
+        self._resources: dict[str, type[Resource]] = loaded.resources()
         self.http = HttpClient(
             self._transport,
             authorization=None if key is None else key.authorization,
@@ -101,13 +101,13 @@ class SegOpsAdmin(Namespaces):
             open_other=lambda url: open_transport(url, factories),
         )
 
-    def resource(self, kind: type[N]) -> N:
-        """Return a namespace by its class, typed as such; it need not be registered.
+    def resource(self, cls: type[N]) -> N:
+        """Return a namespace by its class, with its type. The class does not need to be registered.
 
         Args:
-            kind: A class derived from `segops.plugins.admin.Resource`.
+            cls: A subclass of `segops.plugins.admin.Resource`.
         """
-        return kind(self.http)
+        return cls(self.http)
 
     def with_options(
         self,
@@ -118,19 +118,19 @@ class SegOpsAdmin(Namespaces):
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> SegOpsAdmin:
-        """Return the same with other options: `admin.with_options(timeout=5).segments.get(1)`.
+        """Return a copy with other options: `admin.with_options(timeout=5).segments.get(1)`.
 
         Both share one transport: closing either closes it for both.
 
         Args:
-            timeout: Seconds that one attempt may take.
-            max_retries: How often a call is repeated.
-            deadline: Seconds that a call may take in all.
-            idempotency_key: Sent with mutations in place of a random one; use it for one call.
-            headers: Sent with each request.
+            timeout: Seconds for one attempt.
+            max_retries: Retries after 429, 5xx or a network error.
+            deadline: Seconds for a call with all its retries.
+            idempotency_key: Sent with mutations instead of a random key. Use it for one call only.
+            headers: Further headers for each request.
 
         Raises:
-            SegOpsConfigError: One of them is not usable.
+            SegOpsConfigError: A value is invalid.
         """
         given = {
             "timeout": timeout,
@@ -145,51 +145,51 @@ class SegOpsAdmin(Namespaces):
         return other
 
     def raw(self, method: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Raw[T]:
-        """Call a method and return its result with the raw answer: `admin.raw(admin.segments.get, 12).response`.
+        """Call a method and return its result with the response: `admin.raw(admin.segments.get, 12).response`.
 
         Args:
             method: A method of a namespace.
-            args: What it takes.
-            kwargs: What it takes.
+            args: Its positional arguments.
+            kwargs: Its keyword arguments.
         """
-        seen: list[Response] = []
-        token = captured_responses.set(seen)
+        captured: list[Response] = []
+        token = captured_responses.set(captured)
         try:
             result = method(*args, **kwargs)
         finally:
             captured_responses.reset(token)
-        return Raw(result, seen[-1] if seen else None)
+        return Raw(result, captured[-1] if captured else None)
 
     @property
     def namespaces(self) -> dict[str, Resource]:
-        """All namespaces by name, those of plugins too."""
-        return {name: kind(self.http) for name, kind in self._kinds.items()}
+        """All namespaces by name, including those of plugins."""
+        return {name: cls(self.http) for name, cls in self._resources.items()}
 
     @property
     def methods(self) -> tuple[Method, ...]:
-        """What all namespaces can do, those of plugins too."""
-        return methods_of(self._kinds)
+        """The methods of all namespaces, including those of plugins."""
+        return methods_of(self._resources)
 
     @property
     def transport(self) -> Transport:
-        """What requests are handed to."""
+        """The transport that sends the requests."""
         return self._transport
 
     def close(self) -> None:
-        """Give back connections and files; a later call may open them again."""
+        """Close connections and files. A later call reopens them."""
         self._transport.close()
 
-    if not TYPE_CHECKING:  # or type checkers take every misspelt name for a namespace
+    if not TYPE_CHECKING:  # otherwise type checkers accept any name as a namespace
 
         def __getattr__(self, name: str) -> Resource:
-            kind = self.__dict__.get("_kinds", {}).get(name)
-            if kind is None:
-                known = ", ".join(sorted(self.__dict__.get("_kinds", ())))
-                raise AttributeError(f"SegOpsAdmin has no {name!r}; the namespaces are {known}")
-            return kind(self.http)
+            cls = self.__dict__.get("_resources", {}).get(name)
+            if cls is None:
+                known = ", ".join(sorted(self.__dict__.get("_resources", ())))
+                raise AttributeError(f"SegOpsAdmin has no namespace {name!r}: expected one of {known}")
+            return cls(self.http)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *self._kinds})
+        return sorted({*super().__dir__(), *self._resources})
 
     def __enter__(self) -> SegOpsAdmin:
         return self
@@ -203,7 +203,9 @@ class SegOpsAdmin(Namespaces):
         return f"<SegOpsAdmin {self._transport.url or type(self._transport).__name__} {self._key}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        raise TypeError("a SegOpsAdmin cannot be pickled: it has a connection and a key; make one in each process")
+        raise TypeError(
+            "SegOpsAdmin cannot be pickled because it has a connection and a key: create one in each process"
+        )
 
     def __copy__(self) -> SegOpsAdmin:
         other = object.__new__(type(self))
@@ -212,19 +214,19 @@ class SegOpsAdmin(Namespaces):
 
 
 def _check_secret(text: object) -> ApiKey:
-    """Return the key if it is a secret one.
+    """Check that a key is a secret key and return it.
 
     Raises:
-        SegOpsConfigError: It is of another kind, or missing.
+        SegOpsConfigError: The key is missing, or is not a secret key.
 
-    Source: admin-sdk.md, "Quick start".
+    Source: Admin SDK, "Quick start".
     """
     if not isinstance(text, str) or not text:
-        raise SegOpsConfigError("api_key is missing: pass an sk_ key, or set SEGOPS_API_KEY")
+        raise SegOpsConfigError("api_key is missing: pass a secret key (sk_…) or set SEGOPS_API_KEY")
     if not text.startswith("sk_"):
-        kinds = {"pk_": "a public key", "mk_": "a key for MCP"}
-        kind = kinds.get(text[:3], "of no known kind")
-        raise SegOpsConfigError(f"api_key is {kind}: administration needs a secret key, which begins with sk_")
+        others = {"pk_": ", got a public key (pk_…)", "mk_": ", got an MCP key (mk_…)"}
+        got = others.get(text[:3], "")
+        raise SegOpsConfigError(f"invalid API key: SegOpsAdmin requires a secret key (sk_…){got}")
     return check_key(text)
 
 

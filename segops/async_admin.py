@@ -1,4 +1,4 @@
-"""AsyncSegOpsAdmin: `SegOpsAdmin` for asyncio. The types of its namespaces are in the generated stub beside this."""
+"""AsyncSegOpsAdmin: `SegOpsAdmin` for asyncio. The generated stub next to this file has the types."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ T = TypeVar("T")
 
 
 class AsyncSegOpsAdmin:
-    """Does what `SegOpsAdmin` does, for asyncio: methods are awaited, `iterate` is for `async for`.
+    """`SegOpsAdmin` for asyncio: await its methods, and use `iterate` with `async for`.
 
-    Calls run on the threads of the event loop's executor, so the loop is never blocked. Functions that are passed in,
-    such as `progress`, are called on those threads.
+    Calls run on the threads of the event loop's executor and never block the loop. Callbacks such as `progress` are
+    called on those threads.
 
     Args:
-        args: What `SegOpsAdmin` takes.
-        kwargs: What `SegOpsAdmin` takes.
+        args: The arguments of `SegOpsAdmin`.
+        kwargs: The keyword arguments of `SegOpsAdmin`.
 
     Attributes:
-        http: Makes calls for which there is no method.
+        http: The low-level client, for endpoints without a method.
 
     Raises:
-        SegOpsConfigError: An option, the key or the URL is wrong.
+        SegOpsConfigError: An option, the key or the URL is invalid.
         SegOpsPluginError: A plugin is broken.
     """
 
@@ -36,45 +36,45 @@ class AsyncSegOpsAdmin:
 
     @property
     def http(self) -> AsyncView:
-        """Makes calls for which there is no method."""
+        """The low-level client, for endpoints without a method."""
         return AsyncView(self._admin.http)
 
     @property
     def methods(self) -> tuple[Method, ...]:
-        """What all namespaces can do, those of plugins too."""
+        """The methods of all namespaces, including those of plugins."""
         return self._admin.methods
 
     @property
     def transport(self) -> Transport:
-        """What requests are handed to."""
+        """The transport that sends the requests."""
         return self._admin.transport
 
-    def resource(self, kind: type[Resource]) -> AsyncView:
-        """Return a namespace by its class; its methods are awaited."""
-        return AsyncView(self._admin.resource(kind))
+    def resource(self, cls: type[Resource]) -> AsyncView:
+        """Return a namespace by its class, with methods to await."""
+        return AsyncView(self._admin.resource(cls))
 
     def with_options(self, **options: Any) -> AsyncSegOpsAdmin:
-        """Return the same with other options, as `SegOpsAdmin.with_options`."""
+        """Return a copy with other options, as `SegOpsAdmin.with_options` does."""
         other = object.__new__(AsyncSegOpsAdmin)
         other._admin = self._admin.with_options(**options)
         return other
 
     async def raw(self, method: Callable[..., Awaitable[T]], /, *args: Any, **kwargs: Any) -> Raw[T]:
-        """Await a method and return its result with the raw answer, as `SegOpsAdmin.raw`."""
-        seen: list[Response] = []
-        token = captured_responses.set(seen)
+        """Await a method and return its result with the response, as `SegOpsAdmin.raw` does."""
+        captured: list[Response] = []
+        token = captured_responses.set(captured)
         try:
             result = await method(*args, **kwargs)
         finally:
             captured_responses.reset(token)
-        return Raw(result, seen[-1] if seen else None)
+        return Raw(result, captured[-1] if captured else None)
 
     async def close(self) -> None:
-        """Give back connections and files; a later call may open them again."""
+        """Close connections and files. A later call reopens them."""
         await in_thread(self._admin.close)
 
     def __getattr__(self, name: str) -> AsyncView:
-        if name == "_admin":  # not there yet
+        if name == "_admin":  # not set yet
             raise AttributeError(name)
         return AsyncView(getattr(self._admin, name))
 

@@ -7,17 +7,19 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from segops import Limits, RetryPolicy, SegOpsClient
+from segops.core.retry import Action, Failure, admin_action, event_action
 from segops.emulator import LocalSegOps, LocalServer
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -26,7 +28,7 @@ NOT_RUN_HERE = {"make demo", "make test", "pip install segops-sdk"}
 
 
 def _samples(page: Path, language: str) -> list[str]:
-    return [body for name, body in FENCE.findall(page.read_text()) if name == language]
+    return [textwrap.dedent(body) for _, name, body in FENCE.findall(page.read_text()) if name == language]
 
 
 def _script(page: Path) -> str:
@@ -106,3 +108,61 @@ def test_every_field_of_an_option_is_documented(options: type[Limits | RetryPoli
     page = (ROOT / "docs" / "configuration.md").read_text()
     for name in options.__struct_fields__:
         assert f"| `{name}` |" in page
+
+
+def test_the_comparison_in_the_readme_has_the_measured_figures() -> None:
+    names = {"segops-sdk": "ours", "segops (vendor)": "vendor"}
+    measured = (ROOT / "bench" / "RESULTS.md").read_text().splitlines()
+    rows = re.findall(
+        r"^\| (.+) ([\d.]+) \| (.+ k/s) \| (.+) \| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) > 4
+    for name, *figures in rows:
+        lines = [line for line in measured if re.match(rf"\| {re.escape(names.get(name, name))} +\|", line)]
+        assert set(figures) <= {cell.strip() for line in lines for cell in line.split("|")}
+
+
+SAMPLES: dict[str, tuple[int | Failure, ...]] = {
+    "2xx": (200, 202, 204),
+    "400, 422": (400, 422),
+    "413": (413,),
+    "401, 403": (401, 403),
+    "408, 425": (408, 425),
+    "429": (429,),
+    "501, 505": (501, 505),
+    "other 5xx, no response": (500, 502, 503, 504, 599, "no response"),
+    "TLS certificate not trusted": ("untrusted certificate",),
+    "any other, such as 404, 405, 3xx, 600 to 999": (301, 404, 405, 418, 600, 999),
+}
+"""Results of each row of the table of responses."""
+
+WORDS = {
+    Action.ACCEPT: r"\b(delivered|returned)\b",
+    Action.RETRY: r"\bretried\b",
+    Action.SPLIT: r"\bsplit\b",
+    Action.HOLD: r"\bheld\b",
+    Action.RAISE: r"^error\b",
+}
+
+
+def test_the_table_of_responses_says_what_the_code_does() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    table = page.partition("| Response | Events | Admin calls |\n|---|---|---|\n")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
+    assert [row[0] for row in rows] == list(SAMPLES)
+    for response, *cells in rows:
+        documented = [{action for action, word in WORDS.items() if re.search(word, cell)} for cell in cells]
+        for result in SAMPLES[response]:
+            assert documented == [{event_action(result)}, {admin_action(result)}], result
+
+
+def test_the_files_that_the_architecture_names_exist() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    paths = [path.as_posix() for path in ROOT.glob("segops/**/*.*")] + [
+        path.as_posix() for path in ROOT.glob("tests/*.py")
+    ]
+    for name in re.findall(r"`([\w/]+\.(?:py|c))`", page):
+        assert any(path.endswith(f"/{name}") for path in paths), name
+    for folder, rows in re.findall(r"^\| File in `(\w+)/` \|.*\n((?:\|.*\n)+)", page, re.MULTILINE):
+        for name in re.findall(r"`(\w+\.(?:py|c))`", rows):
+            assert (ROOT / "segops" / folder / name).exists(), name

@@ -27,7 +27,7 @@ _LINE_LENGTH = 120
 
 _REGISTRY = '''"""The built-in admin resources, one file each. Made by `python -m tools.admin_codegen`: do not edit."""
 
-# ruff: noqa: I001, PLC0415, RUF022, TC004 - imported on use: clients that only send events need none of these
+# ruff: noqa: I001, PLC0415, TC004 - imported on use: clients that only send events need none of these
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -63,11 +63,13 @@ def load_resources() -> dict[str, type[Resource]]:
 
 _REFERENCE_HEAD = """# Admin reference
 
-Every method of `SegOpsAdmin`, made by `python -m tools.admin_codegen`. [The guide](admin.md) explains them.
+All methods of `SegOpsAdmin`. See [the guide](admin.md) for an introduction.
 
-Paths are relative to the base URL. A method with several endpoints makes use of other methods. Bodies and filters can
-be given as a mapping or as keywords; all methods raise `SegOpsArgumentError` for arguments that cannot be sent,
-`SegOpsApiError` when the server refuses and `SegOpsTransportError` when no answer comes.
+<!-- made by python -m tools.admin_codegen -->
+
+Paths are relative to the base URL. A method with several endpoints calls other methods. Pass bodies and filters as a
+mapping, as keywords, or both. All methods raise `SegOpsArgumentError` for arguments that cannot be sent,
+`SegOpsApiError` if the server returns an error, and `SegOpsTransportError` if there is no response.
 """
 
 _STUB_HEAD = """# Made by `python -m tools.admin_codegen`: do not edit.
@@ -101,7 +103,7 @@ class AsyncSegOpsAdmin:
     def methods(self) -> tuple[Method, ...]: ...
     @property
     def transport(self) -> Transport: ...
-    def resource(self, kind: type[Resource]) -> AsyncView: ...
+    def resource(self, cls: type[Resource]) -> AsyncView: ...
     def with_options{with_options}: ...
     async def raw(
         self, method: Callable[_P, Awaitable[_T]], /, *args: _P.args, **kwargs: _P.kwargs

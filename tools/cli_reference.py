@@ -1,6 +1,6 @@
-"""Writes the list of commands in the documentation: `python -m tools.cli_reference [FOLDER]`.
+"""Write the list of commands in docs/cli.md: `python -m tools.cli_reference [FOLDER]`.
 
-A test fails when it is not up to date.
+A test fails when the list is out of date.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segops.cli.namespaces import namespace_commands
-from segops.cli.tree import Node, grow
+from segops.cli.tree import Node, build_tree
 from segops.composition import BUILT_IN_PLUGINS
 from segops.core import Command
 from segops.plugins.admin import load_resources
 
 PAGE = "docs/cli.md"
-BEGIN = "<!-- commands: made by python -m tools.cli_reference -->\n"
-_SHARED = re.compile(r" \[(options|-h|(-o|--fields|--api-url|--api-key-file|--request-timeout|--max-retries) [^\]]*)\]")
-
+BEGIN = "<!-- commands: written by python -m tools.cli_reference -->\n"
 END = "<!-- end of commands -->\n"
+
+_SHARED = re.compile(
+    r" \[(options|-h|--safe-csv|(-o|--fields|--api-url|--api-key-file|--request-timeout|--max-retries) [^\]]*)\]"
+)
 
 
 def make_reference() -> str:
@@ -29,11 +31,11 @@ def make_reference() -> str:
     for load in BUILT_IN_PLUGINS.values():
         register = getattr(load(), "segops_register_commands", list)
         built_in |= {command.name: command for command in register()}
-    return "\n".join(_section(node) for node in grow(namespace_commands(load_resources()) | built_in))
+    return "\n".join(_section(node) for node in build_tree(namespace_commands(load_resources()) | built_in))
 
 
-def put_in(page: str) -> str:
-    """Return a page with the list between its marks made anew."""
+def update_page(page: str) -> str:
+    """Return a page with the list between its markers replaced."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{make_reference()}\n{END}{after}"
@@ -41,15 +43,15 @@ def put_in(page: str) -> str:
 
 def _section(node: Node) -> str:
     nodes: Sequence[Node] = node.children or [node]
-    rows = [f"| `{_short(each)}` | {_escape(each.help)} |" for each in nodes]
+    rows = [f"| `{_short_usage(each)}` | {_escape(each.help)} |" for each in nodes]
     return "\n".join(
-        [f"### {node.name}", "", _escape(node.help), "", "| Command | What it does |", "|---|---|", *rows, ""]
+        [f"### {node.name}", "", _escape(node.help), "", "| Command | Description |", "|---|---|", *rows, ""]
     )
 
 
-def _short(node: Node) -> str:
-    """Return the usage without what all have."""
-    return _escape(_SHARED.sub("", node.usage))
+def _short_usage(node: Node) -> str:
+    """Return the usage without the flags that most commands share."""
+    return _escape(_SHARED.sub("", node.usage).removesuffix(" ..."))
 
 
 def _escape(text: str) -> str:
@@ -58,4 +60,4 @@ def _escape(text: str) -> str:
 
 if __name__ == "__main__":
     page = Path(sys.argv[1] if len(sys.argv) > 1 else ".") / PAGE
-    page.write_text(put_in(page.read_text("utf-8")), "utf-8")
+    page.write_text(update_page(page.read_text("utf-8")), "utf-8")

@@ -1,1 +1,1 @@
-"""Other SDKs beside ours, on the same events and the same sink: `python -m bench.peers` writes bench/RESULTS.md."""
+"""Compare this SDK with others, with the same events and sink: `python -m bench.peers` writes bench/RESULTS.md."""

@@ -1,4 +1,4 @@
-"""Measure ours beside its peers, in turns, and write bench/RESULTS.md: `python -m bench.peers`.
+"""Measure this SDK and its peers in turn, and write bench/RESULTS.md: `python -m bench.peers`.
 
 It needs the package index once, to install the peers into the build folder, and takes some five minutes.
 """

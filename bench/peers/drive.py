@@ -1,4 +1,4 @@
-"""Feed one SDK in a process that does nothing else, and print what that took, as JSON.
+"""Feed one SDK in a process that does nothing else, and print the cost as JSON.
 
 Usage: python -I -S -c PROGRAM FOLDERS NAME URL EVENTS [SECONDS]
 With SECONDS it prints what each call of `track` took, for so long at most. The interpreter knows the standard library
@@ -30,7 +30,7 @@ STATUS = Path("/proc/self/status")
 
 
 class Throughput(TypedDict):
-    """What the delivery of many events took.
+    """The cost of delivering many events.
 
     Attributes:
         rate: Events per second, from the first that is tracked until the SDK says that all are delivered.
@@ -86,7 +86,7 @@ def throughput(peer: Peer, url: str, events: int) -> Throughput:
 
 
 def calls(peer: Peer, url: str, events: int, seconds: float) -> list[float]:
-    """Return the seconds of each call of `track`; what they left undelivered is given up."""
+    """Return the seconds of each call of `track`, and discard undelivered events."""
     taken: list[float] = []
     peer.feed(url, timed(events, seconds, taken))
     return taken
@@ -99,10 +99,10 @@ def peak() -> float:
 
 def main() -> None:
     name, url, events, *seconds = sys.argv[1:]
-    logging.disable(logging.INFO)  # some log each request
+    logging.disable(logging.INFO)  # some SDKs log each request
     peer = next(peer for peer in PEERS if peer.name == name)
     if seconds:
         print(json.dumps(calls(peer, url, int(events), float(seconds[0]))), flush=True)
     else:
         print(json.dumps(throughput(peer, url, int(events))), flush=True)
-    os._exit(0)  # without another attempt to deliver
+    os._exit(0)  # skips the delivery at exit

@@ -22,11 +22,11 @@ from bench.processes import OURS
 
 PINS = Path(__file__).with_name("requirements.txt")
 PATIENCE = 120
-"""Seconds after which a process is taken for stuck."""
+"""Seconds after which a process counts as stuck."""
 
 
 class Delivery(NamedTuple):
-    """What an SDK took in its process, and what the sink counted."""
+    """The cost in the SDK's process, and the counts of the sink."""
 
     took: Throughput
     requests: int
@@ -37,7 +37,7 @@ class Delivery(NamedTuple):
 
 @dataclass
 class Sink:
-    """A server of bench.sink in a process of its own, so that its work is not counted.
+    """A server of bench.sink in its own process, so that its work is not measured.
 
     Attributes:
         url: Where it listens.
@@ -80,7 +80,7 @@ def installed(build: Path) -> Folders:
 
 
 def _install(folder: Path, what: list[str], content: str = "") -> Path:
-    """Install packages into a folder whose name tells what is in it; return it."""
+    """Install packages into a folder named after its contents; return it."""
     digest = hashlib.sha256("\n".join([*what, content]).encode()).hexdigest()
     folder = folder.resolve().with_name(f"{folder.name}-{sys.implementation.cache_tag}-{digest[:12]}")
     done = folder / ".installed"
@@ -123,7 +123,7 @@ def deliver(peer: Peer, folders: Folders, events: int) -> Delivery:
 
 
 def wait_for_slow_server(peer: Peer, folders: Folders, events: int, seconds: float) -> list[float]:
-    """Return the seconds of each call of `track`, for so many events or seconds, with a sink that takes its time."""
+    """Return the seconds of each call of `track` with a slow sink, up to a number of events or seconds."""
     with sink("slow") as server:
         calls: list[float] = json.loads(
             python(PROGRAM, peer, folders, peer.name, server.url, str(events), str(seconds))
@@ -132,7 +132,7 @@ def wait_for_slow_server(peer: Peer, folders: Folders, events: int, seconds: flo
 
 
 def seconds_to_import(peer: Peer, folders: Folders) -> float:
-    """Return the seconds that a process takes which imports the SDK and does nothing else."""
+    """Return the seconds of a process that only imports the SDK."""
     started = time.perf_counter()
     python(f"import sys; sys.path += sys.argv[1].splitlines(); import {peer.module}", peer, folders)
     return time.perf_counter() - started

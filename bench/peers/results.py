@@ -1,4 +1,4 @@
-"""Lay out what was measured as the page bench/RESULTS.md."""
+"""Write the measurements to the page bench/RESULTS.md."""
 
 from __future__ import annotations
 
@@ -20,28 +20,26 @@ from bench.report import Goal, Row, Unit, grid, show, table
 CPUS = Path("/proc/cpuinfo")
 
 PAGE = """\
-# Beside other SDKs
+# Comparison with other SDKs
 
-Written by `make bench-peers`, which installs the peers ([pins](peers/requirements.txt)) from the package index.
+`make bench-peers` installs the peers ([pinned versions](peers/requirements.txt)) and writes this page.
 
 {machine}
 
 ## Delivery
 
-{events:,} events of five properties, each with a fresh payload, over loopback HTTP to one sink, which takes everything
-and answers at once. Each SDK runs in a fresh process, in turns with the others. The figures are medians of {rounds}
-rounds (of the import {rounds_import}), the ratios medians of the ratios within a round.
+Each SDK sends {events:,} events of five properties over loopback HTTP to a sink that accepts everything and responds at
+once. It runs in a fresh process, in turn with the others. Figures are medians of {rounds} rounds ({rounds_import} for
+the import); ratios are medians of the ratios within a round.
 
 {delivery}
 
-- *Events* per second: from the first `track()` until the SDK's own flush or shutdown has returned. Making the client is
-  not counted.
-- *CPU* per event: of all threads of the process, without a loop that makes the payloads and calls a function that does
-  nothing.
-- *Peak memory*: of the whole process, with the interpreter and the events that waited.
-- *Import*: a whole process that does nothing else.
-- *Delivered*: what the sink counted, at worst of all rounds. It knows each event by a number in its payload, whatever
-  the format, and sees which are missing or came twice.
+- *Events* per second: from the first `track()` until the SDK's flush or shutdown returns, without creating the client.
+- *CPU* per event: all threads of the process, minus a loop that creates the payloads and calls an empty function.
+- *Peak memory*: the whole process, including the interpreter and queued events.
+- *Import*: a process that only imports the SDK.
+- *Delivered*: the events that the sink counted in the worst round. A number in the payload identifies each event, so
+  that missing and repeated events are detected.
 
 ## Goals
 
@@ -49,29 +47,29 @@ rounds (of the import {rounds_import}), the ratios medians of the ratios within 
 
 ## A slow server
 
-Each answer takes {slow:g} s. Single calls of `track()` are timed: {calls:,}, or as many as there are in {seconds:g} s.
-The figures are medians of {rounds_slow} rounds.
+The sink delays each response by {slow:g} s. The table shows the times of single calls of `track()`: {calls:,} calls, or
+as many as fit in {seconds:g} s. Figures are medians of {rounds_slow} rounds.
 
 {blocking}
 
 ## Options
 
-All have their default options and are used as their documentation recommends for servers that send much, but for these:
+All SDKs run with their default options, as their documentation recommends for servers with many events, except for:
 
 {options}
 
-For all alike, log records below warnings are off, and no proxy, `.netrc` or variable of the environment reaches the
-process.
+For all SDKs, log records below warnings are off, and the process sees no proxy, no `.netrc` and no environment
+variables.
 """
 
 
 class Measured(NamedTuple):
-    """What was measured of one SDK, round by round.
+    """The measurements of one SDK, by round.
 
     Attributes:
-        deliveries: What delivering took.
-        imports: Seconds of a process that only imports it.
-        calls: Seconds of each call of `track` while the server is slow; rounds may be fewer.
+        deliveries: The cost of delivery.
+        imports: Seconds of a process that only imports the SDK.
+        calls: Seconds of each call of `track` with a slow server; there may be fewer rounds.
     """
 
     deliveries: list[Delivery]
@@ -88,7 +86,7 @@ class Measured(NamedTuple):
 
 
 Results = dict[str, Measured]
-"""By the name of the SDK, in the order of the tables."""
+"""Measurements by the name of the SDK, in the order of the tables."""
 
 
 def ratio(ours: Iterable[float], theirs: Iterable[float]) -> float:
@@ -97,15 +95,15 @@ def ratio(ours: Iterable[float], theirs: Iterable[float]) -> float:
 
 
 def delivered(deliveries: Sequence[Delivery]) -> str:
-    """Tell how many events arrived, at worst, and how many came more than once."""
-    least = min(delivery.events for delivery in deliveries)
-    most = max(delivery.repeated for delivery in deliveries)
-    text = "all" if least == EVENTS else f"{least:,} of {EVENTS:,}"
-    return f"{text}, {most:,} repeated" if most else text
+    """Describe how many events arrived in the worst round, and how many were repeated."""
+    minimum = min(delivery.events for delivery in deliveries)
+    repeated = max(delivery.repeated for delivery in deliveries)
+    text = "all" if minimum == EVENTS else f"{minimum:,} of {EVENTS:,}"
+    return f"{text}, {repeated:,} repeated" if repeated else text
 
 
 def delivery_table(results: Results) -> str:
-    """Return what delivery took, as a table."""
+    """Return the table of delivery costs."""
     ours = results[OURS]
     lines = [
         ("SDK", "version", "events", "ours/its", "CPU", "ours/its", "peak memory", "import", "requests", "delivered")
@@ -137,7 +135,7 @@ def fastest_other(results: Results) -> str:
 
 
 def goals_table(results: Results) -> str:
-    """Return the ratios that must hold, as a table."""
+    """Return the table of ratios that must hold."""
     other = fastest_other(results)
 
     def row(figure: str, against: str, unit: Unit, goal: Goal, values: Callable[[Measured], list[float]]) -> Row:
@@ -158,12 +156,12 @@ def goals_table(results: Results) -> str:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the least of the values that is not exceeded by this share of them."""
+    """Return the smallest value that at least this share of the values does not exceed."""
     return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
 def blocking_table(results: Results) -> str:
-    """Return how long calls of `track` took while the server was slow, as a table."""
+    """Return the table of times of `track` with a slow server."""
     lines: list[Sequence[str]] = [("SDK", "calls", "p50", "p99", "p99.9")]
     for name, measured in results.items():
         shares = (median(percentile(calls, share) for calls in measured.calls) for share in (0.5, 0.99, 0.999))
@@ -177,12 +175,12 @@ def options_list(peers: Iterable[Peer]) -> str:
 
 
 def machine(root: Path) -> str:
-    """Tell when, where and with which commit it was measured."""
+    """Describe the date, the commit and the machine."""
     models = [line for line in CPUS.read_text().splitlines() if line.startswith("model name")] if CPUS.exists() else []
     compiled = "with" if find_spec("segops.delivery._speedups") else "without"
     facts = {
         "Date": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
-        "Ours": f"commit {commit(root)}, {compiled} its compiled part",
+        "This SDK": f"commit {commit(root)}, {compiled} the compiled extension",
         "CPU": f"{models[0].partition(': ')[2] if models else platform.machine()}, {os.cpu_count()} cores",
         "Load before": f"{os.getloadavg()[0]:.1f}",
         "System": f"{platform.system()} {platform.release()}, {platform.machine()}",
@@ -192,7 +190,7 @@ def machine(root: Path) -> str:
 
 
 def commit(root: Path) -> str:
-    """Return the commit of the sources, and whether the package was changed since."""
+    """Return the commit of the sources, and whether the package has changed since."""
     git = ["git", "-C", str(root)]
     head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     if head.returncode:

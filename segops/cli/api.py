@@ -1,6 +1,6 @@
-"""`segops api`: any call, for endpoints that no method wraps.
+"""`segops api`: call any endpoint, with or without a method of its own.
 
-Source: admin-sdk.md, "Escape hatch".
+Source: Admin SDK, "Escape hatch".
 """
 
 from __future__ import annotations
@@ -12,57 +12,58 @@ import msgspec
 
 from segops import SegOpsArgumentError
 from segops.cli.connection import add_connection_flags, open_admin
-from segops.cli.inputs import STDIN, decode, read_bytes
+from segops.cli.errors import fail
+from segops.cli.inputs import decode_json, describe_file, read_bytes
 from segops.cli.output import Output, add_output_flags
-from segops.cli.running import complain, is_sure
-from segops.cli.terminal import has_output, open_binary, tell
+from segops.cli.prompts import confirm
+from segops.cli.terminal import has_output, open_binary, print_message
 from segops.core import Response
 from segops.utils import BOM, escape
 
-_READING = {"GET", "HEAD", "OPTIONS"}
+_READ_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `segops api` takes."""
+    """Add the arguments of `segops api`."""
     parser.add_argument("method", metavar="METHOD", help="GET, POST, PUT, PATCH or DELETE")
-    parser.add_argument("path", metavar="/PATH", help="relative to the base URL, with its query: '/segments/?page=2'")
-    parser.add_argument("-f", "--file", metavar="FILE", help="the body: a JSON file, or - to pipe it in")
-    parser.add_argument("-i", "--include", action="store_true", help="show status and headers on stderr")
-    parser.add_argument("--yes", dest="is_sure", action="store_true", help="do not ask before something is deleted")
+    parser.add_argument("path", metavar="PATH", help="path relative to the base URL, as in '/segments/?page=2'")
+    parser.add_argument("-f", "--file", metavar="FILE", help="JSON file with the body (- for stdin)")
+    parser.add_argument("-i", "--include", action="store_true", help="print the status and the headers to stderr")
+    parser.add_argument("--yes", dest="assume_yes", action="store_true", help="do not ask for confirmation of a DELETE")
     add_output_flags(parser)
     add_connection_flags(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Make the call and print the answer: JSON in the form that is wanted, anything else as it came.
+def run(args: argparse.Namespace) -> int:
+    """Call the endpoint and print the response: JSON in the requested format, anything else as it came.
 
     Raises:
-        SegOpsArgumentError: Method, path or body cannot be sent.
+        SegOpsArgumentError: The method, the path or the body is invalid.
         SegOpsError: The call failed.
     """
-    method = arguments.method.upper()
+    method = args.method.upper()
     if not re.fullmatch(r"[A-Z]+", method):
-        raise SegOpsArgumentError(f"{arguments.method!r} is no HTTP method: write GET, POST, PUT, PATCH or DELETE")
-    body = msgspec.UNSET if arguments.file is None else _read_body(arguments.file)
-    if method == "DELETE" and not is_sure(f"delete {arguments.path}", arguments):
-        return complain("nothing was deleted")
-    with open_admin(arguments) as admin:
-        response = admin.http.send(method, arguments.path, body=body)
-    if arguments.include:
+        raise SegOpsArgumentError(f"unsupported HTTP method {args.method!r}: use GET, POST, PUT, PATCH, or DELETE")
+    body = msgspec.UNSET if args.file is None else _read_body(args.file)
+    if method == "DELETE" and not confirm(f"delete {args.path}", assume_yes=args.assume_yes):
+        return fail("nothing was deleted")
+    with open_admin(args) as admin:
+        response = admin.http.send(method, args.path, body=body)
+    if args.include:
         lines = [f"HTTP {response.status}", *(f"{name}: {value}" for name, value in response.headers.items())]
-        tell("\n".join(escape(line) for line in lines))
-    if has_output() or method in _READING:
-        _show(response, Output(arguments))
+        print_message("\n".join(escape(line) for line in lines))
+    if has_output() or method in _READ_METHODS:
+        _print_response(response, Output(args))
     return 0
 
 
 def _read_body(name: str) -> msgspec.Raw:
     content = read_bytes(name)
-    decode(content, "the standard input" if name == STDIN else name)
+    decode_json(content, describe_file(name))
     return msgspec.Raw(content.removeprefix(BOM))
 
 
-def _show(response: Response, output: Output) -> None:
+def _print_response(response: Response, output: Output) -> None:
     if not response.body:
         output.show(None)
         return

@@ -1,6 +1,6 @@
-"""`segops completion`: scripts that let a shell complete commands, verbs and flags.
+"""`segops completion`: print scripts that complete commands, verbs and flags in a shell.
 
-A script holds all words, so that completing one starts no program; it is to be made anew when plugins change.
+A script contains all names, so completing starts no program. Create it again when plugins change.
 """
 
 from __future__ import annotations
@@ -9,24 +9,23 @@ import argparse
 
 from segops.cli.shells import SHELLS
 from segops.cli.terminal import write
-from segops.cli.tree import find_commands, grow
+from segops.cli.tree import build_tree, find_commands
 
-_HOW = """How to install it:
-
-  bash    segops completion bash > ~/.local/share/bash-completion/completions/segops
-  zsh     segops completion zsh > a file named _segops in a directory of $fpath
-  fish    segops completion fish > ~/.config/fish/completions/segops.fish
+_INSTALLATION = """to install:
+  bash  segops completion bash > ~/.local/share/bash-completion/completions/segops
+  zsh   segops completion zsh > "${fpath[1]}/_segops"
+  fish  segops completion fish > ~/.config/fish/completions/segops.fish
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what `segops completion` takes."""
+    """Add the arguments of `segops completion`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = _HOW
-    parser.add_argument("shell", choices=sorted(SHELLS), help="the shell")
+    parser.epilog = _INSTALLATION
+    parser.add_argument("shell", metavar="SHELL", choices=sorted(SHELLS), help="bash, fish or zsh")
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Print the script."""
-    write(SHELLS[arguments.shell](grow(find_commands())))
+    write(SHELLS[args.shell](build_tree(find_commands())))
     return 0

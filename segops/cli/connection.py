@@ -1,4 +1,4 @@
-"""Which SegOps a command talks to, and with which key."""
+"""The flags that say which SegOps a command talks to, and with which key."""
 
 from __future__ import annotations
 
@@ -9,50 +9,55 @@ from pathlib import Path
 from segops import SegOpsAdmin, SegOpsConfigError
 from segops.utils import decode_text, expand_home
 
+_MAX_DIGITS = 9
+
 
 def add_connection_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say which SegOps to talk to and how."""
+    """Add the flags that `open_admin` reads."""
     group = parser.add_argument_group("connection")
     add_address_flags(group)
     group.add_argument(
-        "--request-timeout", metavar="SECONDS", type=_seconds, default=30.0, help="for one attempt (%(default)g)"
+        "--request-timeout",
+        metavar="SECONDS",
+        type=_parse_seconds,
+        default=30.0,
+        help="timeout of a single attempt (default: %(default)g)",
     )
     group.add_argument(
         "--max-retries",
         metavar="N",
-        type=_count,
+        type=_parse_count,
         default=3,
-        help="repetitions after 429, 5xx or no answer (%(default)s)",
+        help="retries after 429, 5xx or no response (default: %(default)s)",
     )
 
 
 def add_address_flags(group: argparse._ActionsContainer) -> None:
-    """Add the flags that say where it is and what the key is."""
-    group.add_argument("--api-url", metavar="URL", help="the SegOps to talk to (default: SEGOPS_API_URL)")
-    group.add_argument("--api-key-file", metavar="FILE", help="a file with the key (default: SEGOPS_API_KEY)")
+    """Add the flags for the URL and the key alone."""
+    group.add_argument("--api-url", metavar="URL", help="base URL of SegOps (default: SEGOPS_API_URL)")
+    group.add_argument(
+        "--api-key-file", metavar="FILE", help="file that contains the API key (default: SEGOPS_API_KEY)"
+    )
 
 
-def open_admin(arguments: argparse.Namespace) -> SegOpsAdmin:
-    """Return what makes the calls.
+def open_admin(args: argparse.Namespace) -> SegOpsAdmin:
+    """Return an admin client for the parsed connection flags.
 
     Raises:
         SegOpsConfigError: The key or the URL cannot be used.
     """
     return SegOpsAdmin(
-        read_key(arguments),
-        base_url=arguments.api_url,
-        timeout=arguments.request_timeout,
-        max_retries=arguments.max_retries,
+        read_key(args), base_url=args.api_url, timeout=args.request_timeout, max_retries=args.max_retries
     )
 
 
-def read_key(arguments: argparse.Namespace) -> str | None:
-    """Return the key in the file that is named; None if none is.
+def read_key(args: argparse.Namespace) -> str | None:
+    """Return the key in the file given by `--api-key-file`, or None without that flag.
 
     Raises:
-        SegOpsConfigError: It cannot be read.
+        SegOpsConfigError: The file cannot be read, or is empty.
     """
-    name = arguments.api_key_file
+    name = args.api_key_file
     if name is None:
         return None
     try:
@@ -60,24 +65,24 @@ def read_key(arguments: argparse.Namespace) -> str | None:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise SegOpsConfigError(
-            f"--api-key-file: {name!r} cannot be read ({reason}): name a file that holds the key"
+            f"--api-key-file: cannot read {name!r} ({reason}): pass a file that contains the key"
         ) from None
     if not key:
-        raise SegOpsConfigError(f"--api-key-file: {name!r} is empty: name a file that holds the key")
+        raise SegOpsConfigError(f"--api-key-file: {name!r} is empty: pass a file that contains the key")
     return key
 
 
-def _seconds(text: str) -> float:
+def _parse_seconds(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, got {text[:40]!r}")
     return value
 
 
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) < 10):  # noqa: PLR2004 - as many as anybody can wait for
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number")
+def _parse_count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {text[:40]!r}")
     return int(text)

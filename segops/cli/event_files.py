@@ -1,4 +1,4 @@
-"""Read files of events: JSON lines as the `file:` transport writes them, or a JSON array; also in gzip."""
+"""Read files of events: JSON lines, as the `file:` transport writes them, or a JSON array; gzip-compressed or not."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from segops.delivery import read_event
 from segops.utils import BOM, expand_home, find_foreign_encoding
 
 STDIN = "-"
-"""The file name that stands for what is piped in."""
+"""The file name of standard input."""
 
 _GZIP = b"\x1f\x8b"
 _HEAD = 6
-_OURS = "user_id, event_type, occurred_at, payload, anonymous_id"
+_KEYS = "user_id, event_type, occurred_at, payload, anonymous_id"
 _FORMATS = {
     "Segment": "userId → user_id, event → event_type, timestamp → occurred_at, properties → payload",
     "PostHog": "distinct_id → user_id, event → event_type, timestamp → occurred_at, properties → payload",
@@ -40,15 +40,15 @@ class EventFile:
 
     Args:
         stream: Its bytes.
-        name: What it is called in messages.
-        size: Its size in bytes; None if it is not known.
+        name: What to call it in messages.
+        size: Its size in bytes, or None if unknown.
 
     Attributes:
-        size: The bytes that reading it gives; None if that is not known.
-        unit: What its events are numbered by: "line", or "item" in a JSON array.
+        size: How many bytes reading it yields, or None if unknown.
+        unit: What the numbers of events count: "line", or "item" in a JSON array.
 
     Raises:
-        SegOpsArgumentError: It holds something else; the message says what.
+        SegOpsArgumentError: It cannot be read, or contains something else.
     """
 
     def __init__(self, stream: BinaryIO, name: str, size: int | None = None) -> None:
@@ -68,10 +68,10 @@ class EventFile:
         self._stream = stream
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        """Yield the text of each event with its number, from 1; blank lines too.
+        """Yield the number of each event, from 1, with its text; blank lines too.
 
         Raises:
-            SegOpsArgumentError: The rest cannot be read.
+            SegOpsArgumentError: The rest of the file cannot be read.
         """
         with self._reading():
             skipped = []
@@ -85,7 +85,7 @@ class EventFile:
                     return
 
     def _read_document(self, content: bytes) -> list[bytes]:
-        """Return the events of one JSON document: of an array, of an object with `events`, or an event."""
+        """Return the events of one JSON document: an array, an object with `events`, or a single event."""
         self.unit = "item"
         text = content.lstrip().removeprefix(BOM).strip()
         try:
@@ -97,8 +97,8 @@ class EventFile:
             return [bytes(event) for event in msgspec.json.decode(text, type=list[msgspec.Raw])]
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
             raise SegOpsArgumentError(
-                f"{self._name} is neither one JSON document ({error}) nor an event a line: "
-                "write one JSON object a line, for example with `jq -c`"
+                f"{self._name} is neither JSON ({error}) nor JSON lines: "
+                "write one JSON object per line, for example with `jq -c`"
             ) from None
 
     @contextmanager
@@ -107,25 +107,27 @@ class EventFile:
             yield
         except (OSError, EOFError, zlib.error) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise SegOpsArgumentError(f"{self._name} cannot be read to its end ({reason})") from error
+            raise SegOpsArgumentError(f"cannot read {self._name} to the end ({reason})") from error
 
 
 @contextmanager
 def open_events(name: str) -> Iterator[EventFile]:
-    """Open a file of events; "-" is what is piped in.
+    """Open a file of events, or standard input ("-").
 
     Raises:
-        SegOpsArgumentError: It cannot be read, or holds something else.
+        SegOpsArgumentError: It cannot be read, or contains something else.
     """
     if name == STDIN:
-        yield EventFile(sys.stdin.buffer, "the standard input")
+        yield EventFile(sys.stdin.buffer, "standard input")
         return
     try:
         path = Path(expand_home(name))
         stream = path.open("rb")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise SegOpsArgumentError(f"{name!r} cannot be read ({reason}): give a file of events, or -") from None
+        raise SegOpsArgumentError(
+            f"cannot read {name!r} ({reason}): pass a file of events, or - for standard input"
+        ) from None
     with stream:
         yield EventFile(stream, repr(name), path.stat().st_size)
 
@@ -134,41 +136,41 @@ def parse_object(text: bytes) -> dict[str, Any]:
     """Return the JSON object of a line.
 
     Raises:
-        SegOpsEventError: It holds something else.
+        SegOpsEventError: The line is not a JSON object.
     """
     try:
         value = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise SegOpsEventError(f"no JSON ({error})") from None
+        raise SegOpsEventError(f"not valid JSON ({error})") from None
     if not isinstance(value, dict):
-        raise SegOpsEventError("no JSON object")
+        raise SegOpsEventError(f"must be a JSON object, got {type(value).__name__}")
     return value
 
 
 def parse_event(value: Mapping[str, Any], ignored: Container[str] = frozenset()) -> Event:
-    """Return the event that an object describes.
+    """Return the event of a JSON object.
 
     Args:
         value: The object.
-        ignored: Keys to skip.
+        ignored: Keys to ignore.
 
     Raises:
-        SegOpsEventError: It has an unknown key, or is the event of another product.
+        SegOpsEventError: It has an unknown key, or is in the format of another product.
     """
     try:
         return read_event(value, ignored)
     except SegOpsEventError as error:
-        product = _recognise(value)
+        product = _detect_product(value)
         if product is None:
-            raise SegOpsEventError(f"{error}; to skip a key, add --ignore-key NAME") from None
+            raise SegOpsEventError(f"{error}; to ignore a key, add --ignore-key NAME") from None
         raise SegOpsEventError(
-            f"an event in the format of {product}, which is not supported yet: convert it to {_OURS} "
-            f"({_FORMATS[product]}), and skip the other keys with --ignore-key NAME"
+            f"{product} events are not supported: convert them to {_KEYS} "
+            f"({_FORMATS[product]}), and ignore other keys with --ignore-key NAME"
         ) from None
 
 
-def _recognise(value: Mapping[str, Any]) -> str | None:
-    """Return the product that writes such events, if it is known."""
+def _detect_product(value: Mapping[str, Any]) -> str | None:
+    """Return the product whose format an event has, or None."""
     keys = value.keys()
     properties = value.get("properties")
     is_in_properties = isinstance(properties, dict) and "distinct_id" in properties
@@ -182,8 +184,8 @@ def _recognise(value: Mapping[str, Any]) -> str | None:
 
 
 def _is_segment_call(value: Mapping[str, Any]) -> bool:
-    kind = value.get("type")
-    return isinstance(kind, str) and kind in _SEGMENT_CALLS
+    call = value.get("type")
+    return isinstance(call, str) and call in _SEGMENT_CALLS
 
 
 def _read_exactly(stream: BinaryIO, count: int) -> bytes:
@@ -198,7 +200,7 @@ def _put_back(head: bytes, stream: BinaryIO) -> BinaryIO:
 
 
 class _Prefixed(io.RawIOBase):
-    """A stream of which some bytes were read already."""
+    """A stream whose first bytes have been read already."""
 
     def __init__(self, head: bytes, rest: BinaryIO) -> None:
         self._head = head

@@ -6,20 +6,22 @@ from typing import Literal
 
 import msgspec
 
+from segops.cli.errors import ExitCode
+
 Status = Literal["ok", "warning", "failed"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What one check found.
+    """The result of one check.
 
     Attributes:
-        check: What was looked at.
-        status: "ok"; "warning" if it may do harm; "failed" if nothing will work like this.
+        check: What was checked.
+        status: "ok"; "warning" for a possible problem; "failed" if nothing works like this.
         detail: What was found, and what to do about it.
-        code: The exit code that a failure asks for.
+        code: The exit code of a failure.
     """
 
     check: str
     status: Status
     detail: str
-    code: int = 0
+    code: ExitCode = ExitCode.FAILED

@@ -1,79 +1,88 @@
-"""From text to values: flags, JSON files, and what is piped in."""
+"""Convert text into values: flags, JSON files, and standard input."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from segops import SegOpsArgumentError
-from segops.cli.arguments import Argument
+from segops.cli.arguments import Argument, ValueType
 from segops.cli.terminal import open_binary
 from segops.utils import decode_text, expand_home
 
 STDIN = "-"
-"""The file name that stands for what is piped in, or out."""
+"""The file name of standard input, or of standard output for a download."""
 
-_SHOWN = 40
+_PREVIEW = 40
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 def read_value(argument: Argument, text: str) -> Any:
     """Return the value of an argument.
 
     Raises:
-        SegOpsArgumentError: It cannot be understood.
+        SegOpsArgumentError: The text is not a value of the argument's type.
     """
-    name = argument.flag if argument.is_flag else argument.label
-    if argument.kind in {"int", "float"}:
-        return _read_number(name, text, int if argument.kind == "int" else float)
-    if argument.kind == "bool":
-        return _read_truth(name, text)
-    if argument.kind == "words":
-        return [word.strip() for word in text.split(",") if word.strip()]
-    if argument.kind == "json":
+    name = argument.flag if argument.is_flag else argument.metavar
+    if argument.type in _SCALARS:
+        return _SCALARS[argument.type](name, text)
+    if argument.type == "list":
+        return [item.strip() for item in text.split(",") if item.strip()]
+    if argument.type == "json" or (argument.type == "any" and (text == STDIN or text.endswith(".json"))):
         return read_json(text)
-    if argument.kind == "loose":
-        return read_json(text) if _names_file(text) else guess(text)
-    if argument.kind == "upload" and text == STDIN:
-        return sys.stdin.buffer
-    if argument.kind == "target" and text == STDIN:
-        return open_binary()
+    if argument.type == "any":
+        return guess_value(text)
+    if text == STDIN and argument.type in {"upload", "download"}:
+        return sys.stdin.buffer if argument.type == "upload" else open_binary()
     return text
 
 
 def read_json(text: str) -> Any:
-    """Return the JSON of a file, of what is piped in ("-"), or of the text itself if it looks like JSON.
+    """Return the JSON of a file, of standard input ("-"), or of the text itself if it looks like JSON.
 
     Raises:
-        SegOpsArgumentError: The file cannot be read, or is no JSON.
+        SegOpsArgumentError: The file cannot be read, or does not contain JSON.
     """
     if text.lstrip()[:1] in {"{", "["}:
-        return decode(text.encode("utf-8", "surrogateescape"), "the argument")
-    return decode(read_bytes(text), text if text != STDIN else "the standard input")
+        return decode_json(text.encode("utf-8", "surrogateescape"), "the argument")
+    return decode_json(read_bytes(text), describe_file(text))
 
 
-def decode(content: bytes, what: str) -> Any:
-    """Return the JSON in some bytes.
+def describe_file(name: str) -> str:
+    """Return what to call a file in a message."""
+    return "standard input" if name == STDIN else name
+
+
+def decode_json(content: bytes, source: str) -> Any:
+    """Return decoded JSON.
+
+    Args:
+        content: The bytes.
+        source: What to call them in a message.
 
     Raises:
-        SegOpsArgumentError: It is no JSON.
+        SegOpsArgumentError: The content is not JSON.
     """
     try:
         text = decode_text(content)
     except ValueError as error:
-        raise SegOpsArgumentError(f"{what} is no JSON ({error})") from None
+        raise SegOpsArgumentError(f"{source} is not valid JSON ({error})") from None
     if not text.strip():
-        raise SegOpsArgumentError(f"{what} is empty: give JSON")
+        raise SegOpsArgumentError(f"{source} is empty: expected JSON")
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise SegOpsArgumentError(f"{what} is no JSON ({error}): check it with `python -m json.tool`") from None
+        raise SegOpsArgumentError(
+            f"{source} is not valid JSON ({error}): check it with `python -m json.tool`"
+        ) from None
 
 
 def read_bytes(name: str) -> bytes:
-    """Return the content of a file, or what is piped in ("-").
+    """Return the content of a file, or of standard input ("-").
 
     Raises:
         SegOpsArgumentError: It cannot be read.
@@ -83,12 +92,12 @@ def read_bytes(name: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise SegOpsArgumentError(
-            f"{name!r} cannot be read ({reason}): give the name of a file, or - to pipe it in"
+            f"cannot read {name!r} ({reason}): pass a file name, or - for standard input"
         ) from None
 
 
-def guess(text: str | bool) -> Any:  # noqa: FBT001 - a flag without a value is True
-    """Return the value of a field that no parameter declares: JSON if it is that, otherwise text."""
+def guess_value(text: str | bool) -> Any:  # noqa: FBT001 - a flag without a value is True
+    """Return the value of an undeclared field: decoded if the text is JSON, otherwise the text."""
     if isinstance(text, bool):
         return text
     try:
@@ -98,31 +107,43 @@ def guess(text: str | bool) -> Any:  # noqa: FBT001 - a flag without a value is 
 
 
 def check_target(name: str) -> None:
-    """Look whether a file can be written there, before long work is started for it.
+    """Check that a file can be written, before long work is started for it.
 
     Raises:
         SegOpsArgumentError: It certainly cannot.
     """
     path = Path(expand_home(name))
     if name != STDIN and (not name or path.is_dir() or not path.parent.is_dir()):
-        reason = "it is a directory" if path.is_dir() else f"there is no directory {path.parent}"
-        raise SegOpsArgumentError(f"{name!r} cannot be written ({reason}): give the name of a file")
+        reason = "it is a directory" if path.is_dir() else f"directory {path.parent} does not exist"
+        raise SegOpsArgumentError(f"cannot write {name!r} ({reason}): pass a file name")
 
 
-def _names_file(text: str) -> bool:
-    return text == STDIN or text.endswith(".json")
-
-
-def _read_number(name: str, text: str, kind: type[int | float]) -> int | float:
+def _parse_int(name: str, text: str) -> int:
     try:
-        return kind(text)
+        return int(text)
     except ValueError:
-        wanted = "a whole number" if kind is int else "a number"
-        raise SegOpsArgumentError(f"{name} is {text[:_SHOWN]!r}: give {wanted}") from None
+        raise _mismatch(name, text, "a whole number") from None
 
 
-def _read_truth(name: str, text: str) -> bool:
-    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    if text.lower() not in known:
-        raise SegOpsArgumentError(f"{name} is {text[:_SHOWN]!r}: give true or false")
-    return known[text.lower()]
+def _parse_float(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise _mismatch(name, text, "a number") from None
+
+
+def _parse_bool(name: str, text: str) -> bool:
+    if text.lower() not in _BOOLEANS:
+        raise _mismatch(name, text, "true or false")
+    return _BOOLEANS[text.lower()]
+
+
+def _mismatch(name: str, text: str, expected: str) -> SegOpsArgumentError:
+    return SegOpsArgumentError(f"{name} must be {expected}, got {text[:_PREVIEW]!r}")
+
+
+_SCALARS: Mapping[ValueType, Callable[[str, str], Any]] = {
+    "int": _parse_int,
+    "float": _parse_float,
+    "bool": _parse_bool,
+}

@@ -1,7 +1,4 @@
-"""The parser of one verb: argparse, with the grammar of the product's command line.
-
-Source: wire-protocol.md, section 9.1.
-"""
+"""Parse command lines: argparse, with the grammar of docs/cli.md, "Arguments and flags"."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
-from segops.cli.terminal import draw, write
+from segops.cli.terminal import write, write_stderr
 from segops.utils import escape
 
 if TYPE_CHECKING:
@@ -22,8 +19,8 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"-\d+(\.\d+)?")
 
-More = list[tuple[str, "str | bool"]]
-"""Flags that no parameter declares, in the order in which they were given."""
+ExtraFlags = list[tuple[str, "str | bool"]]
+"""Undeclared flags in the order in which they were passed."""
 
 
 class Positional(msgspec.Struct, frozen=True):
@@ -31,37 +28,47 @@ class Positional(msgspec.Struct, frozen=True):
 
     Attributes:
         dest: The attribute that it sets.
-        label: What it is called in the usage.
-        is_required: Whether it may not be left out.
+        metavar: The placeholder in the usage line.
+        is_required: Whether it must be passed.
     """
 
     dest: str
-    label: str
+    metavar: str
     is_required: bool
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose messages steer no terminal, and need no stderr."""
+    """A parser that escapes its messages, works without stderr, and suggests the nearest command for an unknown one."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and leave; what was typed may come from elsewhere."""
+        """Print what is wrong, escaped, and exit."""
         super().error(escape(message))
+
+    def fail_with_unknown(self, noun: str, name: str, known: Iterable[str]) -> NoReturn:
+        """Print that a command or verb does not exist, with the nearest one that does, and exit."""
+        help_command = " ".join(["segops help", *self.prog.split()[1:]])
+        self.error(f"unknown {noun} {name!r}: {suggest(name, known)}see `{help_command}`")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:  # noqa: SLF001 - no public name
+            self.fail_with_unknown(str(action.metavar).lower(), value, action.choices)
+        super()._check_value(action, value)
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         if file is sys.stdout:
             write(message)
         else:
-            draw(message)
+            write_stderr(message)
 
 
 class VerbParser(Parser):
-    """Reads the words after a verb: arguments and flags in any order, and flags that nobody declared.
+    """Parses what follows a verb: arguments and flags in any order, and undeclared flags.
 
-    What it knows is defined when it is first used, so that only the chosen verb costs anything.
+    Arguments are defined on first use, so that only the chosen verb costs time.
 
     Args:
         define: Adds arguments and flags.
-        options: What `ArgumentParser` takes.
+        options: The options of `ArgumentParser`.
     """
 
     def __init__(self, *, define: Callable[[VerbParser], None] = lambda _parser: None, **options: Any) -> None:
@@ -69,74 +76,82 @@ class VerbParser(Parser):
         self._define = define
         self._is_defined = False
         self.positionals: list[Positional] = []
-        self.takes_more = False
+        self.allows_extra = False
 
     def prepare(self) -> VerbParser:
-        """Add arguments and flags, once; return itself."""
+        """Add arguments and flags once, and return the parser."""
         if not self._is_defined:
             self._is_defined = True
             self._define(self)
-            labels = [each.label if each.is_required else f"[{each.label}]" for each in self.positionals]
-            more = ["[--name=value …]"] if self.takes_more else []
-            self.usage = " ".join([self.prog, *labels, "[options]", *more])
+            metavars = [each.metavar if each.is_required else f"[{each.metavar}]" for each in self.positionals]
+            extra = ["[--name=value …]"] if self.allows_extra else []
+            self.usage = " ".join([self.prog, *metavars, "[options]", *extra])
         return self
 
-    def add_positional(self, dest: str, label: str, *, is_required: bool, text: str) -> None:
+    def add_positional(self, dest: str, metavar: str, *, is_required: bool, description: str) -> None:
         """Add an argument without a flag."""
-        self.positionals.append(Positional(dest, label, is_required))
-        self.add_argument(dest, metavar=label, nargs="?", help=text)  # for the help: it is read in `_bind`
+        self.positionals.append(Positional(dest, metavar, is_required))
+        self.add_argument(dest, metavar=metavar, nargs="?", help=description)  # shown in the help; `_bind` reads it
 
     def parse_known_args(  # type: ignore[override] # only as subparsers call it
         self, args: Iterable[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Read the words; the flags that nobody declared become the attribute `more`."""
+        """Parse arguments; undeclared flags become the attribute `extra_flags`."""
         self.prepare()
-        plain, flags, more = self._sort(deque(args or ()))
+        plain, flags, extra_flags = self._sort(deque(args or ()))
         known, rest = super().parse_known_args(flags, namespace or argparse.Namespace())
         if rest:
-            self.error(f"unknown: {' '.join(rest)}; write -- in front of arguments that begin with a hyphen")
+            self.error(f"unknown option {' '.join(rest)}; put -- before arguments that begin with a hyphen")
         self._bind(plain, known)
-        known.more = more
+        known.extra_flags = extra_flags
         return known, []
 
-    def _sort(self, words: deque[str]) -> tuple[list[str], list[str], More]:
-        """Tell arguments, declared flags and other flags apart."""
+    def _sort(self, args: deque[str]) -> tuple[list[str], list[str], ExtraFlags]:
+        """Separate positional arguments, declared flags, and undeclared flags."""
         plain: list[str] = []
         flags: list[str] = []
-        more: More = []
-        while words:
-            word = words.popleft()
-            name, equals, value = word.partition("=")
+        extra: ExtraFlags = []
+        while args:
+            arg = args.popleft()
+            name, equals, value = arg.partition("=")
             flag = name if name in self._option_string_actions else name.replace("_", "-")
-            if word == "--":
-                return plain + list(words), flags, more
-            if word == "-" or not word.startswith("-") or _NUMBER.fullmatch(word):
-                plain.append(word)
-            elif not word.startswith("--"):
-                flags += [word, *self._value_of(word, words)]
+            if arg == "--":
+                return plain + list(args), flags, extra
+            if arg == "-" or not arg.startswith("-") or _NUMBER.fullmatch(arg):
+                plain.append(arg)
+            elif not arg.startswith("--"):
+                flags += [arg, *self._take_value(arg, args)]
             elif flag in self._option_string_actions:
-                flags.append("=".join([flag, *([value] if equals else self._value_of(flag, words))]))
-            elif self.takes_more and len(name) > len("--"):
-                more.append((name[2:], value if equals else _next(words)))
+                flags.append("=".join([flag, *([value] if equals else self._take_value(flag, args))]))
+            elif self.allows_extra and len(name) > len("--"):
+                extra.append((name[2:], value if equals else _take_extra_value(args)))
             else:
-                flags.append(word)
-        return plain, flags, more
+                flags.append(arg)
+        return plain, flags, extra
 
-    def _value_of(self, flag: str, words: deque[str]) -> list[str]:
+    def _take_value(self, flag: str, args: deque[str]) -> list[str]:
         action = self._option_string_actions.get(flag)
         takes_value = action is not None and action.nargs != 0
-        return [words.popleft()] if takes_value and words and not words[0].startswith("--") else []
+        return [args.popleft()] if takes_value and args and not args[0].startswith("--") else []
 
     def _bind(self, plain: list[str], namespace: argparse.Namespace) -> None:
         required = [each for each in self.positionals if each.is_required]
-        if len(plain) < len(required):
-            self.error(f"{' and '.join(each.label for each in required[len(plain) :])} missing")
+        if missing := [each.metavar for each in required[len(plain) :]]:
+            self.error(f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing")
         if len(plain) > len(self.positionals):
-            self.error(f"one argument too many: {plain[len(self.positionals)]!r}")
+            self.error(f"too many arguments: {plain[len(self.positionals)]!r}")
         for each, text in zip(self.positionals, plain, strict=False):
             setattr(namespace, each.dest, text)
 
 
-def _next(words: deque[str]) -> str | bool:
-    """Return the value of a flag; True if the next word is a flag, too."""
-    return words.popleft() if words and not words[0].startswith("--") else True
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean …? " with the nearest of the known names; empty if none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - slow to load, and for mistakes only
+
+    nearest = get_close_matches(name, list(known), n=1)
+    return f"did you mean {nearest[0]!r}? " if nearest else ""
+
+
+def _take_extra_value(args: deque[str]) -> str | bool:
+    """Return the value of an undeclared flag; True if another flag follows."""
+    return args.popleft() if args and not args[0].startswith("--") else True

@@ -1,7 +1,6 @@
-"""The commands of the program that talk to SegOps: those of each namespace, and `api`, `send`, `whoami`, `doctor`.
+"""Register the commands that belong to no namespace.
 
-What a namespace can do is read from its methods; see `segops.cli.namespaces`. Nothing here is loaded before it is
-run: every client imports this package.
+Nothing else is loaded before a command runs: every client imports this module.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ __all__ = ["segops_register_commands"]
 
 
 def _api() -> ModuleType:
-    from segops.cli import api  # noqa: PLC0415 - each is loaded if it is run, and imported so that freezers find it
+    from segops.cli import api  # noqa: PLC0415 - loaded when it runs, by a statement that freezers can follow
 
     return api
 
@@ -42,6 +41,12 @@ def _doctor() -> ModuleType:
     return doctor
 
 
+def _plugins() -> ModuleType:
+    from segops.cli import plugins_command  # noqa: PLC0415
+
+    return plugins_command
+
+
 def _completion() -> ModuleType:
     from segops.cli import completion  # noqa: PLC0415
 
@@ -50,24 +55,25 @@ def _completion() -> ModuleType:
 
 _COMMANDS = {
     "api": (_api, "Call any endpoint of the API."),
-    "send": (_send, "Send the events of a file, one JSON object a line."),
-    "whoami": (_whoami, "Show which SegOps and which key are used, and whether the key is accepted."),
-    "doctor": (_doctor, "Check the key, the way to SegOps, the clock and the plugins."),
+    "send": (_send, "Send events from a file."),
+    "whoami": (_whoami, "Show the URL and the key in use, and check the key."),
+    "doctor": (_doctor, "Check the key, the connection to SegOps, the clock and the plugins."),
+    "plugins": (_plugins, "List plugins, and those that failed to load."),
     "completion": (_completion, "Print the completion script for a shell."),
 }
 
 
 @hookimpl
 def segops_register_commands() -> list[Command]:
-    """Register the commands that belong to no namespace."""
-    return [_lazily(name, load, text) for name, (load, text) in _COMMANDS.items()]
+    """Register the commands."""
+    return [_lazy_command(name, load, text) for name, (load, text) in _COMMANDS.items()]
 
 
-def _lazily(name: str, load: Callable[[], ModuleType], text: str) -> Command:
+def _lazy_command(name: str, load: Callable[[], ModuleType], text: str) -> Command:
     def configure(parser: argparse.ArgumentParser) -> None:
         load().add_arguments(parser)
 
-    def run(arguments: argparse.Namespace) -> int:
-        return int(load().run(arguments))
+    def run(args: argparse.Namespace) -> int:
+        return int(load().run(args))
 
     return Command(name=name, help=text, configure=configure, run=run)

@@ -1,132 +1,114 @@
-"""Runs a method with the words of the command line, and shows what it returns."""
+"""Call the admin method of a verb, and print what it returns."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from segops import SegOpsArgumentError
-from segops.cli.arguments import shape_of
+from segops.cli.arguments import signature_of
+from segops.cli.binding import BoundArguments, is_passed, passed_flags
 from segops.cli.connection import open_admin
-from segops.cli.given import Given, is_given, named_flags
+from segops.cli.errors import fail
 from segops.cli.inputs import STDIN, check_target
 from segops.cli.output import Output
-from segops.cli.progress import Bar
-from segops.cli.terminal import draw, open_binary, tell
-from segops.cli.waiting import Companions, companions_of
+from segops.cli.progress import ProgressBar
+from segops.cli.prompts import confirm
+from segops.cli.related import RelatedMethods, find_related
+from segops.cli.terminal import open_binary
 from segops.plugins.admin import Method, Page, Resource, UpsertReport
-from segops.utils import escape
 
 
-class Saved(msgspec.Struct, frozen=True):
+class SavedFile(msgspec.Struct, frozen=True):
     """A file that was written; "-" for stdout."""
 
     file: str
     bytes: int
 
 
-def run_method(kind: type[Resource], methods: Mapping[str, Method], words: argparse.Namespace) -> int:
-    """Call the method of the chosen verb and show what it returns.
+def run_method(cls: type[Resource], methods: Mapping[str, Method], args: argparse.Namespace) -> int:
+    """Call the method of the chosen verb and print what it returns.
 
     Args:
-        kind: The namespace.
+        cls: The namespace.
         methods: Its methods by verb.
-        words: What the parser read.
+        args: The parsed command line.
 
     Raises:
-        SegOpsArgumentError: Something that was given cannot be understood; nothing was sent.
+        SegOpsArgumentError: An argument is invalid; nothing was sent.
         SegOpsError: The call failed.
     """
-    method = methods[words.verb]
-    output = Output(words)
-    given = Given(method, words)
-    if method.http_method == "DELETE" and not is_sure(f"delete {method.path.format_map(given.texts)}", words):
-        return complain("nothing was deleted")
-    if (to := getattr(words, "to", None)) is not None:
-        check_target(to)
-    with open_admin(words) as admin:
-        resource = kind(admin.http)
-        result = _perform(resource, method, companions_of(method, methods), given, words)
-        if isinstance(result, Saved) and result.file == STDIN:
+    method = methods[args.verb]
+    output = Output(args)
+    bound = BoundArguments(method, args)
+    if method.http_method == "DELETE":
+        action = f"delete {method.path.format_map(bound.texts)}"
+        if not confirm(action, assume_yes=args.assume_yes):
+            return fail("nothing was deleted")
+    if (target := getattr(args, "to", None)) is not None:
+        check_target(target)
+    with open_admin(args) as admin:
+        result = _perform(cls(admin.http), method, find_related(method, methods), bound, args)
+        if isinstance(result, SavedFile) and result.file == STDIN:
             return 0
-        shown = result.walk() if isinstance(result, Page) and words.walks else result
-        output.show(shown, is_report=method.is_mutation or isinstance(result, Saved))
+        shown = result.walk() if isinstance(result, Page) and args.all_pages else result
+        output.show(shown, is_report=method.is_mutation or isinstance(result, SavedFile))
     if isinstance(result, UpsertReport) and result.errors:
-        return complain(f"{len(result.errors)} rows were not taken: see `errors` in the report")
+        return fail(f"{len(result.errors)} rows were rejected: see `errors` in the output")
     return 0
 
 
 def _perform(
-    resource: Resource, method: Method, companions: Companions, given: Given, words: argparse.Namespace
+    resource: Resource, method: Method, related: RelatedMethods, bound: BoundArguments, args: argparse.Namespace
 ) -> Any:
-    to = getattr(words, "to", None)
-    waits = to is not None or getattr(words, "waits", False)
-    if waits and companions.in_its_place is not None:
-        return _call(resource, companions.in_its_place, Given(companions.in_its_place, words))
+    target = getattr(args, "to", None)
+    waits = target is not None or getattr(args, "wait", False)
     if not waits:
-        _check_unused(companions, given, words)
-    result = _call(resource, method, given)
-    if not waits or companions.afterwards is None:
+        _check_unused_flags(related, bound, args)
+        return _call(resource, method, bound)
+    if related.blocking is not None:
+        return _call(resource, related.blocking, BoundArguments(related.blocking, args))
+    result = _call(resource, method, bound)
+    if related.wait is None:
         return result
-    limits = named_flags(shape_of(companions.afterwards), words)
-    job = getattr(resource, companions.afterwards.name)(*given.positional(), result, **limits)
-    if to is None or companions.download is None:
+    limits = passed_flags(signature_of(related.wait), args)
+    job = getattr(resource, related.wait.name)(*bound.positional(), result, **limits)
+    if target is None or related.download is None:
         return job
-    return _save(to, getattr(resource, companions.download.name), job, open_binary() if to == STDIN else to)
+    destination = open_binary() if target == STDIN else target
+    return _save(target, getattr(resource, related.download.name), job, destination)
 
 
-def _check_unused(companions: Companions, given: Given, words: argparse.Namespace) -> None:
-    """Refuse flags that say how to wait when nothing is waited for.
+def _check_unused_flags(related: RelatedMethods, bound: BoundArguments, args: argparse.Namespace) -> None:
+    """Reject flags that configure waiting where nothing waits.
 
     Raises:
         SegOpsArgumentError: There is one.
     """
-    waiting = companions.in_its_place or companions.afterwards
-    if waiting is None:
+    if related.waiting is None:
         return
-    own = {argument.name for argument in given.shape.arguments}
-    unused = [each.flag for each in shape_of(waiting).arguments if each.name not in own and is_given(each, words)]
-    if unused:
-        raise SegOpsArgumentError(f"{unused[0]} has an effect only with --wait: add --wait, or leave it out")
+    own = {argument.name for argument in bound.signature.arguments}
+    waiting = signature_of(related.waiting).arguments
+    if unused := [each.flag for each in waiting if each.name not in own and is_passed(each, args)]:
+        raise SegOpsArgumentError(f"{unused[0]} has no effect without --wait: add --wait, or leave it out")
 
 
-def _call(resource: Resource, method: Method, given: Given) -> Any:
-    bound: Callable[..., Any] = getattr(resource, method.name)
-    arguments = [*given.positional(), *given.body()]
-    target = given.shape.of_kind("target")
-    if target is not None:
-        return _save(given.texts[target.name], bound, *arguments, **given.named())
-    if given.shape.of_kind("progress") is None:
-        return bound(*arguments, **given.named())
-    with Bar("rows") as bar:
-        return bound(*arguments, **given.named(), progress=lambda report: bar.show(report.created + report.updated))
+def _call(resource: Resource, method: Method, bound: BoundArguments) -> Any:
+    function: Callable[..., Any] = getattr(resource, method.name)
+    positional = [*bound.positional(), *bound.body()]
+    download = bound.signature.of_type("download")
+    if download is not None:
+        return _save(bound.texts[download.name], function, *positional, **bound.named())
+    if bound.signature.of_type("progress") is None:
+        return function(*positional, **bound.named())
+    with ProgressBar("rows") as bar:
+        return function(*positional, **bound.named(), progress=lambda report: bar.show(report.created + report.updated))
 
 
-def _save(name: str, download: Callable[..., int], *args: Any, **more: Any) -> Saved:
-    """Download a file, with a progress bar."""
-    with Bar("bytes") as bar:
-        return Saved(name, download(*args, **more, progress=bar.show))
-
-
-def is_sure(what: str, words: argparse.Namespace) -> bool:
-    """Ask whether something may be done that cannot be taken back.
-
-    Raises:
-        SegOpsArgumentError: There is nobody to ask.
-    """
-    if words.is_sure:
-        return True
-    if not sys.stdin.isatty():
-        raise SegOpsArgumentError(f"to {what} without being asked, add --yes")
-    draw(escape(f"{what[:1].upper()}{what[1:]}? [y/N] "))
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
-
-
-def complain(message: str) -> int:
-    """Tell the user that something was refused, and return the exit code for it."""
-    tell(f"segops: {message}")
-    return 1
+def _save(name: str, download: Callable[..., int], *args: Any, **options: Any) -> SavedFile:
+    """Download a file with a progress bar."""
+    with ProgressBar("bytes") as bar:
+        return SavedFile(name, download(*args, **options, progress=bar.show))

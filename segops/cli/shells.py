@@ -99,7 +99,7 @@ def make_bash(nodes: Sequence[Node]) -> str:
 def make_zsh(nodes: Sequence[Node]) -> str:
     """Return the script for zsh."""
     return _ZSH.format(
-        commands=_described({"help": "Explain a command", **{node.name: node.help for node in nodes}}),
+        commands=_described({"help": "Show the help of a command", **{node.name: node.help for node in nodes}}),
         verbs=_cases(((node.name, _zsh_verbs(node)) for node in nodes if node.children), 12),
         flags=_cases(((pattern, f"names=({shlex.join(_second(node))})") for pattern, node in _leaves(nodes)), 8),
         values=_cases(((pattern, f"names=({shlex.join(values)})") for pattern, values in _values(nodes)), 8),
@@ -108,7 +108,7 @@ def make_zsh(nodes: Sequence[Node]) -> str:
 
 def make_fish(nodes: Sequence[Node]) -> str:
     """Return the script for fish."""
-    lines = [_fish_word("__segops_after", "help", "Explain a command")]
+    lines = [_fish_word("__segops_after", "help", "Show the help of a command")]
     for node in nodes:
         after = f"__segops_after {node.name}"
         lines.append(_fish_word("__segops_after", node.name, node.help))

@@ -1,8 +1,7 @@
-"""The standard streams, as commands of the program use them.
+"""The standard streams, as commands use them.
 
-A process may have none of them (daemons, cron, pythonw), nobody may read them, and the disk behind them may be full.
-What goes to stderr is advice: it never fails. What goes to stdout is the result: if it cannot be written the command
-failed, as any Unix tool does.
+A process may lack any of them (daemons, cron, pythonw), the reader may have gone away, and the disk behind them may be
+full. Messages on stderr never fail. A result that cannot be written to stdout fails the command, as with any Unix tool.
 """
 
 from __future__ import annotations
@@ -17,46 +16,47 @@ from typing import Protocol
 from segops.core import SegOpsError
 from segops.utils import escape
 
-_READS, _WRITES = os.O_RDONLY, os.O_WRONLY
+_READ_ONLY, _WRITE_ONLY = os.O_RDONLY, os.O_WRONLY
 
 
 class OutputError(SegOpsError):
-    """The standard output cannot be written."""
+    """Standard output cannot be written."""
 
 
 class BinaryWriter(Protocol):
     """What a download is written to."""
 
     def write(self, data: bytes, /) -> object:
-        """Write all of it."""
+        """Write all of the data."""
 
 
 class _Missing(io.TextIOWrapper):
-    """Stands in for a standard stream that is closed: each use of it fails as the operating system has it."""
+    """A stand-in for a closed standard stream: each use fails as the operating system would report it."""
 
 
 def open_missing_streams() -> None:
-    """Occupy the numbers of standard streams that are closed, so that no other file or socket gets them.
+    """Occupy the descriptors of closed standard streams, so that no other file or socket gets them.
 
     They are opened in the wrong direction: reading and writing fail with "Bad file descriptor".
     """
-    for name, wrong, mode in (("stdin", _WRITES, "rb"), ("stdout", _READS, "wb"), ("stderr", _READS, "wb")):
+    streams = (("stdin", _WRITE_ONLY, "rb"), ("stdout", _READ_ONLY, "wb"), ("stderr", _READ_ONLY, "wb"))
+    for name, wrong_flags, mode in streams:
         if getattr(sys, name) is None:
-            setattr(sys, name, _Missing(open(os.open(os.devnull, wrong), mode)))  # noqa: SIM115, PTH123 - for the process
+            setattr(sys, name, _Missing(open(os.open(os.devnull, wrong_flags), mode)))  # noqa: SIM115, PTH123 - for the process
 
 
 def close_broken_streams() -> None:
-    """Let go of what cannot be written: the interpreter flushes both streams at exit, and would complain."""
+    """Redirect streams that cannot be written: the interpreter flushes them at exit, and would complain."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError):
             with suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, _WRITES), stream.fileno())
+                os.dup2(os.open(os.devnull, _WRITE_ONLY), stream.fileno())
 
 
 def is_terminal() -> bool:
-    """Return whether a person reads the standard output."""
+    """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
@@ -65,59 +65,54 @@ def has_output() -> bool:
     return not isinstance(sys.stdout, _Missing)
 
 
-def write(text: str) -> None:
-    """Write to the standard output; see `report`.
+def write(text: str, *, flush: bool = False) -> None:
+    """Write data to standard output as it is.
 
     Raises:
-        OutputError: It cannot be written.
-        BrokenPipeError: Nobody reads it.
+        OutputError: Standard output cannot be written.
+        BrokenPipeError: The reader has gone away.
     """
-    with writing():
+    with translating_errors():
         sys.stdout.write(text)
+        if flush:
+            sys.stdout.flush()
 
 
-def write_now(text: str) -> None:
-    """Write to the standard output without waiting for more; see `write`."""
-    with writing():
-        sys.stdout.write(text)
-        sys.stdout.flush()
-
-
-def report(text: str) -> None:
-    """Write what became of work that is done; without a standard output nobody wants to know.
+def print_report(text: str) -> None:
+    """Print what was done as text on standard output, escaped; without a standard output nothing is printed.
 
     Raises:
-        OutputError: It cannot be written.
-        BrokenPipeError: Nobody reads it.
+        OutputError: Standard output cannot be written.
+        BrokenPipeError: The reader has gone away.
     """
     if has_output():
-        write_now(text)
+        write(f"{escape(text, keep=chr(10))}\n", flush=True)
 
 
 @contextmanager
-def writing() -> Iterator[None]:
-    """Tell errors of the standard output from others.
+def translating_errors() -> Iterator[None]:
+    """Distinguish errors of standard output from other OS errors.
 
     Raises:
-        OutputError: It cannot be written.
-        BrokenPipeError: Nobody reads it.
+        OutputError: Standard output cannot be written.
+        BrokenPipeError: The reader has gone away.
     """
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"cannot write to the standard output: {error.strerror or error}") from error
+        raise OutputError(f"cannot write to standard output: {error.strerror or error}") from error
 
 
 def open_binary() -> BinaryWriter:
-    """Return a writer for the bytes of others; a terminal gets them as text, escaped."""
+    """Return a writer of foreign bytes to standard output; a terminal gets escaped text."""
     return _BinaryOutput()
 
 
 class _BinaryOutput:
     def write(self, data: bytes) -> None:
-        with writing():
+        with translating_errors():
             if is_terminal():
                 sys.stdout.write(escape(data.decode("utf-8", "backslashreplace"), keep="\n\t"))
             else:
@@ -126,13 +121,13 @@ class _BinaryOutput:
                 sys.stdout.buffer.flush()
 
 
-def tell(message: str) -> None:
-    """Tell the user something on stderr, if there is one; never fails."""
-    draw(f"{escape(message, keep=chr(10))}\n")
+def print_message(message: str) -> None:
+    """Print a message to stderr, with everything but line breaks escaped; never fails."""
+    write_stderr(f"{escape(message, keep=chr(10))}\n")
 
 
-def draw(text: str) -> None:
-    """Write to stderr as it is, such as a progress bar; never fails."""
+def write_stderr(text: str) -> None:
+    """Write text to stderr as it is, such as a progress bar; never fails."""
     with suppress(OSError, ValueError):
         sys.stderr.write(text)
         sys.stderr.flush()

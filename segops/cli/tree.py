@@ -1,4 +1,4 @@
-"""All commands with their verbs and flags, as the parsers know them: for completion and for the documentation."""
+"""All commands with their verbs and flags, as the parsers declare them: for completion and documentation."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Node(msgspec.Struct, frozen=True):
     """A command or a verb.
 
     Attributes:
-        name: The word.
+        name: Its name.
         help: One line.
-        usage: How it is written.
+        usage: The usage line.
         flags: Its flags with their help.
-        choices: The values that flags and arguments can have, by flag or, for arguments, by "".
+        choices: The allowed values of flags and arguments, by flag, or by "" for arguments.
         children: Its verbs.
     """
 
@@ -34,36 +34,44 @@ class Node(msgspec.Struct, frozen=True):
 
 
 def find_commands() -> dict[str, Command]:
-    """Return all commands by name, those of namespaces too; what is broken is left out."""
+    """Return all commands by name, those of namespaces included; broken plugins are left out."""
     plugins = load_plugins(lambda _error: None)
     return namespace_commands(plugins.resources()) | plugins.commands()
 
 
-def grow(commands: Mapping[str, Command]) -> list[Node]:
-    """Return a node for each command, by name."""
-    return [_grow_command(command) for _, command in sorted(commands.items())]
+def build_tree(commands: Mapping[str, Command]) -> list[Node]:
+    """Return a node for each command, sorted by name."""
+    return [_command_node(command) for _, command in sorted(commands.items())]
 
 
-def _grow_command(command: Command) -> Node:
+def _command_node(command: Command) -> Node:
     parser = argparse.ArgumentParser(prog=f"segops {command.name}", add_help=True)
     command.configure(parser)
-    return _grow(command.name, command.help, parser)
+    return _node(command.name, command.help, parser)
 
 
-def _grow(name: str, text: str, parser: argparse.ArgumentParser) -> Node:
+def _node(name: str, text: str, parser: argparse.ArgumentParser) -> Node:
     if isinstance(parser, VerbParser):
         parser.prepare()
     flags: dict[str, str] = {}
     choices: dict[str, list[str]] = {}
     children: list[Node] = []
-    for action in parser._actions:  # noqa: SLF001 - argparse has no other way to be asked
+    for action in parser._actions:  # noqa: SLF001 - argparse offers no other way to list them
         for option in action.option_strings:
-            flags[option] = action.help or ""
+            flags[option] = _expand(action)
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - as above
             helps = {each.dest: each.help or "" for each in action._choices_actions}  # noqa: SLF001 - as above
-            children = [_grow(verb, helps.get(verb, ""), child) for verb, child in action.choices.items()]
+            children = [_node(verb, helps.get(verb, ""), child) for verb, child in action.choices.items()]
         elif action.choices is not None:
             for option in action.option_strings or [""]:
                 choices[option] = [str(choice) for choice in action.choices]
     usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
     return Node(name, text.replace("%%", "%"), usage, flags, choices, children)
+
+
+def _expand(action: argparse.Action) -> str:
+    """Return the help of a flag with its default filled in."""
+    try:
+        return (action.help or "") % vars(action)
+    except (KeyError, TypeError, ValueError):  # an unescaped % of a third-party command
+        return action.help or ""

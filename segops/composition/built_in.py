@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-_NAMES = ("transports", "logging", "local", "ai_referrer", "admin", "demo", "dev", "spool", "plugins", "commands")
+_NAMES = ("transports", "logging", "local", "ai_referrer", "admin", "demo", "dev", "spool", "commands")
 
 
 def _load(name: str) -> object:  # noqa: PLR0911 - a table
@@ -46,10 +46,6 @@ def _load(name: str) -> object:  # noqa: PLR0911 - a table
             from segops.spool import plugin as spool  # noqa: PLC0415
 
             return spool
-        case "plugins":
-            from segops.cli import plugins_command  # noqa: PLC0415
-
-            return plugins_command
         case _:
             from segops.cli import plugin as commands  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
-"""The one seam: an HTTP exchange.
+"""The one seam between the SDK and a server: an HTTP exchange.
 
-Event batches, the session handshake and every admin call are a `Request` handed to a `Transport`; swapping the
-transport swaps all of them.
+Batches of events, the session handshake and every admin call are a `Request` passed to a `Transport`. Replacing the
+transport replaces all of them.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ SESSION_PATH = "/api/auth/session/"
 
 
 class Request(msgspec.Struct, frozen=True, repr_omit_defaults=True):
-    """What is sent.
+    """An HTTP request.
 
     Attributes:
-        method: The HTTP method in capitals.
-        path: The absolute path, with its query if it has one; percent-encoded.
+        method: The HTTP method, in capitals.
+        path: The absolute path with its query, percent-encoded.
         headers: Header names and values, ASCII.
         body: The body; empty for none.
     """
@@ -39,12 +39,12 @@ class Request(msgspec.Struct, frozen=True, repr_omit_defaults=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """What came back.
+    """An HTTP response.
 
     Attributes:
         status: The HTTP status.
-        headers: Header values by name in lower case.
-        body: The body, decoded; at most as long as the transport reads.
+        headers: Header values by lower-case name.
+        body: The body, decompressed, up to the transport's limit.
         truncated: Whether the transport stopped reading before the end of the body.
     """
 
@@ -54,28 +54,28 @@ class Response(msgspec.Struct, frozen=True):
     truncated: bool = False
 
     def __repr__(self) -> str:
-        """Show no body: a session answer holds a token."""
+        """Omit the body: the response to a handshake contains a token."""
         return f"Response({self.status}, {len(self.body)} bytes)"
 
 
 BodySink = Callable[[Response], "Callable[[bytes], object] | None"]
-"""Decides where the body of a streamed answer goes.
+"""Decides where the body of a streamed response goes.
 
-It is given the answer without its body as soon as the headers are there, and returns the function that takes the body
-piece by piece; or None to have it in the answer, as `send` does.
+It gets the response without its body as soon as the headers have arrived. It returns a function that takes the body in
+pieces, or None to have the body in the response, as `send` does.
 """
 
 
 class Transport(abc.ABC):
-    """Takes a request somewhere and returns the response.
+    """Send requests to a server, and return its responses.
 
-    A `SegOpsClient` calls from one thread at a time. A `SegOpsAdmin`, and clients that share a transport, call from any
-    number of threads.
+    A `SegOpsClient` calls from one thread at a time. A `SegOpsAdmin`, or clients that share a transport, call from
+    several threads at once.
 
     Attributes:
-        url: Where it sends, without credentials; empty if that has no meaning.
-        offline: Whether there is no SegOps at the other end. No handshake is tried and no key is needed.
-        api_key: A key that fits the other end, used when the application gives none.
+        url: The destination, without credentials; empty if a URL has no meaning here.
+        offline: Whether there is no SegOps server at the other end. The client then needs no key and opens no session.
+        api_key: The key to use if the application passes none.
     """
 
     url: str = ""
@@ -87,36 +87,35 @@ class Transport(abc.ABC):
         """Send one request and return the response, whatever its status.
 
         Args:
-            request: What to send.
-            timeout: Seconds that the whole exchange may take, from resolving the name to the last byte.
+            request: The request.
+            timeout: The limit for the whole exchange in seconds, from the DNS lookup to the last byte.
 
         Raises:
-            SegOpsTimeoutError: No complete response arrived in time.
-            SegOpsTransportError: No response arrived.
+            SegOpsTimeoutError: The response was not complete in time.
+            SegOpsTransportError: The request failed without a response.
         """
 
     def stream(self, request: Request, sink: BodySink, *, timeout: float, idle: float | None = None) -> Response:
-        """Send one request and hand the body of the answer on in pieces, for answers of any size.
+        """Send one request and pass the body of the response to a function in pieces, whatever its size.
 
-        A function is handed in, rather than an open answer handed out: the connection cannot be left open or read on
-        another thread, and a transport stays one call deep. The price is that the pieces cannot be pulled one by one.
-        What `sink` and its function raise ends the exchange and is raised here.
+        The caller passes a function instead of getting an open response, so that no connection can be left open or
+        read on another thread. An exception from `sink` or its function ends the exchange and is raised here.
 
-        A transport need not override this: as it is, it sends with `send` and hands on the body in one piece, so that
-        answers can be no larger than `send` reads.
+        Overriding this is optional. The default calls `send` and passes the body in one piece, which limits it to what
+        `send` reads.
 
         Args:
-            request: What to send.
-            sink: Decides where the body goes, by the status and the headers of the answer.
-            timeout: Seconds that the whole exchange may take.
-            idle: Seconds that may pass without a byte. Default: as long as `timeout`.
+            request: The request.
+            sink: Decides by status and headers where the body goes.
+            timeout: The limit for the whole exchange in seconds.
+            idle: The limit in seconds between two bytes. Default: `timeout`.
 
         Returns:
-            The answer; its body is empty if it was handed on.
+            The response; its body is empty if `sink` took it.
 
         Raises:
-            SegOpsTimeoutError: No complete response arrived in time.
-            SegOpsTransportError: No complete response arrived, or it is larger than this transport reads.
+            SegOpsTimeoutError: The response was not complete in time.
+            SegOpsTransportError: The response was not complete, or exceeds what this transport reads.
         """
         response = self.send(request, timeout=timeout if idle is None else min(timeout, idle))
         head = Response(response.status, response.headers)
@@ -124,24 +123,24 @@ class Transport(abc.ABC):
         if write is None:
             return response
         if response.truncated:
-            raise SegOpsTransportError(f"{self.url} answered {request!r} with more than this transport reads")
+            raise SegOpsTransportError(f"the response to {request!r} exceeds what this transport reads ({self.url})")
         write(response.body)
         return head
 
-    def close(self) -> None:  # noqa: B027 - most transports hold nothing
-        """Give back connections and files; a later `send` may open them again."""
+    def close(self) -> None:  # noqa: B027 - most transports have nothing to close
+        """Close connections and files; a later `send` may reopen them."""
 
 
 def shown_url(url: str) -> str:
-    """Return a URL without the credentials that a third-party transport may have left in it."""
+    """Return a URL without credentials, which a third-party transport may have left in it."""
     scheme, separator, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 TransportFactory = Callable[[str], Transport]
-"""Makes a transport from a URL whose scheme it was registered for.
+"""Creates a transport from a URL with a scheme that it is registered for.
 
 Raises:
-    SegOpsConfigError: The URL is not one that the transport understands.
+    SegOpsConfigError: The transport does not support the URL.
 """

@@ -1,4 +1,4 @@
-"""When to try again: values in, delays out, no I/O."""
+"""Decide what to do about a failed request, and when to retry it. No I/O."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _MAX_DIGITS = 12
 monotonic: Callable[[], float] = (
     partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else partial(time.monotonic)
 )
-"""Return seconds that never go back. They pass although a test has frozen `time.monotonic`: a wait must end."""
+"""Return seconds that never go back. They advance even if a test freezes `time.monotonic`, so that waits end."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How failed requests are repeated.
+    """How to retry failed requests.
 
     Attributes:
-        base: Seconds; the first delay is drawn from 0 to this, each further one from twice the range before.
-        cap: Seconds; no range grows beyond, and a paused delivery probes this often.
-        budget: Retries allowed per request that is not a retry, past the floor.
-        floor: Retries that are always allowed at first.
-        max_retry_after: Seconds; a longer `Retry-After` is cut to this.
+        base: Seconds; the first delay is random between 0 and this, and the range doubles with each retry.
+        cap: Seconds; the maximum of the range, and the interval of probes while delivery is paused.
+        budget: Retries allowed per successful request, beyond the floor.
+        floor: Retries allowed at the start.
+        max_retry_after: Seconds; the maximum for `Retry-After`.
 
-    Source: docs/reliability.md, "Guarantees".
+    Source: docs/reliability.md.
     """
 
     base: float = 0.5
@@ -44,17 +44,17 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Clock:
-    """The clocks of the machine; tests inject another one.
+    """The clocks of the machine, which tests replace.
 
-    `monotonic` measures waiting, `time` is compared with what servers say.
+    `monotonic` measures delays; `time` is compared with the time of servers.
     """
 
     def monotonic(self) -> float:
-        """Return seconds that never go back; they pass although a test has frozen time."""
+        """Return seconds that never go back, even if a test freezes time."""
         return monotonic()
 
     def time(self) -> float:
-        """Return unix seconds, as far as this machine knows them."""
+        """Return the unix time of this machine."""
         return time.time()
 
     def sleep(self, seconds: float) -> None:
@@ -62,12 +62,12 @@ class Clock:
         time.sleep(seconds)
 
     def random(self) -> float:
-        """Return a number from 0 up to, but not including, 1."""
+        """Return a random number from 0 up to, but not including, 1."""
         return int.from_bytes(os.urandom(6), "big") / 2**48
 
 
 def reads_machine(clock: Clock) -> bool:
-    """Tell whether a clock has the wall time of the machine."""
+    """Return whether a clock uses the wall time of the machine."""
     return getattr(clock.time, "__func__", None) is Clock.time
 
 
@@ -79,9 +79,9 @@ def wall_time(clock: Clock) -> datetime:
 
 
 class Backoff:
-    """The delays of one client: exponential with full jitter, and a budget over all its requests.
+    """The retry delays of one client: exponential with full jitter, within a budget over all its requests.
 
-    One client has one: while it waits, nothing is sent, so that a server in trouble sees a single probe per delay.
+    A client has one backoff and sends nothing while it waits, so that a failing server sees one probe per delay.
     """
 
     def __init__(self, policy: RetryPolicy, clock: Clock) -> None:
@@ -91,15 +91,15 @@ class Backoff:
         self._failures = 0
 
     def succeeded(self) -> None:
-        """Note a request that the server answered."""
+        """Record a successful request."""
         self._failures = 0
         self._tokens = min(self._policy.floor, self._tokens + self._policy.budget)
 
     def failed(self, retry_after: float | None) -> float:
-        """Note a failed request and return the seconds to wait before the next one.
+        """Record a failed request and return the seconds to wait before the next one.
 
         Args:
-            retry_after: What the server asked for, in seconds, or None.
+            retry_after: The `Retry-After` of the server in seconds, or None.
         """
         self._failures += 1
         if retry_after is None:
@@ -114,22 +114,22 @@ class Backoff:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Read `Retry-After` as seconds from now, not yet clamped; None if it is absent or unreadable.
+    """Parse `Retry-After` as seconds from now, not yet clamped; None if it is missing or invalid.
 
-    Both forms of RFC 9110, section 10.2.3, are read: seconds, and an HTTP date in any of its three spellings. Servers
-    and gateways also send fractions, which are rounded up, and several values, of which the first counts.
-    A date is compared with the response's own `Date` where there is one, so that a wrong local clock does no harm.
+    Accepts both forms of RFC 9110, section 10.2.3: seconds, and an HTTP date in any of its three formats. Some servers
+    send fractions, which are rounded up, or several values, of which the first counts. A date is compared with the
+    `Date` of the response if there is one, so that a wrong local clock does not matter.
 
     Args:
-        headers: The response's headers, names in lower case.
-        now: The unix time here.
+        headers: The headers of the response, names in lower case.
+        now: The local unix time.
     """
     first, _, rest = headers.get("retry-after", "").strip(" \t,").partition(",")
     if number := _SECONDS.fullmatch(first):
         whole, fraction = number.groups("")
         return float((whole.lstrip("0") or "0")[:_MAX_DIGITS]) + bool(fraction.strip("0"))
     asked = http_date(first)
-    if asked is None:  # two of the three spellings have a comma after the day of the week
+    if asked is None:  # two of the three formats have a comma after the weekday
         asked = http_date(f"{first},{rest.partition(',')[0]}")
     if asked is None:
         return None
@@ -138,7 +138,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def http_date(value: str) -> float | None:
-    """Read an HTTP date in any of its three spellings as unix seconds; None if it is unreadable."""
+    """Parse an HTTP date in any of its three formats as unix seconds; None if it is invalid."""
     from email.utils import mktime_tz, parsedate_tz  # noqa: PLC0415 - slow to load, and rarely needed
 
     if value.count(":") != 2:  # noqa: PLR2004 - each of the three spellings has hh:mm:ss; the parser takes less

@@ -40,6 +40,9 @@ _NEVER = float("inf")
 _SPOOL_SHARE = 0.25
 """Of the time for closing, what is kept for writing to the spool what could not be sent."""
 
+_LOCK_SHARE = 0.8
+"""Of the time that is left at the end, what the outbox is waited for; the rest is kept for reporting a timeout."""
+
 _LEAST_PATIENCE = 0.1
 """Seconds that there are for writing to the spool in any case."""
 
@@ -176,11 +179,12 @@ class Dispatcher:
 
     def give_up(self, why: str) -> None:
         """Leave what waits to the spool, or drop it. What a request under way carries, its own answer settles."""
-        patience = max(_LEAST_PATIENCE, self._give_up_at - self._clock.monotonic())
+        patience = max(_LEAST_PATIENCE, _LOCK_SHARE * (self._give_up_at - self._clock.monotonic()))
         if self._spool is not None:
             self._spool.hurry(patience / 2)  # the line must be had first
         with self._changing(patience) as is_held:
             if not is_held:
+                self._report_left_behind()
                 return
             if self._spool is not None:
                 self._spool.hurry(patience / 2)
@@ -190,6 +194,12 @@ class Dispatcher:
             self._note_progress()
             if self._spool is not None and self._in_flight is None:
                 self._spool.close()
+
+    def _report_left_behind(self) -> None:
+        stats = self._ledger.stats()
+        if left := stats.pending - stats.spooled:
+            where = "" if self._spool is None else ", nor stored in the spool"
+            self._notifier.error(SegOpsError(f"{left} event(s) could not be sent in the time for closing{where}"))
 
     def leave(self, timeout: float) -> None:
         """Leave what waits to the spool, if there is one: another thread closes the client, and may not be done."""

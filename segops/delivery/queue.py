@@ -202,6 +202,8 @@ class PureEventQueue:
         if not fits(events, self.batch_bytes):
             del events[fitting(events, self.batch_bytes) :]
         count = len(events)
+        # Of one claim all, but without a signature the times may differ: the newest is sent.
+        owner = cast("OwnedEvent", events[-1]).owner if self._is_owned else None
         body = events[0] if self.is_single else join(events)
         owner = cast("OwnedEvent", events[-1]).owner if self._is_owned else None
         self.room -= count  # before, so that the bound holds while events leave
@@ -261,10 +263,11 @@ EventQueue = PureEventQueue
 
 if not TYPE_CHECKING:  # _speedups.pyi has the same attributes
     with contextlib.suppress(ImportError):
-        from segops.delivery import _speedups
+        from segops.delivery._speedups import INTERFACE as COMPILED_INTERFACE
+        from segops.delivery._speedups import EventQueue as CompiledEventQueue
 
-        if getattr(_speedups, "INTERFACE", None) == INTERFACE:
-            EventQueue = _speedups.EventQueue
+        if COMPILED_INTERFACE == INTERFACE:
+            EventQueue = CompiledEventQueue
 
 IS_COMPILED = EventQueue is not PureEventQueue
 """Whether this interpreter has the compiled queue."""

@@ -1,69 +1,64 @@
-"""Runs the demo: against a SegOps that it starts itself, or against any other."""
+"""Run the demo against a local SegOps, or against any other."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from segops import Event, SegOpsConfigError, SegOpsError
-from segops.cli.terminal import report
+from segops.cli import Output, ProgressBar, print_message
 from segops.demo.data import find_sample, make_visits, read_orders, spend_of
-from segops.demo.progress import Progress
 from segops.demo.replay import Outcome, Replay
-from segops.demo.report import describe_delivery, describe_holding, find_differences, find_losses
+from segops.demo.report import delivery_rows, find_differences, find_losses, stored_rows, to_document
 from segops.emulator import LocalSegOps, LocalServer
-from segops.utils import escape, expand_home
+from segops.utils import expand_home
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Do what `segops demo` is asked for and return the exit code.
+def run(args: argparse.Namespace) -> int:
+    """Run the demo and return the exit code.
 
     Raises:
-        SegOpsConfigError: An argument cannot be used.
-        SegOpsError: Something was not delivered, or SegOps holds something else than was sent.
+        SegOpsConfigError: An argument is invalid.
+        SegOpsError: Some events were not delivered, or SegOps stored something else.
     """
-    is_elsewhere = arguments.api_url is not None or arguments.api_key is not None
-    if is_elsewhere and arguments.db is not None:
-        raise SegOpsConfigError("--db is for a SegOps on this machine: leave it out, or --api-url and --api-key")
-    orders = read_orders(Path(expand_home(arguments.data)) if arguments.data else find_sample(), arguments.limit)
-    if is_elsewhere:
-        complaints = _send_elsewhere(orders, arguments.api_url, arguments.api_key)
+    is_remote = args.api_url is not None or args.api_key is not None
+    if is_remote and args.db is not None:
+        raise SegOpsConfigError("--db configures the local SegOps: leave it out, or --api-url and --api-key")
+    output = Output(args)
+    orders = read_orders(Path(expand_home(args.data)) if args.data else find_sample(), args.limit)
+    if is_remote:
+        problems = _send_to_remote(orders, args.api_url, args.api_key, output)
     else:
-        complaints = _send_here(orders, arguments.db)
-    if complaints:
-        raise SegOpsError("; ".join(complaints))
+        problems = _send_to_local(orders, args.db, output)
+    if problems:
+        raise SegOpsError("; ".join(problems))
     return 0
 
 
-def _send_elsewhere(orders: Sequence[Event], api_url: str | None, api_key: str | None) -> list[str]:
+def _send_to_remote(orders: Sequence[Event], api_url: str | None, api_key: str | None, output: Output) -> list[str]:
     outcome = _replay(orders, api_url, api_key)
-    _print(describe_delivery(outcome))
-    _print("\nWhat that SegOps holds now is not read back from here: look at its dashboard.")
+    output.show(to_document(outcome), table=delivery_rows(outcome), is_report=True)
+    print_message("The demo cannot read back what this SegOps stored: look at its dashboard.")
     return find_losses(outcome)
 
 
-def _send_here(orders: Sequence[Event], database: str | None) -> list[str]:
+def _send_to_local(orders: Sequence[Event], database: str | None, output: Output) -> list[str]:
     with LocalSegOps(*([] if database is None else [database])) as local, LocalServer(local) as server:
         before = local.summary()
         outcome = _replay(orders, server.url, local.secret_key)
         after = local.summary()
-    _print(describe_delivery(outcome))
-    _print(f"\n{describe_holding(after)}")
-    _print(
-        f"\n{'It was held in memory: keep it with --db FILE.' if database is None else f'It is kept in {database}.'}"
-    )
+    output.show(to_document(outcome, after), table=delivery_rows(outcome) + stored_rows(after), is_report=True)
+    kept = "The data was in memory: add --db FILE to keep it." if database is None else f"The data is in {database}."
+    print_message(kept)
     users = len({order.user_id for order in orders})
     return find_losses(outcome) + find_differences(outcome, before, after, users=users, spend=spend_of(orders))
 
 
 def _replay(orders: Sequence[Event], api_url: str | None, api_key: str | None) -> Outcome:
     visits = make_visits(orders)
-    with Replay(api_url, api_key) as replay, Progress(sys.stderr, len(orders)) as progress:
-        progress.say(f"Sending {len(orders):,} purchases and {len(visits)} page views to {replay.where or 'nowhere'}")
-        return replay.run(orders, visits, progress)
-
-
-def _print(text: str) -> None:
-    report(escape(f"{text}\n", keep="\n"))
+    with ProgressBar("purchases", log_lines=True) as bar, Replay(api_url, api_key, bar) as replay:
+        bar.print_message(
+            f"Sending {len(orders):,} purchases and {len(visits)} page views to {replay.url or 'nowhere'}"
+        )
+        return replay.run(orders, visits)

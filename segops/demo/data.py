@@ -1,4 +1,4 @@
-"""What the demo sends: the purchases of a file, and page views."""
+"""The events of the demo: the purchases of a file, and page views."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _VISITS = (
     ("https://news.ycombinator.com/item?id=1", "/about"),
     ("https://www.perplexity.ai/", "/new-releases"),
 )
-"""Where visitors came from, and the page that they came to."""
+"""Referrer and landing page of each visit."""
 
 
 def find_sample() -> Traversable:
-    """Return the file of the sample: beside this module once installed, also in a zip; in `examples/` in a checkout."""
+    """Return the sample file: next to this module when installed or zipped, in `examples/` in a checkout."""
     packaged = files("segops.demo").joinpath(_NAME)
     return packaged if packaged.is_file() else Path(__file__).parents[2] / "examples" / "data" / _NAME
 
@@ -51,8 +51,8 @@ def read_orders(path: Traversable, limit: int | None = None) -> list[Event]:
     """Return one `order_placed` event for each row of a file, with its true date.
 
     Args:
-        path: The file; its columns are explained in examples/data/README.md.
-        limit: The most rows to read. Default: all.
+        path: The file, with the columns of examples/data/README.md.
+        limit: The maximum number of rows. Default: all.
 
     Raises:
         SegOpsConfigError: The file cannot be read, or a row is not a purchase.
@@ -60,28 +60,30 @@ def read_orders(path: Traversable, limit: int | None = None) -> list[Event]:
     try:
         lines = decode_text(path.read_bytes()).splitlines()
     except OSError as error:
-        raise SegOpsConfigError(
-            f"cannot read {path} ({error.strerror}): pass --data with a file of purchases"
-        ) from None
+        raise _cannot_read(path, error.strerror) from None
     except ValueError as error:
-        raise SegOpsConfigError(f"cannot read {path} ({error}): pass --data with a file of purchases") from None
+        raise _cannot_read(path, error) from None
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
     if not numbered:
         raise SegOpsConfigError(f"{path} is empty: pass --data with a file of purchases")
     return [_order(path, number, line) for number, line in numbered[:limit]]
 
 
+def _cannot_read(path: Traversable, reason: object) -> SegOpsConfigError:
+    return SegOpsConfigError(f"cannot read {path} ({reason}): pass --data with a file of purchases")
+
+
 def make_visits(orders: Sequence[Event]) -> list[PageView]:
-    """Return a dozen page views of users who placed the orders; some were sent by AI assistants."""
+    """Return a dozen page views of the users who placed the orders; some came from AI assistants."""
     users = cycle(dict.fromkeys(order.user_id for order in orders))
     return [
         PageView(user_id=user, path=path, url=_SHOP + path, referrer=referrer)
-        for user, (referrer, path) in zip(users, _VISITS)  # noqa: B905 - the users have no end
+        for user, (referrer, path) in zip(users, _VISITS)  # noqa: B905 - the users repeat without end
     ]
 
 
 def spend_of(orders: Sequence[Event]) -> float:
-    """Return the sum of all totals, rounded to cents."""
+    """Return the sum of all order totals, rounded to cents."""
     return round(math.fsum(order.payload["total"] for order in orders), 2)
 
 
@@ -90,8 +92,8 @@ def _order(path: Traversable, number: int, line: str) -> Event:
     when = found and _date(*found.group(2, 3, 4))
     if not found or not when:
         raise SegOpsConfigError(
-            f"line {number} of {path} is not a purchase: it needs a customer id, a second id, a date as YYYYMMDD, "
-            "a quantity and a total, with white space between them"
+            f"line {number} of {path} is not a purchase: expected a customer id, a second id, a date as YYYYMMDD, "
+            "a quantity and a total, separated by spaces"
         )
     payload = {"total": float(found[6]), "quantity": int(found[5]), "currency": "USD"}
     return Event(user_id=f"cdnow-{found[1]}", event_type="order_placed", occurred_at=when, payload=payload)

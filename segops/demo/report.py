@@ -1,74 +1,97 @@
-"""What the demo says at the end, and whether what was sent is what is held."""
+"""What the demo reports at the end, and whether SegOps stored what was sent."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from segops.demo.replay import Outcome
 from segops.emulator import Summary
 
+Rows = list[dict[str, str]]
 
-def describe_delivery(outcome: Outcome) -> str:
-    """Return what the client counted, as text to read."""
+
+def to_document(outcome: Outcome, stored: Summary | None = None) -> dict[str, Any]:
+    """Return the report as JSON has it: what the client counted, and what a local SegOps stored."""
     stats = outcome.stats
-    rate = stats.delivered / outcome.seconds
-    rows = [
-        ("accepted", f"{stats.accepted:,}", ""),
-        ("delivered", f"{stats.delivered:,}", ""),
-        ("dropped", f"{sum(stats.dropped.values()):,}", _counts(stats.dropped.items())),
-        ("events per second", f"{rate:,.0f}", f"in {outcome.seconds:.2f} s"),
-    ]
-    return _section(f"Sent to {outcome.where}", rows)
+    document: dict[str, Any] = {
+        "url": outcome.url,
+        "accepted": stats.accepted,
+        "delivered": stats.delivered,
+        "dropped": stats.dropped,
+        "seconds": round(outcome.seconds, 3),
+    }
+    if stored is not None:
+        document["stored"] = {
+            "events": stored.events,
+            "by_type": stored.by_type,
+            "users": stored.users,
+            "total_spend": stored.total_spend,
+            "ai_referrals": stored.ai_referrals,
+        }
+    return document
 
 
-def describe_holding(held: Summary) -> str:
-    """Return what a local SegOps holds, as text to read."""
-    rows = [
-        ("events", f"{held.events:,}", _counts(held.by_type.items())),
-        ("users", f"{held.users:,}", ""),
-        ("total spend", f"${held.total_spend:,.2f}", ""),
-        ("AI referrals", f"{sum(held.ai_referrals.values()):,}", _counts(held.ai_referrals.items())),
+def delivery_rows(outcome: Outcome) -> Rows:
+    """Return what the client counted, as rows of a table."""
+    stats = outcome.stats
+    return [
+        _row("accepted", f"{stats.accepted:,}", f"sent to {outcome.url}"),
+        _row("delivered", f"{stats.delivered:,}"),
+        _row("dropped", f"{sum(stats.dropped.values()):,}", _list_counts(stats.dropped.items())),
+        _row("events per second", f"{stats.delivered / outcome.seconds:,.0f}", f"in {outcome.seconds:.2f} s"),
     ]
-    return _section("The local SegOps now holds (read back from its database)", rows)
+
+
+def stored_rows(stored: Summary) -> Rows:
+    """Return what the database of a local SegOps contains, as rows of a table."""
+    return [
+        _row("stored events", f"{stored.events:,}", _list_counts(stored.by_type.items())),
+        _row("stored users", f"{stored.users:,}"),
+        _row("stored spend", f"${stored.total_spend:,.2f}"),
+        _row(
+            "stored AI referrals", f"{sum(stored.ai_referrals.values()):,}", _list_counts(stored.ai_referrals.items())
+        ),
+    ]
 
 
 def find_losses(outcome: Outcome) -> list[str]:
-    """Return a complaint if anything was not delivered."""
+    """Return a problem if any event was not delivered."""
     stats = outcome.stats
     missing = stats.accepted - stats.delivered
     if not missing:
         return []
-    return [f"{missing:,} of {stats.accepted:,} events were not delivered ({_counts(stats.dropped.items())})"]
+    return [f"{missing:,} of {stats.accepted:,} events were not delivered ({_list_counts(stats.dropped.items())})"]
 
 
 def find_differences(outcome: Outcome, before: Summary, after: Summary, *, users: int, spend: float) -> list[str]:
-    """Compare what was sent with what the database gained.
+    """Compare what was sent with what was added to the database.
 
     Args:
         outcome: What the client counted.
-        before: What the database held before.
-        after: What it holds now.
-        users: How many users the events were of. Only compared with a database that was empty: others may know them.
-        spend: The sum of the totals of all orders.
+        before: The contents of the database before.
+        after: Its contents now.
+        users: How many users the events belong to. Compared only if the database was empty before.
+        spend: The sum of all order totals.
 
     Returns:
-        A complaint for each number that differs.
+        A problem for each figure that differs.
     """
-    gained = after.events - before.events
+    added = after.events - before.events
     spent = round(after.total_spend - before.total_spend, 2)
-    complaints = []
-    if gained != outcome.stats.delivered:
-        complaints.append(f"{outcome.stats.delivered:,} events were delivered, but {gained:,} are stored")
+    problems = []
+    if added != outcome.stats.delivered:
+        problems.append(f"{outcome.stats.delivered:,} events were delivered, but {added:,} are stored")
     if spent != spend:
-        complaints.append(f"the purchases come to ${spend:,.2f}, but ${spent:,.2f} are stored")
+        problems.append(f"the purchases add up to ${spend:,.2f}, but ${spent:,.2f} are stored")
     if not before.events and after.users != users:
-        complaints.append(f"the events are of {users:,} users, but {after.users:,} are stored")
-    return complaints
+        problems.append(f"the events belong to {users:,} users, but {after.users:,} are stored")
+    return problems
 
 
-def _section(title: str, rows: list[tuple[str, str, str]]) -> str:
-    return "\n".join([title, *(f"  {name:<18} {value:>12}   {more}".rstrip() for name, value, more in rows)])
+def _row(figure: str, value: str, detail: str = "") -> dict[str, str]:
+    return {"figure": figure, "value": value, "detail": detail}
 
 
-def _counts(counts: Iterable[tuple[str, int]]) -> str:
+def _list_counts(counts: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts)

@@ -1,4 +1,4 @@
-"""`segops dev`: the local SegOps over HTTP, with a live page, and what goes with it on the command line."""
+"""`segops dev`: run a local SegOps over HTTP, with a live page, and commands that work with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def segops_register_commands() -> list[Command]:
     return [
         Command(
             name="dev",
-            help="Run SegOps on this machine, with a live page of what arrives.",
+            help="Run a local SegOps with a live page of incoming events.",
             configure=_configure,
             run=_run,
         )
@@ -32,8 +32,8 @@ def _configure(parser: argparse.ArgumentParser) -> None:
     add_arguments(parser)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace) -> int:
     with needs_modules("`segops dev`", extra="dev"):
         from segops.devserver.command import run  # noqa: PLC0415 - loads a server and SQLite, which clients must not
 
-    return run(arguments)
+    return run(args)

@@ -1,6 +1,6 @@
-"""The ASGI application: the API, the page, and what the page reads.
+"""The ASGI application: the API, the page, and the data of the page.
 
-The API looks at keys. The page and everything below /_dev/ need none; they answer only to this machine.
+The API requires keys. The page and everything below /_dev/ require none, but serve only this machine.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from segops.emulator import MAX_BODY, Filter, LocalSegOps
 
 _log = logging.getLogger("segops.dev")
 
-_MOST_ROWS = 500
-_MOST_REQUESTS = 500
-_DISCARDED = 4 * MAX_BODY
-_MOST_DIGITS = 100
+_MAX_ROWS = 500
+_MAX_REQUESTS = 500
+_MAX_DISCARDED = 4 * MAX_BODY
+_MAX_DIGITS = 100
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:@/\s]+))(?::[0-9]{1,5})?")
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -52,10 +52,10 @@ def make_app(
     """Return the application.
 
     Args:
-        local: What answers the API.
-        info: What it says of itself.
-        is_stopping: Whether streams are to end.
-        reset: Resets the connection of a client, by its address.
+        local: The local SegOps that handles the API.
+        info: The description of the server.
+        is_stopping: Returns whether streams should end.
+        reset: Resets the connection of a client, given its address.
     """
     views = _Views(local, info, is_stopping)
     filters = frozenset({"type", "user", "text"})
@@ -70,17 +70,17 @@ def make_app(
         "/_dev/referrals": (views.referrals, frozenset()),
         "/_dev/segments/{id}/history": (views.history, frozenset()),
     }
-    guarded = [Route(path, _for_this_machine(view, known), methods=["GET"]) for path, (view, known) in routes.items()]
-    page = Route("/", _for_this_machine(views.page, None), methods=["GET"])
-    faults = Route("/_dev/faults", _for_this_machine(views.faults, frozenset()), methods=["GET", "POST", "DELETE"])
+    guarded = [Route(path, _local_only(view, known), methods=["GET"]) for path, (view, known) in routes.items()]
+    page = Route("/", _local_only(views.page, None), methods=["GET"])
+    faults = Route("/_dev/faults", _local_only(views.faults, frozenset()), methods=["GET", "POST", "DELETE"])
     app = Starlette(routes=[page, *guarded, faults])
     app.router.redirect_slashes = False
-    app.router.default = _Api(local, reset)  # not a Mount, which a path without a leading slash would miss
+    app.router.default = _Api(local, reset)  # not a Mount, which does not match a path without a leading slash
     return app
 
 
 class _Api:
-    """Hands requests to the local SegOps."""
+    """Passes requests to the local SegOps."""
 
     def __init__(self, local: LocalSegOps, reset: Callable[[tuple[str, int]], None]) -> None:
         self._local = local
@@ -89,7 +89,7 @@ class _Api:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             body = await _read_body(HttpRequest(scope, receive))
-            response = await self._answer(scope, body)
+            response = await self._respond(scope, body)
         except ClientDisconnect:
             return
         except ConnectionResetError:  # a scripted fault
@@ -99,43 +99,43 @@ class _Api:
             return
         await response(scope, receive, send)
 
-    async def _answer(self, scope: Scope, body: bytes) -> HttpResponse:
+    async def _respond(self, scope: Scope, body: bytes) -> HttpResponse:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         query = scope["query_string"]
         target = scope["raw_path"] + (b"?" + query if query else b"")
         request = Request(scope["method"], target.decode("latin-1"), headers, body)
         try:
-            answer = await run_in_threadpool(self._local.handle, request)
+            response = await run_in_threadpool(self._local.handle, request)
         except ConnectionResetError:
             raise
-        except Exception:  # noqa: BLE001 - the edge: a fault of ours must not take the server down
-            _log.exception("the local SegOps failed to answer a request")
+        except Exception:  # noqa: BLE001 - the server must survive any bug
+            _log.exception("the local SegOps failed to handle a request")
             return _json({"detail": "Internal server error."}, 500)
-        return HttpResponse(answer.body, answer.status, dict(answer.headers))
+        return HttpResponse(response.body, response.status, dict(response.headers))
 
 
 async def _read_body(request: HttpRequest) -> bytes:
-    """Return the body; of one that is too large only so much that its size is refused.
+    """Return the body, or just enough of one that is too large.
 
-    What the client is still sending then is read and forgotten: closing at once would reset the connection under the
-    answer.
+    The rest is read and discarded, because closing early would reset the connection before the client reads the
+    response.
     """
     kept, seen = bytearray(), 0
     async for chunk in request.stream():
         seen += len(chunk)
         if len(kept) <= MAX_BODY:
             kept += chunk
-        if seen > _DISCARDED:
+        if seen > _MAX_DISCARDED:
             break
     return bytes(kept)
 
 
 class _Views:
-    """What the page reads."""
+    """Endpoints for the page."""
 
     def __init__(self, local: LocalSegOps, info: Info, is_stopping: Callable[[], bool]) -> None:
         self._local = local
-        self._look = local.inspection
+        self._inspection = local.inspection
         self._info = info
         self._is_stopping = is_stopping
 
@@ -147,49 +147,49 @@ class _Views:
         return _json(self._info)
 
     async def overview(self, _request: HttpRequest) -> HttpResponse:
-        summary, types = await run_in_threadpool(lambda: (self._local.summary(), self._look.event_types()))
-        head = await run_in_threadpool(self._look.position)
+        summary, types = await run_in_threadpool(lambda: (self._local.summary(), self._inspection.event_types()))
+        head = await run_in_threadpool(self._inspection.position)
         return _json({**msgspec.structs.asdict(summary), "by_type": types, "position": head})
 
     async def events(self, request: HttpRequest) -> HttpResponse:
-        """Answer with a page of events, newest first, before `before`, and where the stream goes on."""
-        limit = min(_whole(request, "limit") or 100, _MOST_ROWS)
-        token, head = await run_in_threadpool(lambda: (self._look.token(), self._look.position()))
-        # What arrives from now on is left to the stream, which starts at this position.
+        """Return events before `before`, newest first, and the position where the stream continues."""
+        limit = min(_whole(request, "limit") or 100, _MAX_ROWS)
+        token, head = await run_in_threadpool(lambda: (self._inspection.token(), self._inspection.position()))
+        # The stream starts at this position, so it delivers everything that arrives from now on.
         before = min(_whole(request, "before") or head.event + 1, head.event + 1)
-        events = await run_in_threadpool(self._look.events_before, before, limit, _filter(request))
+        events = await run_in_threadpool(self._inspection.events_before, before, limit, _filter(request))
         return _json({"events": events, "position": f"{head}.{token}"})
 
     async def event(self, request: HttpRequest) -> HttpResponse:
-        found = await run_in_threadpool(self._look.event, _id(request))
+        found = await run_in_threadpool(self._inspection.event, _id(request))
         if found is None:
             raise HTTPException(404, "Not found.")
         return _json(found)
 
     async def skipped(self, request: HttpRequest) -> HttpResponse:
-        limit = min(_whole(request, "limit") or 100, _MOST_ROWS)
-        return _json(await run_in_threadpool(self._look.skipped, limit))
+        limit = min(_whole(request, "limit") or 100, _MAX_ROWS)
+        return _json(await run_in_threadpool(self._inspection.rejected, limit))
 
     async def stream(self, request: HttpRequest) -> HttpResponse:
         after = request.headers.get("last-event-id") or request.query_params.get("after", "")
-        wanted = _filter(request)
-        feed = Feed(self._look, after, wanted, with_skipped=wanted == Filter())
+        criteria = _filter(request)
+        feed = Feed(self._inspection, after, criteria, with_rejected=criteria == Filter())
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(feed.lines(self._is_stopping), media_type="text/event-stream", headers=headers)
 
     async def requests(self, request: HttpRequest) -> HttpResponse:
-        """Answer with the requests after `after`, oldest first; the last 500 at most."""
+        """Return at most the last 500 requests after `after`, oldest first."""
         after = _whole(request, "after")
         records = self._local.requests()
         newest = records[-1].id if records else 0
         new = records[max(len(records) - (newest - after), 0) :] if after < newest else []
-        return _json(new[-_MOST_REQUESTS:])
+        return _json(new[-_MAX_REQUESTS:])
 
     async def referrals(self, _request: HttpRequest) -> HttpResponse:
-        return _json(await run_in_threadpool(self._look.referrals))
+        return _json(await run_in_threadpool(self._inspection.referrals))
 
     async def history(self, request: HttpRequest) -> HttpResponse:
-        return _json(await run_in_threadpool(self._look.segment_history, _id(request)))
+        return _json(await run_in_threadpool(self._inspection.segment_history, _id(request)))
 
     async def faults(self, request: HttpRequest) -> HttpResponse:
         """List, add (`{"faults": ["POST /x 503 x3"]}`) or clear scripted faults."""
@@ -201,37 +201,37 @@ class _Views:
             if len(body) > MAX_BODY:
                 raise HTTPException(413, f"The request body is larger than {MAX_BODY} bytes.")
             try:
-                script.add(*_wanted.decode(body).faults)
+                script.add(*_faults.decode(body).faults)
             except (msgspec.DecodeError, ValueError, RecursionError, SegOpsConfigError) as error:
                 return _json({"faults": [str(error)]}, 400)
         return _json({"faults": script.pending()}, 201 if request.method == "POST" else 200)
 
 
-class _Wanted(msgspec.Struct, forbid_unknown_fields=True):
+class _Faults(msgspec.Struct, forbid_unknown_fields=True):
     faults: list[str]
 
 
-_wanted = msgspec.json.Decoder(_Wanted)
+_faults = msgspec.json.Decoder(_Faults)
 
 
-def _for_this_machine(endpoint: Endpoint, known: frozenset[str] | None) -> Endpoint:
-    """Return the endpoint, closed to other machines, to other sites, and to names that only pretend to be ours.
+def _local_only(endpoint: Endpoint, known: frozenset[str] | None) -> Endpoint:
+    """Restrict an endpoint to this machine and this site.
 
     Args:
-        endpoint: What answers.
-        known: The parameters that its query may have; None for any.
+        endpoint: The endpoint.
+        known: The query parameters that it accepts, or None for any.
     """
     return partial(_guard, endpoint, known)
 
 
 async def _guard(endpoint: Endpoint, known: frozenset[str] | None, request: HttpRequest) -> HttpResponse:
     try:
-        _check_visitor(request)
+        _check_origin(request)
         if known is not None:
             _check_parameters(request, known)
         return await endpoint(request)
-    except HTTPException as refusal:
-        return _json({"detail": refusal.detail}, refusal.status_code)
+    except HTTPException as error:
+        return _json({"detail": error.detail}, error.status_code)
 
 
 def _check_parameters(request: HttpRequest, known: frozenset[str]) -> None:
@@ -240,25 +240,25 @@ def _check_parameters(request: HttpRequest, known: frozenset[str]) -> None:
         raise HTTPException(400, f"Unknown parameter {min(unknown)[:80]!r}: known are {names}.")
 
 
-def _check_visitor(request: HttpRequest) -> None:
-    """Refuse other machines, other sites, and names that only pretend to be ours.
+def _check_origin(request: HttpRequest) -> None:
+    """Reject requests from other machines and other sites, and under other host names.
 
     Raises:
-        HTTPException: 400 for a Host header that cannot be read, otherwise 403.
+        HTTPException: 400 for an invalid Host header, otherwise 403.
     """
     here = request.scope["server"][0]
     if request.client is None or not (request.client.host == here or _is_loopback(request.client.host)):
-        raise HTTPException(403, "Only this machine may look at it: use the API with a key.")
+        raise HTTPException(403, "This is available on this machine only: use the API with a key.")
     host = request.headers.get("host", "")
     found = _HOST.fullmatch(host)
     if found is None:
-        raise HTTPException(400, "The Host header is no host: use localhost or 127.0.0.1.")
-    # A name that somebody else's DNS gave this address would let their page read ours.
+        raise HTTPException(400, "Invalid Host header: use localhost or 127.0.0.1.")
+    # With DNS rebinding, a page of another site could read this one under its own name.
     if (found[1] or found[2]).lower() not in (*_LOCAL_NAMES, here):
         raise HTTPException(403, "Unknown host: use localhost or 127.0.0.1.")
     origin = request.headers.get("origin")
     if origin is not None and origin != f"http://{host}":
-        raise HTTPException(403, "Other sites may not use it.")
+        raise HTTPException(403, "Requests from other sites are not allowed.")
 
 
 def _is_loopback(address: str) -> bool:
@@ -271,16 +271,16 @@ def _filter(request: HttpRequest) -> Filter:
 
 
 def _id(request: HttpRequest) -> int:
-    """Return the number in the path.
+    """Return the id in the path.
 
     Raises:
-        HTTPException: 404; it is none. 400; nothing can have one that long.
+        HTTPException: 404 if it is not a number, 400 if it is too long.
     """
     text: str = request.path_params["id"]
     if not (text.isascii() and text.isdecimal()):
         raise HTTPException(404, "Not found.")
-    if len(text) > _MOST_DIGITS:
-        raise HTTPException(400, f"The id has {len(text)} digits: use the number of an event or a segment.")
+    if len(text) > _MAX_DIGITS:
+        raise HTTPException(400, f"The id has {len(text)} digits: use the id of an event or a segment.")
     return min(int(text), 1 << 62)
 
 

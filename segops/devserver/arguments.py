@@ -1,36 +1,46 @@
-"""What can be written after `segops dev`."""
+"""The arguments of `segops dev`."""
 
 from __future__ import annotations
 
 import argparse
 
 SERVER_OPTIONS = ("port", "host", "db", "seed", "ignore_key", "enrich", "fault")
-"""The options of a server, which `segops dev` and `segops dev run` take."""
+"""The options of a server, which `segops dev` and `segops dev run` accept."""
 
 BEFORE = "before_"
-"""In front of those that stand before the action, so that argparse does not mistake them for those behind it."""
+"""Prefix of the options before the action, so that argparse does not confuse them with those after it."""
+
+_MAX_DIGITS = 18
+
+_ACTIONS = {
+    "run": "Run a command against a SegOps of its own.",
+    "seed": "Load events into a running SegOps.",
+    "listen": "Print events as they arrive.",
+    "trigger": "Send a sample event.",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options, and the actions with theirs."""
     _add_server_options(parser, BEFORE, port=8000)
-    actions = parser.add_subparsers(
-        title="with a SegOps that runs already", dest="action", metavar="ACTION", required=False
+    actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=False)
+    run, seed, listen, trigger = (
+        actions.add_parser(name, help=text, description=text, allow_abbrev=False) for name, text in _ACTIONS.items()
     )
-    _add_run(actions.add_parser("run", help="run a command with a SegOps of its own", allow_abbrev=False))
-    seed = actions.add_parser("seed", help="load events into the running one", allow_abbrev=False)
-    seed.add_argument("what", metavar="cdnow|FILE", help="the real purchases, or a file of events, one JSON a line")
+    _add_run(run)
+    seed.add_argument("source", metavar="cdnow|FILE", help="the sample purchases, or a file of events as JSON lines")
     _add_seed_options(seed, "", "")
-    listen = actions.add_parser("listen", help="show events as they arrive", allow_abbrev=False)
-    listen.add_argument("--after", metavar="ID", type=_number, help="start after this event (default: now)")
-    listen.add_argument("--count", metavar="N", type=_number, help="end after so many events")
-    listen.add_argument("--json", action="store_true", help="print each event as a line of JSON")
-    trigger = actions.add_parser("trigger", help="send a sample event", allow_abbrev=False)
-    trigger.add_argument("event_type", nargs="?", metavar="EVENT", help="its type; without it, the samples are listed")
-    trigger.add_argument("--user-id", metavar="ID", help="whose it is (ada@example.com)")
+    listen.add_argument("--after", metavar="ID", type=_parse_count, help="start after this event (default: now)")
+    listen.add_argument("--count", metavar="N", type=_parse_count, help="exit after this many events")
+    listen.add_argument("--json", action="store_true", help="print JSON lines")
+    trigger.add_argument("event_type", nargs="?", metavar="EVENT", help="event type; leave it out to list all samples")
+    trigger.add_argument("--user-id", metavar="ID", help="user of the event (default: ada@example.com)")
     for action in (seed, listen, trigger):
         action.add_argument(
-            "--url", metavar="URL", dest="join", help="where it runs (default: SEGOPS_API_URL, or the one started last)"
+            "--url",
+            metavar="URL",
+            dest="join",
+            help="URL of a running `segops dev` (default: SEGOPS_API_URL, or the one started last)",
         )
 
 
@@ -41,46 +51,53 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="URL",
-        help="use one that runs already instead: this, that of SEGOPS_API_URL, or the one started last",
+        help="use a running `segops dev` instead (default: SEGOPS_API_URL, or the one started last)",
     )
-    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the command and its arguments")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the command and its arguments")
 
 
 def _add_server_options(parser: argparse.ArgumentParser, prefix: str, *, port: int) -> None:
-    """Add the options of a server; those that are not given are None, whatever they stand for."""
+    """Add the options of a server; those that are not passed are None, whatever their default."""
     add = parser.add_argument
-    add("--port", dest=f"{prefix}port", metavar="N", type=_number, help=f"where to listen; 0 for a free port ({port})")
-    add("--host", dest=f"{prefix}host", metavar="ADDRESS", help="the address to listen on (127.0.0.1)")
-    add("--db", dest=f"{prefix}db", metavar="PATH", help="keep everything in this file (default: in memory)")
-    add("--seed", dest=f"{prefix}seed", metavar="cdnow|FILE", help="load events first; see `segops dev seed`")
+    shown_port = port or "a free one"
+    add(
+        "--port",
+        dest=f"{prefix}port",
+        metavar="N",
+        type=_parse_count,
+        help=f"port to listen on (default: {shown_port})",
+    )
+    add("--host", dest=f"{prefix}host", metavar="ADDRESS", help="address to listen on (default: 127.0.0.1)")
+    add("--db", dest=f"{prefix}db", metavar="FILE", help="keep all data in this file (default: in memory)")
+    add("--seed", dest=f"{prefix}seed", metavar="cdnow|FILE", help="load events first; see `segops help dev seed`")
     _add_seed_options(parser, prefix, "with --seed FILE: ")
     add(
         "--fault",
         dest=f"{prefix}fault",
         metavar="FAULT",
         action="append",
-        help="misbehave, such as 'POST /api/ingestion/track/batch/ 503 x3'; may be repeated",
+        help="fault to inject, as in 'POST /api/ingestion/track/batch/ 503 x3' (repeatable)",
     )
 
 
-def _add_seed_options(parser: argparse.ArgumentParser, prefix: str, when: str) -> None:
+def _add_seed_options(parser: argparse.ArgumentParser, prefix: str, condition: str) -> None:
     parser.add_argument(
         "--ignore-key",
         dest=f"{prefix}ignore_key",
         metavar="NAME",
         action="append",
-        help=f"{when}skip this key of an event; may be repeated",
+        help=f"{condition}ignore this key of an event (repeatable)",
     )
     parser.add_argument(
         "--enrich",
         dest=f"{prefix}enrich",
         action="store_const",
         const=True,
-        help=f"{when}run enrichers, for files of other programs",
+        help=f"{condition}run enrichers; leave it out for files of the file: transport",
     )
 
 
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and len(text) <= 18):  # noqa: PLR2004 - as many digits as fit in 64 bits
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number")
+def _parse_count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS):
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {text[:40]!r}")
     return int(text)

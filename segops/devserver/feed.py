@@ -1,7 +1,7 @@
-"""Events as they come, as a stream of server-sent events that can be taken up again where it broke off.
+"""Stream new events as server-sent events, which clients can resume after a disconnect.
 
-Each message is a batch, and its id says how far it goes: the number of the last event, of the last refused event, and
-the database that they are in.
+Each message is a batch. Its id consists of the id of the last event, the id of the last rejected event, and the token
+of the database.
 """
 
 from __future__ import annotations
@@ -14,71 +14,71 @@ from collections.abc import AsyncIterator, Callable
 import msgspec
 from starlette.concurrency import run_in_threadpool
 
-from segops.emulator import Filter, Inspection, Position, SeenEvent, SkippedEvent
+from segops.emulator import Filter, Inspection, Position, RejectedEvent, SeenEvent
 
 _LIMIT = 500
-_LOOK_SECONDS = 0.1
-"""How long to wait until the database is looked at again: another process may write to it, too."""
+_POLL_SECONDS = 0.1
+"""Interval at which the database is polled, because other processes may write to it too."""
 
 _HEARTBEAT_SECONDS = 10.0
 _ID = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,18})(?:\.([0-9a-f]{1,64}))?)?", re.ASCII)
 
 
 class Batch(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is new, oldest first.
+    """New events, oldest first.
 
     Attributes:
-        events: The events.
-        skipped: The refused events.
+        events: Stored events.
+        skipped: Rejected events.
     """
 
     events: list[SeenEvent] = []
-    skipped: list[SkippedEvent] = []
+    skipped: list[RejectedEvent] = []
 
 
 class Feed:
-    """One listener's way through the events.
+    """The stream of one client.
 
     Args:
-        look: Where they are.
-        after: The id of the last message that was read; empty to start with what is new from now on.
-        wanted: Which events.
-        with_skipped: Whether refused events are wanted too.
+        inspection: Reads the events.
+        after: The id of the last message that the client read, or an empty string to start now.
+        criteria: Selects events.
+        with_rejected: Whether to include rejected events.
     """
 
-    def __init__(self, look: Inspection, after: str, wanted: Filter, *, with_skipped: bool = True) -> None:
-        self._look = look
-        self._wanted = wanted
-        self._with_skipped = with_skipped
-        self._token = look.token()
+    def __init__(self, inspection: Inspection, after: str, criteria: Filter, *, with_rejected: bool = True) -> None:
+        self._inspection = inspection
+        self._criteria = criteria
+        self._with_rejected = with_rejected
+        self._token = inspection.token()
         self._position, self._is_other = self._start(after)
 
     async def lines(self, is_stopping: Callable[[], bool]) -> AsyncIterator[str]:
-        """Yield the text of the stream until it is to stop."""
+        """Yield the text of the stream until it should stop."""
         yield f"retry: 500\nid: {self._id}\nevent: {'reset' if self._is_other else 'start'}\ndata: {{}}\n\n"
-        spoken = time.monotonic()
+        last_sent = time.monotonic()
         while not is_stopping():
             batch = await run_in_threadpool(self.read)
             if batch.events or batch.skipped:
                 data = msgspec.json.encode(batch).decode()
                 yield f"id: {self._id}\nevent: batch\ndata: {data}\n\n"
-                spoken = time.monotonic()
+                last_sent = time.monotonic()
                 continue
-            if time.monotonic() - spoken > _HEARTBEAT_SECONDS:
-                yield ": still here\n\n"
-                spoken = time.monotonic()
-            await asyncio.sleep(_LOOK_SECONDS)
+            if time.monotonic() - last_sent > _HEARTBEAT_SECONDS:
+                yield ": heartbeat\n\n"
+                last_sent = time.monotonic()
+            await asyncio.sleep(_POLL_SECONDS)
 
     def read(self) -> Batch:
-        """Return what is new, at most 500 of each kind, and move on."""
-        head = self._look.position()
+        """Return at most 500 new events and rejected events, and advance."""
+        head = self._inspection.position()
         events: list[SeenEvent] = []
-        skipped: list[SkippedEvent] = []
+        skipped: list[RejectedEvent] = []
         if head.event > self._position.event:
-            events = self._look.events_after(self._position.event, _LIMIT, self._wanted)
-        if head.skipped > self._position.skipped and self._with_skipped:
-            skipped = self._look.skipped_after(self._position.skipped, _LIMIT)
-        # What does not match is passed over, so that it is not looked at again.
+            events = self._inspection.events_after(self._position.event, _LIMIT, self._criteria)
+        if head.skipped > self._position.skipped and self._with_rejected:
+            skipped = self._inspection.rejected_after(self._position.skipped, _LIMIT)
+        # Events that do not match are skipped, so that they are not read again.
         self._position = Position(_reached(events, head.event), _reached(skipped, head.skipped))
         return Batch(events, skipped)
 
@@ -89,12 +89,12 @@ class Feed:
     def _start(self, after: str) -> tuple[Position, bool]:
         found = _ID.fullmatch(after)
         if found is None:
-            return self._look.position(), False
-        if found[3] not in (None, self._token):  # the listener knows a database that is no more
+            return self._inspection.position(), False
+        if found[3] not in (None, self._token):  # the client read another database
             return Position(), True
-        skipped = self._look.position().skipped if found[2] is None else int(found[2])
+        skipped = self._inspection.position().skipped if found[2] is None else int(found[2])
         return Position(int(found[1]), skipped), False
 
 
-def _reached(rows: list[SeenEvent] | list[SkippedEvent], head: int) -> int:
+def _reached(rows: list[SeenEvent] | list[RejectedEvent], head: int) -> int:
     return rows[-1].id if len(rows) == _LIMIT else max([head, *(row.id for row in rows[-1:])])

@@ -1,4 +1,4 @@
-"""The page: one file, allowed to run nothing but itself."""
+"""Load the page, with a policy that permits its own scripts and styles only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from importlib.resources import files
 
 @lru_cache(maxsize=1)
 def load_page() -> tuple[bytes, Mapping[str, str]]:
-    """Return the page and the headers that it is sent with."""
+    """Return the page and its response headers."""
     html = files("segops.devserver").joinpath("page.html").read_text("utf-8")
     policy = {
         "default-src": "'none'",

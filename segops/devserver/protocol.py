@@ -1,7 +1,4 @@
-"""HTTP as uvicorn speaks it, except that what is no request is refused as the API refuses everything: with JSON.
-
-Source: wire-protocol.md, section 1.7.
-"""
+"""HTTP for uvicorn, with JSON responses to invalid requests like those of the API."""
 
 from __future__ import annotations
 
@@ -13,22 +10,22 @@ _LINGER_SECONDS = 2.0
 
 
 class JsonErrorProtocol(H11Protocol):
-    """Answers requests that cannot be read with a JSON body."""
+    """Responds to invalid requests with a JSON body."""
 
-    _has_refused = False
+    _has_failed = False
 
     def data_received(self, data: bytes) -> None:
-        """Take data, unless the connection is about to be closed."""
-        if not self._has_refused:
+        """Receive data, unless the connection is about to close."""
+        if not self._has_failed:
             super().data_received(data)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer 400 and close the connection once the client has read it, or after 2 s.
+        """Respond with 400, and close the connection once the client has read the response, or after 2 s.
 
-        What the client is still sending is read and forgotten: closing at once would reset the connection under the
-        answer.
+        The rest of the request is discarded, because closing early would reset the connection before the client reads
+        the response.
         """
-        self._has_refused = True
+        self._has_failed = True
         body = msgspec.json.encode({"detail": msg})
         headers = [
             (b"content-type", b"application/json"),

@@ -1,7 +1,4 @@
-"""Sample events, as a shop and a subscription service send them.
-
-Source: wire-protocol.md, section 2.5.
-"""
+"""Sample events of a shop and of a subscription service."""
 
 from __future__ import annotations
 
@@ -38,19 +35,17 @@ SAMPLES: Mapping[str, Mapping[str, Any]] = {
     "subscription_upgraded": {"from_plan": "free", "to_plan": "pro", "mrr": 29.0, "currency": "EUR"},
     "trial_started": {"plan": "pro", "days": 14},
 }
-"""Payloads by event type. A referral is sent as the page view that the SDK makes it of."""
+"""Payloads by event type. A referral is sent as the page view from which the SDK derives it."""
 
 
 def sample(event_type: str) -> Mapping[str, Any]:
     """Return the payload of a sample.
 
     Raises:
-        SegOpsConfigError: There is none of this type.
+        SegOpsConfigError: There is no sample of this type.
     """
     if event_type in SAMPLES:
         return SAMPLES[event_type]
-    near = difflib.get_close_matches(event_type, SAMPLES, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise SegOpsConfigError(
-        f"there is no sample of {event_type[:80]!r}: {hint}`segops dev trigger` without a name lists all"
-    )
+    nearest = difflib.get_close_matches(event_type, SAMPLES, n=1)
+    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    raise SegOpsConfigError(f"no sample of type {event_type[:80]!r}: {hint}run `segops dev trigger` to list all types")

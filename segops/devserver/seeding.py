@@ -1,17 +1,16 @@
-"""Loads events into a SegOps that runs."""
+"""Load events into a running SegOps."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Container, Sequence
 from typing import Annotated, Any
 
 import msgspec
 
 from segops import Event, SegOpsConfigError, SegOpsError, SegOpsEventError
+from segops.cli import ProgressBar
 from segops.cli.event_files import open_events, parse_event, parse_object
 from segops.demo.data import find_sample, read_orders
-from segops.demo.progress import Progress
 from segops.demo.replay import Replay
 from segops.devserver.discovery import Info
 
@@ -20,7 +19,7 @@ CDNOW = "cdnow"
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class _Checked(msgspec.Struct):
+class _EventTypes(msgspec.Struct):
     """The types of the fields of an event."""
 
     user_id: Text
@@ -30,25 +29,28 @@ class _Checked(msgspec.Struct):
     anonymous_id: str | None = None
 
 
-def seed(what: str, info: Info, *, ignored: Container[str] = frozenset(), enrich: bool = False) -> str:
-    """Load the real purchases ("cdnow") or a file of events, and return what to tell the user.
+def seed(source: str, info: Info, *, ignored: Container[str] = frozenset(), enrich: bool = False) -> str:
+    """Load the sample purchases ("cdnow") or a file of events, and return a sentence for the user.
 
     Args:
-        what: "cdnow", or the name of a file.
-        info: Where to load them.
-        ignored: Keys of events to skip.
+        source: "cdnow", or the name of a file.
+        info: The server to load them into.
+        ignored: Keys of events to ignore.
         enrich: Whether enrichers run.
 
     Raises:
-        SegOpsConfigError: The file cannot be read, or a line is no event.
+        SegOpsConfigError: The file cannot be read, or a line is not an event.
         SegOpsError: SegOps refuses the events.
     """
-    events = read_orders(find_sample()) if what == CDNOW else read_events(what, ignored)
-    with Replay(info.url, info.secret_key, enrich=enrich) as replay, Progress(sys.stderr, len(events)) as progress:
-        outcome = replay.run(events, [], progress)
+    events = read_orders(find_sample()) if source == CDNOW else read_events(source, ignored)
+    with (
+        ProgressBar("events", log_lines=True) as bar,
+        Replay(info.url, info.secret_key, bar, enrich=enrich) as replay,
+    ):
+        outcome = replay.run(events)
     if outcome.stats.delivered < len(events):
-        raise SegOpsError(f"only {outcome.stats.delivered} of {len(events)} events were stored: {info.url} shows why")
-    return f"{len(events):,} events loaded in {outcome.seconds:.1f} s"
+        raise SegOpsError(f"only {outcome.stats.delivered} of {len(events)} events were stored: see {info.url}")
+    return f"loaded {len(events):,} events in {outcome.seconds:.1f} s"
 
 
 def read_events(name: str, ignored: Container[str] = frozenset()) -> Sequence[Event]:
@@ -56,19 +58,19 @@ def read_events(name: str, ignored: Container[str] = frozenset()) -> Sequence[Ev
 
     Raises:
         SegOpsArgumentError: The file cannot be read.
-        SegOpsConfigError: It holds no events, or a line is no event.
+        SegOpsConfigError: It is empty, or a line is not an event.
     """
     with open_events(name) as file:
-        events = [_event(f"{name}, {file.unit} {number},", text, ignored) for number, text in file if text.strip()]
+        events = [_event(f"{name}, {file.unit} {number}", text, ignored) for number, text in file if text.strip()]
     if not events:
-        raise SegOpsConfigError(f"{name} is empty: name a file of events, or cdnow")
+        raise SegOpsConfigError(f"{name} is empty: pass a file of events, or cdnow")
     return events
 
 
 def _event(place: str, text: bytes, ignored: Container[str]) -> Event:
     try:
         event = parse_event(parse_object(text), ignored)
-        msgspec.convert(msgspec.structs.asdict(event), _Checked)
+        msgspec.convert(msgspec.structs.asdict(event), _EventTypes)
     except (SegOpsEventError, msgspec.ValidationError) as error:
-        raise SegOpsConfigError(f"{place} is no event ({error})") from None
+        raise SegOpsConfigError(f"{place}: not a valid event ({error})") from None
     return event

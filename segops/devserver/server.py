@@ -1,4 +1,4 @@
-"""The application over HTTP, by uvicorn on a thread of its own."""
+"""Serve the application with uvicorn, on its own thread."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from segops.utils import runs, start_thread
 _GRACE = 2
 _KEEP_ALIVE = 60
 _LAST_PORT = 65535
-_ON_ALL = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - recognised, not listened on
+_ON_ALL = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - compared, not bound
 
 
 class DevServer:
     """Serves a local SegOps and its page.
 
     Args:
-        local: What is served.
+        local: The local SegOps.
         host: The address to listen on.
-        port: The port; 0 for a free one.
+        port: The port, or 0 for a free one.
 
     Attributes:
-        info: Where it is, and the keys for it.
+        info: Its URL and its keys.
 
     Raises:
-        SegOpsConfigError: The port is in use or the address is not of this machine.
+        SegOpsConfigError: The port is in use, or the address does not belong to this machine.
     """
 
     def __init__(self, local: LocalSegOps, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -81,7 +81,7 @@ class DevServer:
         self.close()
 
     def close(self) -> None:
-        """Stop: end all streams and wait, at most 2 s, for requests that are being answered."""
+        """Stop serving, end all streams, and wait at most 2 s for running requests."""
         self._server.should_exit = True
         if runs(self._thread):
             self._thread.join()
@@ -99,7 +99,7 @@ class DevServer:
 
 def _listen(host: str, port: int) -> socket.socket:
     if port > _LAST_PORT:
-        raise SegOpsConfigError(f"there is no port {port}: choose another with --port, up to {_LAST_PORT}")
+        raise SegOpsConfigError(f"--port must be at most {_LAST_PORT}, got {port}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -110,7 +110,7 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(128)  # from here on connections wait, until the server takes them
+        listener.listen(128)  # from here on connections wait until the server accepts them
     except (OSError, OverflowError) as error:
         listener.close()
         raise SegOpsConfigError(f"cannot listen on {host}:{port} ({error}): choose another port with --port") from error

@@ -1,4 +1,4 @@
-"""Sends one sample event."""
+"""Send one sample event."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _TIMEOUT = 10.0
 
 
 def trigger(event_type: str, user_id: str, info: Info) -> str:
-    """Send a sample and return what to tell the user.
+    """Send a sample, and return a sentence for the user.
 
     Raises:
-        SegOpsConfigError: There is no such sample.
-        SegOpsError: It was not stored.
+        SegOpsConfigError: There is no sample of this type.
+        SegOpsError: The event was not stored.
     """
     payload = sample(event_type)
     errors: list[Exception] = []
@@ -29,9 +29,9 @@ def trigger(event_type: str, user_id: str, info: Info) -> str:
         else:
             client.track(user_id=user_id, event_type=event_type, payload=payload)
         if not client.flush(_TIMEOUT):
-            raise SegOpsError(f"{event_type} was not stored: {errors[-1] if errors else 'no answer in time'}")
+            raise SegOpsError(f"{event_type} was not stored: {errors[-1] if errors else 'no response in time'}")
         sent = client.stats().delivered
-    return f"{event_type} of {user_id} sent" + (f", {sent} events in all" if sent > 1 else "")
+    return f"sent {event_type} for {user_id}" + (f" ({sent} events in total)" if sent > 1 else "")
 
 
 def _page_view(user_id: str, payload: Mapping[str, Any]) -> PageView:

@@ -1,7 +1,7 @@
-"""SegOps on your own machine: one pure function from `Request` to `Response` over one SQLite database.
+"""A local SegOps: the API on your own machine, over one SQLite database.
 
-In process it is a transport (`local:`), over HTTP it is a `LocalServer`; both behave the same because both call
-`LocalSegOps.handle`. Names are loaded on first use: importing this package loads neither SQLite nor a server.
+It is a transport (`local:`) in process, and a `LocalServer` over HTTP. Both call `LocalSegOps.handle`, so they behave
+the same. Names are loaded on first use: importing this package loads neither SQLite nor a server.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segops.emulator.answers import MAX_BODY
     from segops.emulator.faults import Fault, Faults, parse_fault
-    from segops.emulator.inspection import Filter, Inspection, Position, SeenEvent, SkippedEvent
-    from segops.emulator.journal import RequestRecord
+    from segops.emulator.inspection import Filter, Inspection, Position, RejectedEvent, SeenEvent
     from segops.emulator.keys import ApiKey
-    from segops.emulator.readback import StoredEvent, Summary
+    from segops.emulator.queries import StoredEvent, Summary
+    from segops.emulator.request_log import RequestRecord
+    from segops.emulator.responses import MAX_BODY
     from segops.emulator.server import LocalServer
     from segops.emulator.service import LocalSegOps
     from segops.emulator.transport import LocalTransport
@@ -31,16 +31,16 @@ __all__ = [
     "LocalServer",
     "LocalTransport",
     "Position",
+    "RejectedEvent",
     "RequestRecord",
     "SeenEvent",
-    "SkippedEvent",
     "StoredEvent",
     "Summary",
     "parse_fault",
 ]
 
-_HOMES = {
-    "MAX_BODY": "answers",
+_MODULES = {
+    "MAX_BODY": "responses",
     "ApiKey": "keys",
     "Fault": "faults",
     "Faults": "faults",
@@ -50,23 +50,23 @@ _HOMES = {
     "LocalServer": "server",
     "LocalTransport": "transport",
     "Position": "inspection",
-    "RequestRecord": "journal",
+    "RequestRecord": "request_log",
     "SeenEvent": "inspection",
-    "SkippedEvent": "inspection",
-    "StoredEvent": "readback",
-    "Summary": "readback",
+    "RejectedEvent": "inspection",
+    "StoredEvent": "queries",
+    "Summary": "queries",
     "parse_fault": "faults",
 }
 
 
-if not TYPE_CHECKING:  # type checkers would take every misspelt name for one that is loaded
+if not TYPE_CHECKING:  # or type checkers would accept every misspelled name
 
     def __getattr__(name: str) -> Any:
-        """Load the module of a public name on first use."""
-        if name not in _HOMES:
+        """Import the module of a public name on first use."""
+        if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         if name == "LocalServer":
-            from segops.emulator.server import LocalServer  # noqa: PLC0415 - freezers find the others through the plugin
+            from segops.emulator.server import LocalServer  # noqa: PLC0415 - freezers find the other modules through the plugin
 
             return LocalServer
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

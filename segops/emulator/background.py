@@ -1,4 +1,4 @@
-"""What goes on after an answer was given."""
+"""Run task after a response was sent."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from segops.utils import ForkLock, monotonic, runs, start_thread
 _log = logging.getLogger("segops.emulator")
 
 
-class Background:
-    """Runs each piece of work on a daemon thread of its own."""
+class BackgroundTasks:
+    """Runs each task on its own daemon thread."""
 
     def __init__(self) -> None:
         self._lock = ForkLock()
         self._threads: set[threading.Thread] = set()
 
-    def start(self, work: Callable[[], None], *, name: str = "segops-local-work") -> None:
-        """Start some work; what it raises is logged."""
-        thread = threading.Thread(target=self._run, args=(work,), name=name, daemon=True)
+    def start(self, task: Callable[[], None], *, name: str = "segops-local-task") -> None:
+        """Start a task. Exceptions are logged."""
+        thread = threading.Thread(target=self._run, args=(task,), name=name, daemon=True)
         with self._lock:
             self._threads.add(thread)
         try:
@@ -30,7 +30,7 @@ class Background:
             raise
 
     def wait(self, timeout: float) -> bool:
-        """Wait until all work is done, at most `timeout` seconds; tell whether it is."""
+        """Wait at most `timeout` seconds for all tasks, and return whether they have finished."""
         end = monotonic() + timeout
         while (threads := self._running()) and monotonic() < end:
             threads[0].join(max(0.0, end - monotonic()))
@@ -40,11 +40,11 @@ class Background:
         with self._lock:
             return [each for each in self._threads if each is not threading.current_thread() and runs(each)]
 
-    def _run(self, work: Callable[[], None]) -> None:
+    def _run(self, task: Callable[[], None]) -> None:
         try:
-            work()
-        except Exception:  # noqa: BLE001 - the edge of the thread: nobody else would hear of it
-            _log.exception("background work of the local SegOps failed")
+            task()
+        except Exception:  # noqa: BLE001 - the edge of the thread
+            _log.exception("background task of the local SegOps failed")
         finally:
             with self._lock:
                 self._threads.discard(threading.current_thread())

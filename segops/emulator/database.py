@@ -1,4 +1,4 @@
-"""One SQLite database, and the lock that lets several threads share its one connection."""
+"""Share one SQLite connection between threads."""
 
 from __future__ import annotations
 
@@ -10,26 +10,35 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from segops.core import SegOpsConfigError
-from segops.emulator.schema import APPLICATION_ID, TABLES, VERSION
 from segops.utils import ForkLock
 
 MEMORY = ":memory:"
+
+APPLICATION_ID = 0x5E60B5
+"""Marks a file as a database of a local SegOps (`PRAGMA application_id`)."""
+
+VERSION = 3
+"""The format of the tables (`PRAGMA user_version`)."""
+
+TABLES = ("CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)",)
 
 _BUSY_SECONDS = 5.0
 
 
 class Database:
-    """The database of one local SegOps.
+    """The database of a local SegOps.
 
-    Attributes:
+    Args:
         path: The file, or ":memory:".
+        tables: The SQL statements that fill a new database.
 
     Raises:
-        SegOpsConfigError: The file cannot be used: read-only, corrupt, locked for 5 s, or of another program.
+        SegOpsConfigError: The file is read-only, corrupt, locked for 5 s, or belongs to another program.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, tables: Sequence[str]) -> None:
         self.path = path
+        self._tables = tables
         self._lock = ForkLock()
         self._connection: sqlite3.Connection | None = None
         self._finalizer: weakref.finalize[..., Database] | None = None
@@ -38,7 +47,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Store everything that the block writes, or, if it raises, nothing of it."""
+        """Commit what the block writes, or roll it back if the block raises."""
         with self._lock:
             connection = self._connected()
             connection.execute("BEGIN IMMEDIATE")
@@ -46,7 +55,7 @@ class Database:
                 yield connection
                 connection.execute("COMMIT")
             finally:
-                if connection.in_transaction:  # after some errors SQLite has rolled back on its own
+                if connection.in_transaction:  # SQLite itself rolls back after some errors
                     connection.execute("ROLLBACK")
 
     def query(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -54,16 +63,23 @@ class Database:
         with self._lock:
             return self._connected().execute(sql, values).fetchall()
 
+    def records(self, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+        """Return the rows of a SELECT as objects with the names of its columns."""
+        with self._lock:
+            cursor = self._connected().execute(sql, values)
+            names = [name for name, *_ in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
     def setting(self, name: str, default: Callable[[], str]) -> str:
-        """Return a setting; on first use it is given its default."""
+        """Return a setting, and store its default on first use."""
         if not (rows := self.query("SELECT value FROM settings WHERE name = ?", (name,))):
-            with self.transaction() as connection:  # another process may be faster
+            with self.transaction() as connection:  # another process may have stored it first
                 connection.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (name, default()))
             rows = self.query("SELECT value FROM settings WHERE name = ?", (name,))
         return str(rows[0][0])
 
     def close(self) -> None:
-        """Give back the file; the next use opens it again. A database in memory stays as long as this object."""
+        """Close the file, which the next use reopens. A database in memory lives as long as this object."""
         with self._lock:
             if self._finalizer is not None and self.path != MEMORY:
                 self._finalizer()
@@ -72,27 +88,27 @@ class Database:
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             try:
-                self._connection = _connect(self.path)
+                self._connection = _connect(self.path, self._tables)
             except (OSError, sqlite3.Error, ValueError) as error:
                 raise SegOpsConfigError(
-                    f"cannot use {self.path!r} as the database of a local SegOps ({error}): name a file that can be "
-                    "written and was made by it, or one that does not exist yet"
+                    f"cannot use {self.path!r} as the database of a local SegOps ({error}): use a new file, or "
+                    "a writable one that a local SegOps created"
                 ) from error
             self._finalizer = weakref.finalize(self, self._connection.close)
             self._finalizer.atexit = False  # a client may still deliver while the program ends
         return self._connection
 
 
-def _connect(path: str) -> sqlite3.Connection:
+def _connect(path: str, tables: Sequence[str]) -> sqlite3.Connection:
     if path != MEMORY:
-        # It will hold keys: others may not read it. An existing file is not opened here, because closing it again
+        # Only its owner may read the file, because it contains keys. An existing file is not opened here: closing it
         # would release the locks that another connection of this process holds on it (POSIX).
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.create_function("casefold", 1, str.casefold, deterministic=True)
     try:
-        _prepare(connection)
+        _prepare(connection, tables)
         connection.execute("PRAGMA journal_mode=TRUNCATE")
         connection.execute("PRAGMA synchronous=NORMAL")
     except BaseException:
@@ -101,19 +117,19 @@ def _connect(path: str) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _prepare(connection: sqlite3.Connection, tables: Sequence[str]) -> None:
     connection.execute("BEGIN IMMEDIATE")
     (owner,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if (owner, version, tables) == (0, 0, 0):
-        for table in TABLES:
-            connection.execute(table)
+    (count,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if (owner, version, count) == (0, 0, 0):
+        for statement in tables:
+            connection.execute(statement)
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     elif owner != APPLICATION_ID:
-        raise sqlite3.DatabaseError("it is the database of another program")
+        raise sqlite3.DatabaseError("it belongs to another program")
     elif version != VERSION:
-        raise sqlite3.DatabaseError(f"its format is {version}, this version of segops reads {VERSION}")
-    # Written each time: only a write shows that the file is read-only.
+        raise sqlite3.DatabaseError(f"its format is {version}, but this version of segops reads {VERSION}")
+    # Always written, because only a write reveals that the file is read-only.
     connection.execute(f"PRAGMA user_version={VERSION}")
     connection.execute("COMMIT")

@@ -1,21 +1,7 @@
-"""Faults on request: what a SegOps may do to its clients, scripted per path.
+"""Script faults per request path, to test how clients handle them.
 
-A fault is one line, such as `POST /api/ingestion/track/batch/ 503 retry-after=2 x3`:
-
-    METHOD PATH EFFECT... [xN | x*]
-
-METHOD may be `*` for any, and `*` in PATH stands for any text. The effects, of which at least one is needed:
-
-    400 to 599          answer with this status; nothing is stored
-    retry-after=VALUE   with a status: add this `Retry-After` header (seconds, or an HTTP date with _ for its spaces)
-    delay=SECONDS       wait before anything else
-    reset               reset the connection; nothing is stored
-    lose                carry the request out, then reset the connection instead of answering
-    skip=N              refuse the first N events of a batch
-    expire              end all sessions minted so far, then go on
-
-A fault happens once, `xN` N times, `x*` until it is cleared. Of several that fit a request, the first is taken.
-Source: wire-protocol.md, section 11 (point 14).
+A fault is one line, such as `POST /api/ingestion/track/batch/ 503 retry-after=2 x3`. The syntax and the effects are
+described in docs/local-segops.md, "Simulate faults".
 """
 
 from __future__ import annotations
@@ -28,30 +14,30 @@ from collections.abc import Callable
 import msgspec
 
 from segops.core import SegOpsConfigError
-from segops.emulator.answers import Answer
+from segops.emulator.responses import ApiResponse
 from segops.utils import ForkLock
 
 MAX_DELAY = 300.0
-"""The longest delay, in seconds."""
+"""Maximum delay, in seconds."""
 
 _TIMES = re.compile(r"x([1-9][0-9]{0,8}|\*)")
 _METHOD = re.compile(r"\*|[A-Z]{1,16}")
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """One scripted fault.
+    """A scripted fault.
 
     Attributes:
         method: The HTTP method, or "*".
-        path: The path, in which "*" stands for any text.
-        status: The status to answer with; None to answer as usual.
-        retry_after: The `Retry-After` header of that answer.
-        delay: How long to wait first, in seconds.
+        path: The path, where "*" matches any text.
+        status: The status of the response, or None for the usual response.
+        retry_after: The `Retry-After` header of the response.
+        delay: Seconds to wait first.
         reset: Whether the connection is reset before anything is stored.
-        lose: Whether the connection is reset in the place of the answer.
-        skip: How many events of a batch are refused.
-        expire: Whether all sessions end.
-        times: How often it happens; None for ever.
+        lose: Whether the connection is reset after the request was handled.
+        skip: Number of events of a batch to reject.
+        expire: Whether all sessions expire.
+        times: How often it occurs, or None for always.
     """
 
     method: str
@@ -66,7 +52,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     times: int | None = 1
 
     def __str__(self) -> str:
-        """Return the line that says the same."""
+        """Return the line that scripts this fault."""
         effects = [
             str(self.status) if self.status else "",
             f"retry-after={self.retry_after.replace(' ', '_')}" if self.retry_after is not None else "",
@@ -77,38 +63,38 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
         ]
         return " ".join([self.method, self.path, *filter(None, effects)])
 
-    def fits(self, method: str, path: str) -> bool:
-        """Tell whether it is meant for a request; `path` is without its query."""
+    def matches(self, method: str, path: str) -> bool:
+        """Return whether it applies to a method and a path without query."""
         return self.method in ("*", method) and _pattern(self.path).fullmatch(path) is not None
 
-    def answer(self) -> Answer | None:
-        """Return the answer that takes the place of the usual one; of status 0 if there is to be none."""
+    def response(self) -> ApiResponse | None:
+        """Return the response that replaces the usual one, with status 0 if the connection is reset."""
         if self.reset:
-            return Answer(0, None)
+            return ApiResponse(0, None)
         if self.status is None:
             return None
         headers = {} if self.retry_after is None else {"retry-after": self.retry_after}
-        return Answer(self.status, {"detail": f"A scripted fault: {self.status}."}, headers)
+        return ApiResponse(self.status, {"detail": f"Scripted fault: {self.status}."}, headers)
 
 
 NO_FAULT = Fault(method="", path="")
-"""What most requests meet."""
+"""The fault of most requests."""
 
 
 def parse_fault(line: str) -> Fault:
-    """Read the line of a fault.
+    """Parse a fault.
 
     Raises:
-        SegOpsConfigError: It is none; the message says what is wrong with it.
+        SegOpsConfigError: The line is not a fault. The message says why.
     """
     words = line.split()
     if len(words) < 3 or not _METHOD.fullmatch(words[0]) or not words[1].startswith(("/", "*")):  # noqa: PLR2004 - method, path, effect
-        raise _complaint(line, "it does not start with a method (or *), a path and an effect")
+        raise _error(line, "expected a method (or *), a path, and an effect")
     known: dict[str, object] = {}
     for word in words[2:]:
         name, value = _effect(line, word)
         if name in known:
-            raise _complaint(line, f"{word!r} says {name} a second time")
+            raise _error(line, f"{word!r} repeats {name}")
         known[name] = value
     fault = Fault(method=words[0], path=words[1], **known)  # type: ignore[arg-type] # `_effect` knows the types
     _check(line, fault)
@@ -130,7 +116,7 @@ def _effect(line: str, word: str) -> tuple[str, object]:
             return "skip", int(value)
         if name == "delay" and (seconds := _seconds(value)) is not None:
             return "delay", seconds
-    raise _complaint(line, f"{word!r} is no effect")
+    raise _error(line, f"unknown effect {word!r}")
 
 
 def _seconds(text: str) -> float | None:
@@ -146,16 +132,16 @@ def _check(line: str, fault: Fault) -> None:
         name for name, is_set in (("a status", fault.status), ("reset", fault.reset), ("lose", fault.lose)) if is_set
     ]
     if len(ends) > 1:
-        raise _complaint(line, f"it asks for {' and '.join(ends)} at once")
+        raise _error(line, f"cannot combine {' and '.join(ends)}")
     if fault.retry_after is not None and fault.status is None:
-        raise _complaint(line, "retry-after needs a status")
+        raise _error(line, "retry-after requires a status")
     if not (ends or fault.delay or fault.skip or fault.expire):
-        raise _complaint(line, "it has no effect")
+        raise _error(line, "an effect is missing")
 
 
-def _complaint(line: str, what: str) -> SegOpsConfigError:
+def _error(line: str, reason: str) -> SegOpsConfigError:
     return SegOpsConfigError(
-        f"cannot read the fault {line[:200]!r}: {what}; write for example "
+        f"invalid fault {line[:200]!r}: {reason}; use the form "
         "'POST /api/ingestion/track/batch/ 503 retry-after=2 x3' (effects: 400 to 599, retry-after=VALUE, "
         "delay=SECONDS, reset, lose, skip=N, expire)"
     )
@@ -166,10 +152,10 @@ def _pattern(path: str) -> re.Pattern[str]:
 
 
 class Faults:
-    """The faults that are still to happen, in order; several threads may use it at once.
+    """A thread-safe script of pending faults, in order.
 
     Args:
-        sleep: How a delay is waited for.
+        sleep: Waits for a number of seconds.
     """
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -178,32 +164,32 @@ class Faults:
         self._script: list[Fault] = []
 
     def add(self, *lines: str) -> None:
-        """Script faults after those that are still to come; all of them or, if one cannot be read, none.
+        """Append faults, all of them or none.
 
         Raises:
-            SegOpsConfigError: A line is no fault.
+            SegOpsConfigError: A line is not a fault.
         """
         faults = [parse_fault(line) for line in lines]
         with self._lock:
             self._script += faults
 
     def clear(self) -> None:
-        """Forget what is still to come."""
+        """Remove all pending faults."""
         with self._lock:
             self._script.clear()
 
     def pending(self) -> list[str]:
-        """Return what is still to come, a line each."""
+        """Return the pending faults, one line each."""
         with self._lock:
             return [str(fault) for fault in self._script]
 
     def take(self, method: str, path: str) -> Fault:
-        """Return the fault that a request meets, and count it as happened; `NO_FAULT` if it meets none."""
-        if not self._script:  # the usual case costs no lock
+        """Return and count the fault that applies to a request, or `NO_FAULT`."""
+        if not self._script:  # the common case takes no lock
             return NO_FAULT
         with self._lock:
             for position, fault in enumerate(self._script):
-                if fault.fits(method, path.partition("?")[0]):
+                if fault.matches(method, path.partition("?")[0]):
                     self._count(position, fault)
                     return fault
         return NO_FAULT

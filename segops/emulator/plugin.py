@@ -1,4 +1,4 @@
-"""The plugin that registers the `local:` scheme; loads nothing else until such a URL is used."""
+"""Register the `local:` scheme, and load the local SegOps when such a URL is used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from segops.utils import needs_modules
 
 def _open(url: str) -> Transport:
     with needs_modules("the local SegOps"):
-        from segops.emulator.transport import LocalTransport  # noqa: PLC0415 - loads sqlite3, which clients must not
+        from segops.emulator.transport import LocalTransport  # noqa: PLC0415 - loads sqlite3
 
     return LocalTransport.from_url(url)
 

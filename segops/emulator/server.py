@@ -1,4 +1,4 @@
-"""The local SegOps over HTTP/1.1, by the standard library's server."""
+"""Serve a local SegOps over HTTP/1.1 with the standard library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from http.client import responses
 from typing import Any, cast
 
 from segops.core import Request, Response, SegOpsConfigError
-from segops.emulator.answers import MAX_BODY, Refusal, refuse, too_large
+from segops.emulator.responses import MAX_BODY, HTTPError, too_large
 from segops.emulator.service import LocalSegOps
 from segops.utils import runs, start_thread
 
@@ -29,18 +29,18 @@ _LENGTH_DIGITS = 19
 
 
 class LocalServer:
-    """Serves a local SegOps over HTTP on a thread of its own, and each connection on another.
+    """Serves a local SegOps over HTTP, with a thread for the server and one for each connection.
 
     Args:
-        local: What is served.
-        host: The address to listen on; by default reachable from this machine only.
-        port: The port; 0 for a free one.
+        local: The local SegOps.
+        host: The address to listen on. The default is reachable from this machine only.
+        port: The port, or 0 for a free one.
 
     Attributes:
-        url: Where it listens, such as "http://127.0.0.1:8000".
+        url: The base URL, such as "http://127.0.0.1:8000".
 
     Raises:
-        SegOpsConfigError: The port is in use or the address is not of this machine.
+        SegOpsConfigError: The port is in use, or the address does not belong to this machine.
     """
 
     def __init__(self, local: LocalSegOps, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -61,7 +61,7 @@ class LocalServer:
         self.close()
 
     def start(self) -> LocalServer:
-        """Start to answer, if it has not started yet; return itself."""
+        """Start serving, unless it has started already, and return the server."""
         if self._thread is None:
             thread = threading.Thread(
                 target=self._server.serve_forever, args=(_POLL_SECONDS,), name="segops-local", daemon=True
@@ -71,10 +71,10 @@ class LocalServer:
         return self
 
     def close(self) -> None:
-        """Stop: close all connections and wait, at most 2 s, for requests that are being answered.
+        """Stop serving, close all connections, and wait at most 2 s for running requests.
 
-        A forked child, and a destructor while the interpreter exits, only give back what is theirs: the thread does not
-        run there, and the connections are those of the parent.
+        A forked child, and a destructor at interpreter exit, only release their own resources. The thread does not run
+        there, and the connections belong to the parent.
         """
         thread, self._thread = self._thread, None
         is_serving = thread is not None and runs(thread)
@@ -96,49 +96,49 @@ class _Server(http.server.ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        """Bind without the base class's look-up of the host's name, which may ask a DNS server."""
+        """Bind without looking up the host name, which may query a DNS server."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment] # typeshed allows bytes
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Note the connection, on the accepting thread: none can slip by `close_connections`."""
+        """Register the connection on the accepting thread, so that `close_connections` does not miss it."""
         with self._changed:
             self._connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Close the connection and forget it."""
+        """Close and unregister the connection."""
         super().shutdown_request(request)
         with self._changed:
             self._connections.discard(request)
             self._changed.notify_all()
 
     def close_connections(self) -> None:
-        """Wake every handler that waits for its client, and wait until all have ended."""
+        """Wake handlers that wait for a client, and wait for all handlers to end."""
         with self._changed:
             for connection in self._connections:
-                with suppress(OSError):  # the client was faster
+                with suppress(OSError):  # the client closed it first
                     connection.shutdown(socket.SHUT_RD)
             self._changed.wait_for(lambda: not self._connections, _CLOSE_SECONDS)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - signature of the base class
-        """Log what went wrong with a connection, unless only the client went away."""
+        """Log errors of a connection, unless the client disconnected."""
         if not isinstance(sys.exc_info()[1], OSError):
             _log.exception("the local SegOps failed to serve a connection")
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    default_request_version = "HTTP/1.1"  # so that an unreadable request line is answered with a status, too
+    default_request_version = "HTTP/1.1"  # so that an invalid request line gets a status line too
     disable_nagle_algorithm = True
     timeout = _IDLE_SECONDS
 
     def _serve(self) -> None:
         try:
             response = self._respond(self._read_body())
-        except Refusal as refusal:
+        except HTTPError as error:
             self.close_connection = True
-            response = refusal.answer.response()
+            response = error.response.encode()
         self._write(response)
 
     do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = _serve  # noqa: N815 - names of the base
@@ -147,41 +147,41 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path = self.requestline.split()[1]  # self.path has lost one of two leading slashes
         try:
             return cast("_Server", self.server).local.handle(Request(self.command, path, dict(self.headers), body))
-        except ConnectionResetError:  # a scripted fault; the server then drops the connection
+        except ConnectionResetError:  # a scripted fault
             _reset(self.connection)
             raise
-        except Exception:  # noqa: BLE001 - the edge: a fault of ours must not take the server down
-            _log.exception("the local SegOps failed to answer a request")
-            return refuse(500, "Internal server error.").answer.response()
+        except Exception:  # noqa: BLE001 - the server must survive any bug
+            _log.exception("the local SegOps failed to handle a request")
+            return HTTPError(500, "Internal server error.").response.encode()
 
     def _read_body(self) -> bytes:
         if "transfer-encoding" in self.headers:
-            raise refuse(411, "Transfer-Encoding is not supported: send Content-Length.")
+            raise HTTPError(411, "Transfer-Encoding is not supported: send Content-Length.")
         lengths = set(self.headers.get_all("content-length", ["0"]))
         text = lengths.pop()
         if lengths or not (text.isascii() and text.isdecimal() and len(text) <= _LENGTH_DIGITS):
-            raise refuse(400, "Content-Length is not one number.")
+            raise HTTPError(400, "Content-Length must be a single number.")
         length = int(text)
         if length > MAX_BODY:
             self._discard(min(length, 4 * MAX_BODY))
             raise too_large()
         body = self.rfile.read(length)
         if len(body) < length:
-            raise refuse(400, "The request ended before its Content-Length.")
+            raise HTTPError(400, "The request ended before its Content-Length.")
         return body
 
     def _discard(self, length: int) -> None:
-        """Read what the client is still sending: closing at once would reset the connection under the answer."""
+        """Read the rest of the body, because closing early would reset the connection before the client reads."""
         while length > 0 and (chunk := self.rfile.read(min(length, _CHUNK))):
             length -= len(chunk)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """Answer what the base class refuses, such as an unknown method, with JSON."""
+        """Respond with JSON to what the base class rejects, such as an unknown method."""
         self.close_connection = True
-        self._write(refuse(code, f"{message or HTTPStatus(code).phrase}.").answer.response())
+        self._write(HTTPError(code, f"{message or HTTPStatus(code).phrase}.").response.encode())
 
     def _write(self, response: Response) -> None:
-        # One write: a head sent on its own would make the client wait for the rest.
+        # A single write, because the client would have to wait for the rest of a response sent in two.
         lines = [
             f"HTTP/1.1 {response.status} {responses.get(response.status, 'Unknown')}",
             f"date: {self.date_time_string()}",
@@ -193,7 +193,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - name of the base class
-        """Keep quiet: the journal holds what was asked."""
+        """Log nothing, because the request log has every request."""
 
 
 def _reset(connection: socket.socket) -> None:

@@ -1,4 +1,4 @@
-"""The local SegOps itself: from a request to an answer."""
+"""Handle requests of a local SegOps."""
 
 from __future__ import annotations
 
@@ -9,58 +9,54 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import parse_qsl
 
 from segops.core import Request, Response, SegOpsConfigError
-from segops.emulator import auth, keys, readback
-from segops.emulator.answers import MAX_BODY, Answer, Refusal, refuse, too_large
-from segops.emulator.background import Background
-from segops.emulator.call import Call
+from segops.emulator import auth, keys, queries
+from segops.emulator.background import BackgroundTasks
 from segops.emulator.database import MEMORY, Database
 from segops.emulator.faults import NO_FAULT, Faults
 from segops.emulator.inspection import Inspection
-from segops.emulator.journal import Journal, RequestRecord
+from segops.emulator.registry import ROUTES, TABLES
+from segops.emulator.request_log import RequestLog, RequestRecord
 from segops.emulator.resources.activations import sync_active
-from segops.emulator.resources.deliveries import WebhookSender
 from segops.emulator.resources.login import Login, ensure_login
-from segops.emulator.routes import ROUTES
-from segops.emulator.routing import find_route
+from segops.emulator.resources.webhooks import WebhookSender
+from segops.emulator.responses import MAX_BODY, ApiResponse, HTTPError, too_large
+from segops.emulator.routing import RequestContext, find_route
 from segops.emulator.segments import compute
-from segops.emulator.strictness import refuse_unknown
+from segops.emulator.unknown_fields import reject_unknown_fields
 from segops.utils import absolute_path
 
 _CLOSE_SECONDS = 2.0
 
 
 class LocalSegOps:
-    """A SegOps of your own; several threads may use it at once.
+    """A local SegOps, which several threads may use at once.
 
-    A fresh database is given one secret key, and one public key with its signing secret. Event times are stored as
-    UTC text, payloads as they came.
+    A new database gets a secret key, and a public key with its signing secret.
 
     Args:
-        path: The database file, made if it does not exist; by default a database in memory.
-        clock: Returns the unix time in seconds.
-        session_lifetime: How long session tokens last, in seconds.
-        compute_delay: How long a queued computation of a segment waits, in seconds. 0 computes it before the request
-            that queued it is answered; otherwise the first request after that time does, or `run_pending`.
-        secret_key: The secret key to use instead of a random one.
-        public_key: The public key to use instead of a random one.
-        signing_secret: The hex text that signs user ids for the public key, instead of a random one.
-        bare_lists: Whether the lists of AI queries and AI pages are bare arrays instead of pages, as parts of the
-            public documentation show them.
+        path: The database file, which is created if it does not exist. By default a database in memory.
+        clock: Returns the current time in Unix seconds.
+        session_lifetime: Lifetime of session tokens, in seconds.
+        compute_delay: Seconds that a queued computation of a segment waits. With 0, it finishes before the response to
+            the request that queued it. Otherwise the first request after that time runs it, or `run_pending`.
+        secret_key: The secret key, instead of a random one.
+        public_key: The public key, instead of a random one.
+        signing_secret: The hex-encoded secret that signs user ids for the public key, instead of a random one.
+        bare_lists: Whether AI queries, competitors, and AI pages are listed as bare arrays instead of pages, as parts
+            of the public documentation show them.
 
     Attributes:
         path: The database file, or ":memory:".
         secret_key: A key that sends events.
         public_key: A key that opens sessions.
-        signing_secret: The hex text that signs user ids for `public_key`.
-        login: The e-mail address and the password of the one user, who can make and revoke keys over the API.
-        after_recompute: What is called, in this order, after each recompute of a segment.
-        faults: What it is asked to do to its clients.
-        inspection: What a live view shows.
+        signing_secret: The hex-encoded secret that signs user ids for `public_key`.
+        login: The email address and the password of the only user, who can create and revoke keys over the API.
+        after_recompute: Functions called in this order after each recompute of a segment.
+        faults: Scripted faults.
+        inspection: Reads events for a live view.
 
     Raises:
-        SegOpsConfigError: The database or an option cannot be used.
-
-    Source: wire-protocol.md, sections 1 to 3 and 11.
+        SegOpsConfigError: The database cannot be used, or an option is invalid.
     """
 
     def __init__(
@@ -76,18 +72,18 @@ class LocalSegOps:
         bare_lists: bool = False,
     ) -> None:
         if not session_lifetime > 0:
-            raise SegOpsConfigError(f"session_lifetime is {session_lifetime!r}: give a number of seconds above 0")
+            raise SegOpsConfigError(f"session_lifetime must be a positive number of seconds, got {session_lifetime!r}")
         if not compute_delay >= 0:
-            raise SegOpsConfigError(f"compute_delay is {compute_delay!r}: give a number of seconds, 0 or more")
+            raise SegOpsConfigError(f"compute_delay must be a non-negative number of seconds, got {compute_delay!r}")
         self.path = MEMORY if path == MEMORY else absolute_path("the database of a local SegOps", path)
         self._clock = clock
         self._session_lifetime = session_lifetime
         self._compute_delay = compute_delay
         self._bare_lists = bare_lists
-        self._background = Background()
-        self.after_recompute: list[compute.AfterRecompute] = [sync_active, WebhookSender(self._background)]
-        self._database = Database(self.path)
-        self._journal = Journal()
+        self._tasks = BackgroundTasks()
+        self.after_recompute: list[compute.AfterRecompute] = [sync_active, WebhookSender(self._tasks)]
+        self._database = Database(self.path, TABLES)
+        self._request_log = RequestLog()
         self.faults = Faults()
         self.inspection = Inspection(self._database)
         self.secret_key = keys.ensure(self._database, "secret", secret_key).key
@@ -97,7 +93,7 @@ class LocalSegOps:
         self.login: Login = ensure_login(self._database)
 
     def __repr__(self) -> str:
-        """Show no key."""
+        """Omit the keys."""
         return f"LocalSegOps({self.path!r})"
 
     def __enter__(self) -> LocalSegOps:
@@ -107,10 +103,10 @@ class LocalSegOps:
         self.close()
 
     def handle(self, request: Request) -> Response:
-        """Answer one request; whatever it holds, the answer is JSON and either all of it is stored or nothing.
+        """Handle a request. The response is always JSON, and either everything in the request is stored or nothing.
 
         Raises:
-            ConnectionResetError: A scripted fault asks for it.
+            ConnectionResetError: A scripted fault resets the connection.
         """
         started = time.perf_counter()
         fault = self.faults.take(request.method, request.path)
@@ -120,31 +116,25 @@ class LocalSegOps:
             self.expire_sessions()
         now = self._clock()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        answer = fault.answer() or self._answer_or_refuse(request, headers, now, fault.skip)
-        self._journal.add(
-            now,
-            request,
-            headers,
-            answer,
-            seconds=time.perf_counter() - started,
-            is_fault=fault is not NO_FAULT,
-        )
+        response = fault.response() or self._respond(request, headers, now, fault.skip)
+        seconds = time.perf_counter() - started
+        self._request_log.add(now, request, headers, response, seconds=seconds, is_fault=fault is not NO_FAULT)
         if fault.reset or fault.lose:
             raise ConnectionResetError("a scripted fault reset the connection")
-        return answer.response()
+        return response.encode()
 
-    def _answer_or_refuse(self, request: Request, headers: Mapping[str, str], now: float, refuse_first: int) -> Answer:
+    def _respond(self, request: Request, headers: Mapping[str, str], now: float, fault_skips: int) -> ApiResponse:
         try:
             self._run_pending(now)
-            answer = self._answer(request, headers, now, refuse_first)
+            response = self._dispatch(request, headers, now, fault_skips)
             self._run_pending(now)
-        except Refusal as refusal:
-            return refusal.answer
+        except HTTPError as error:
+            return error.response
         except (sqlite3.Error, SegOpsConfigError) as error:
-            return refuse(503, f"The database cannot be used: {error}.").answer
-        return answer
+            return HTTPError(503, f"The database cannot be used: {error}.").response
+        return response
 
-    def _answer(self, request: Request, headers: Mapping[str, str], now: float, refuse_first: int) -> Answer:
+    def _dispatch(self, request: Request, headers: Mapping[str, str], now: float, fault_skips: int) -> ApiResponse:
         if len(request.body) > MAX_BODY:
             raise too_large()
         path, _, query = request.path.partition("?")
@@ -152,8 +142,8 @@ class LocalSegOps:
         caller = auth.authenticate(self._database, headers.get("authorization", ""), now, route.admits)
         parameters = dict(parse_qsl(query, keep_blank_values=True))
         if route.query is not None:
-            refuse_unknown(parameters, route.query)
-        call = Call(
+            reject_unknown_fields(parameters, route.query)
+        context = RequestContext(
             database=self._database,
             caller=caller,
             headers=headers,
@@ -165,13 +155,14 @@ class LocalSegOps:
             query=parameters,
             compute_delay=self._compute_delay,
             after_recompute=self.after_recompute,
-            refuse=refuse_first,
+            fault_skips=fault_skips,
             bare_lists=self._bare_lists,
+            routes=ROUTES,
         )
-        return route.endpoint(call)
+        return route.endpoint(context)
 
     def run_pending(self) -> None:
-        """Compute the segments whose queued computation is due."""
+        """Run the queued computations that are due."""
         self._run_pending(self._clock())
 
     def _run_pending(self, now: float) -> None:
@@ -186,18 +177,18 @@ class LocalSegOps:
         require_signature: bool = False,
         origins: Iterable[str] = (),
     ) -> keys.ApiKey:
-        """Make a further key.
+        """Create another key.
 
         Args:
             kind: "secret" or "public".
-            key: The key, if it is not to be random.
-            signing_secret: For a public key, the hex text that signs user ids, if it is not to be random.
-            require_signature: Whether a session for a user needs a signature.
-            origins: The origins that sessions may be asked from, such as "https://shop.example.org", or
-                "https://*.example.org" for one level of subdomains; none means any.
+            key: The key, instead of a random one.
+            signing_secret: For a public key, the hex-encoded secret that signs user ids, instead of a random one.
+            require_signature: Whether opening a session for a user requires a signature.
+            origins: The origins that may open sessions, such as "https://shop.example.org", or
+                "https://*.example.org" for one level of subdomains. By default any.
 
         Raises:
-            SegOpsConfigError: A value is not valid, or the key exists.
+            SegOpsConfigError: A value is invalid, or the key exists.
         """
         return keys.create(
             self._database,
@@ -209,37 +200,41 @@ class LocalSegOps:
         )
 
     def revoke_key(self, key: str) -> None:
-        """Make a key, and the session tokens that it minted, unusable from now on.
+        """Revoke a key and the session tokens that it minted.
 
         Raises:
-            SegOpsConfigError: There is no such key.
+            SegOpsConfigError: The key does not exist.
         """
         keys.revoke(self._database, key)
 
     def expire_sessions(self) -> None:
-        """Make every session token minted so far unusable, as if its time were over."""
+        """Invalidate every session token minted so far, as if it had expired."""
         auth.forget_token_secret(self._database)
 
-    def summary(self) -> readback.Summary:
-        """Return what the database holds: events, users, spend, AI referrals."""
-        return readback.summary(self._database)
+    def summary(self) -> queries.Summary:
+        """Return the totals: events, users, spend, and AI referrals."""
+        return queries.summary(self._database)
 
-    def events(self, event_type: str | None = None) -> Iterator[readback.StoredEvent]:
-        """Yield the stored events in the order of arrival; of one type, or all."""
-        return readback.events(self._database, event_type)
+    def events(self, event_type: str | None = None) -> Iterator[queries.StoredEvent]:
+        """Yield the stored events in order of arrival: those of one type, or all."""
+        return queries.events(self._database, event_type)
 
     def aliases(self) -> dict[str, str]:
-        """Return the user that each anonymous id (as "anon_…") was identified as."""
+        """Return the user of each identified anonymous id, which starts with "anon_"."""
         return dict(self._database.query("SELECT alias, user_id FROM aliases ORDER BY alias"))
 
     def requests(self) -> list[RequestRecord]:
-        """Return the last 10,000 requests, oldest first; forgotten with this object."""
-        return self._journal.records()
+        """Return the last 10,000 requests to this object, oldest first."""
+        return self._request_log.records()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait at most `timeout` seconds for webhooks that are being delivered, and return whether all are."""
+        return self._tasks.wait(timeout)
 
     def close(self) -> None:
-        """Give back the file; the next use opens it again. A database in memory stays as long as this object.
+        """Close the database file, which the next use reopens. A database in memory lives as long as this object.
 
-        Webhooks that are being delivered are waited for, at most 2 s.
+        Waits at most 2 s for webhooks that are being delivered.
         """
-        self._background.wait(_CLOSE_SECONDS)
+        self.wait(_CLOSE_SECONDS)
         self._database.close()

@@ -1,4 +1,4 @@
-"""Times as UTC text of one fixed width, so that text order is time order."""
+"""Format times as UTC text of fixed width, so that text order is time order."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import msgspec
 
 
 def from_unix(seconds: float) -> str:
-    """Return unix seconds as "2027-01-05T09:30:00.123456Z"."""
+    """Return Unix seconds as "2027-01-05T09:30:00.123456Z"."""
     return _text(datetime.fromtimestamp(seconds, timezone.utc))
 
 
 def whole_second(seconds: float) -> str:
-    """Return unix seconds, rounded down, as "2027-01-05T09:30:00Z"."""
+    """Return Unix seconds, rounded down, as "2027-01-05T09:30:00Z"."""
     return datetime.fromtimestamp(int(seconds), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def from_text(text: str) -> str:
-    """Return ISO 8601 text in the same form as `from_unix`; a time without an offset is UTC.
+    """Return ISO 8601 text in the format of `from_unix`. Times without an offset are UTC.
 
     Raises:
-        ValueError: It is not a date and time, or lies outside the years 1 to 9999.
+        ValueError: The text is not a date and time, or lies outside the years 1 to 9999.
     """
     try:
         return _text(_parse(text))
@@ -32,7 +32,7 @@ def from_text(text: str) -> str:
 def _parse(text: str) -> datetime:
     try:
         return msgspec.convert(text, datetime)
-    except msgspec.ValidationError:  # RFC 3339 is what clients send; ISO 8601 allows more
+    except msgspec.ValidationError:  # not RFC 3339, but perhaps another form of ISO 8601
         pass
     try:
         return datetime.combine(msgspec.convert(text, date), datetime.min.time())

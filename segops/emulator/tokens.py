@@ -1,4 +1,4 @@
-"""Session tokens: compact JSON Web Tokens signed with HMAC-SHA256 (RFC 7515, RFC 7519)."""
+"""Mint and read JSON Web Tokens signed with HMAC-SHA256 (RFC 7515, RFC 7519)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _HEADER = {"alg": "HS256", "typ": "JWT"}
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What a session token says.
+    """The claims of a token.
 
     Attributes:
-        uid: The identity that it is locked to.
-        key: The number of the public key that minted it.
-        exp: The unix seconds at which it expires.
-        jti: Random text; makes each token different.
+        uid: The user id that it is bound to.
+        key: The id of the public key that minted it.
+        exp: When it expires, in Unix seconds.
+        jti: Random text that makes each token unique.
     """
 
     uid: str
@@ -28,7 +28,7 @@ class Claims(msgspec.Struct, frozen=True):
     jti: str
 
     def __repr__(self) -> str:
-        """Show no personal data."""
+        """Omit personal data."""
         return f"Claims(key={self.key}, exp={self.exp})"
 
 
@@ -36,21 +36,21 @@ _decoder = msgspec.json.Decoder(Claims)
 
 
 def new_secret() -> str:
-    """Return a new secret for signing tokens, as hex text."""
+    """Return a new, hex-encoded secret for signing tokens."""
     return secrets.token_hex(32)
 
 
 def mint(secret: str, uid: str, key: int, expires: float) -> str:
-    """Return a token for `uid` that is good until `expires` (unix seconds)."""
+    """Return a token for `uid` that is valid until `expires`, in Unix seconds."""
     claims = Claims(uid, key, expires, secrets.token_hex(8))
     signed = ".".join(_encode(msgspec.json.encode(part)) for part in (_HEADER, claims))
     return f"{signed}.{_sign(secret, signed)}"
 
 
 def read(secret: str, token: str) -> Claims | None:
-    """Return the claims of a token that was signed with `secret`, expired or not; None for a forged one.
+    """Return the claims of a token signed with `secret`, even if it has expired, or None for a forged one.
 
-    The header is not looked at: only our own algorithm is ever tried.
+    The header is ignored, because only one algorithm is supported.
     """
     signed, _, signature = token.rpartition(".")
     if not token.isascii() or not hmac.compare_digest(_sign(secret, signed), signature):

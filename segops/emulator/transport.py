@@ -1,4 +1,4 @@
-"""The `local:` transport: the local SegOps in this process."""
+"""The `local:` transport, a local SegOps in this process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _EXAMPLE = "local: or local:///absolute/path/segops.db"
 
 
 class LocalTransport(Transport):
-    """Hands requests to a local SegOps, with no network in between.
+    """Passes requests to a local SegOps in this process.
 
     Attributes:
         segops: The local SegOps, for reading back what was stored.
@@ -23,27 +23,27 @@ class LocalTransport(Transport):
         self.api_key = self.segops.secret_key
 
     def __repr__(self) -> str:
-        """Show no key."""
+        """Omit the key."""
         return f"LocalTransport({self.url!r})"
 
     @classmethod
     def from_url(cls, url: str) -> LocalTransport:
-        """Return a transport of its own: `local:` in memory, `local:///path/segops.db` or `local:~/segops.db` on disk.
+        """Create a transport: `local:` in memory, `local:///path/segops.db` or `local:~/segops.db` on disk.
 
         Raises:
-            SegOpsConfigError: The URL is of another form, or the file cannot be used.
+            SegOpsConfigError: The URL has another form, or the file cannot be used.
         """
         path = parse_local_url(url, example=_EXAMPLE, has_path=True).path
         is_in_home = path.startswith("~") and expand_home(path) != path
         if path and not is_in_home and not url[len("local:") :].startswith(("///", "//localhost/")):
-            raise SegOpsConfigError(f"the local: URL has the relative path {path!r}: write {_EXAMPLE}")
+            raise SegOpsConfigError(f"local: URL has a relative path {path!r}: use {_EXAMPLE}")
         return cls(LocalSegOps(path) if path else None, url=url)
 
     def send(self, request: Request, *, timeout: float) -> Response:
-        """Answer the request from the database; only a scripted fault can make that slow or fail.
+        """Handle a request in this process. Only scripted faults make it slow or fail.
 
         Raises:
-            SegOpsTimeoutError: A fault delayed the answer for longer than `timeout`.
+            SegOpsTimeoutError: A fault delayed the response beyond `timeout`.
             SegOpsTransportError: A fault reset the connection.
         """
         end = monotonic() + timeout
@@ -52,9 +52,11 @@ class LocalTransport(Transport):
         except ConnectionResetError as error:
             raise SegOpsTransportError(f"{self.url}: {error}") from error
         if monotonic() > end:
-            raise SegOpsTimeoutError(f"{self.url} did not answer within {timeout:g} s")
+            raise SegOpsTimeoutError(
+                f"{request.method} {request.path.partition('?')[0]} timed out after {timeout:g} s ({self.url})"
+            )
         return response
 
     def close(self) -> None:
-        """Give back the file; what is stored, also in memory, can still be read back through `segops`."""
+        """Close the file. Stored data, even in memory, can still be read through `segops`."""
         self.segops.close()

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["segops_register_commands", "segops_register_spools"]
 
 _ACTIONS = {
-    "inspect": "show the stored batches",
-    "send": "send the batches that no running process holds",
-    "export": "print the events, one JSON object per line, and keep them",
-    "purge": "delete the batches that no running process holds",
+    "inspect": "Show the waiting batches.",
+    "send": "Send the events that no running process holds.",
+    "export": "Print the events as JSON lines, and keep them.",
+    "purge": "Delete the events that no running process holds.",
 }
 
 
@@ -37,34 +37,38 @@ def _open(url: str) -> Spool:
 @hookimpl
 def segops_register_commands() -> list[Command]:
     """Register `segops spool`."""
-    return [Command(name="spool", help="Inspect, send, export, or empty a disk spool.", configure=_add, run=_run)]
+    return [Command(name="spool", help="Inspect, send, export or purge a disk spool.", configure=_configure, run=_run)]
 
 
-def _add(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+def _configure(parser: argparse.ArgumentParser) -> None:
+    from segops.cli import add_output_flags  # noqa: PLC0415 - loads argparse, which clients must not
+
+    actions = parser.add_subparsers(title="actions", dest="action", metavar="ACTION", required=True)
     for name, text in _ACTIONS.items():
         action = actions.add_parser(name, help=text, description=text, allow_abbrev=False)
         action.add_argument("--path", metavar="FILE", help="file of the spool (default: SEGOPS_SPOOL)")
-        if name in ("inspect", "send", "purge"):
-            action.add_argument(
-                "-o", "--output", choices=("table", "json"), help="default: a table on a terminal, JSON otherwise"
-            )
         if name == "send":
-            action.add_argument("--api-url", metavar="URL", help="URL to send to (default: SEGOPS_API_URL)")
-            action.add_argument("--api-key", metavar="KEY", help="prefer SEGOPS_API_KEY: process lists show arguments")
+            action.add_argument("--api-url", metavar="URL", help="base URL of SegOps (default: SEGOPS_API_URL)")
+            action.add_argument(
+                "--api-key",
+                metavar="KEY",
+                help="API key (default: SEGOPS_API_KEY, which process lists do not show)",
+            )
             action.add_argument(
                 "--timeout",
-                metavar="S",
+                metavar="SECONDS",
                 type=float,
                 default=60.0,
-                help="seconds to wait (default: %(default)s)",
+                help="give up after this time (default: %(default)g)",
             )
         if name == "purge":
-            action.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+            action.add_argument("--yes", dest="assume_yes", action="store_true", help="confirm the deletion")
+        if name != "export":
+            add_output_flags(action)
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace) -> int:
     with needs_modules("the spool"):
         from segops.spool.command import run  # noqa: PLC0415 - loads SQLite, which clients must not
 
-    return run(arguments)
+    return run(args)

@@ -1,6 +1,37 @@
-"""What tests of applications and of plugins need: a clock that they move, and the contract of transports as tests."""
+"""Tools for the tests of applications and plugins. docs/testing.md is the guide.
 
+- `MemoryTransport` records what was sent, and returns scripted responses.
+- `FakeClock` stands still until a test moves it.
+- `LocalSegOps` and `LocalServer` are a local SegOps, in the process or over HTTP.
+- `TransportConformance` is the contract of transports as tests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from segops.core import Response
 from segops.testing.clock import FakeClock
 from segops.testing.conformance import TransportConformance
+from segops.transports.memory import MemoryTransport
 
-__all__ = ["FakeClock", "TransportConformance"]
+if TYPE_CHECKING:
+    from segops.emulator import LocalSegOps, LocalServer
+
+__all__ = ["FakeClock", "LocalSegOps", "LocalServer", "MemoryTransport", "Response", "TransportConformance"]
+
+
+if not TYPE_CHECKING:  # type checkers would accept every misspelled name
+
+    def __getattr__(name: str) -> Any:
+        """Load the local SegOps, and SQLite with it, on first use."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from segops.emulator import LocalSegOps, LocalServer  # noqa: PLC0415 - loads SQLite
+
+        return {"LocalSegOps": LocalSegOps, "LocalServer": LocalServer}[name]
+
+
+def __dir__() -> list[str]:
+    """Return the public names, including those that are not loaded yet."""
+    return sorted(__all__)

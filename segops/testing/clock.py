@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it."""
+"""A clock that moves only when a test moves it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from segops.core import Clock
 
 
 class FakeClock(Clock):
-    """Stands in for the clocks of the machine; safe for any number of threads.
+    """Replaces the clocks of the machine; safe to use from any number of threads.
 
     Args:
-        start: The unix seconds that it begins with.
-        draw: What `random` returns: 0 up to, but not including, 1.
+        start: The Unix time in seconds at the start.
+        draw: The result of `random`, at least 0 and less than 1.
 
     Attributes:
-        sleeps: The seconds of each `sleep`, in order.
+        sleeps: The argument of each `sleep` in seconds, in order.
     """
 
     def __init__(self, start: float = 1_800_000_000.0, *, draw: float = 0.5) -> None:
@@ -30,15 +30,15 @@ class FakeClock(Clock):
         return f"FakeClock(monotonic={self.monotonic()}, time={self.time()})"
 
     def monotonic(self) -> float:
-        """Return the seconds since it was made, as far as it was moved."""
+        """Return the seconds by which the clock was advanced."""
         return self._monotonic
 
     def time(self) -> float:
-        """Return unix seconds."""
+        """Return the Unix time in seconds."""
         return self._wall
 
     def sleep(self, seconds: float) -> None:
-        """Return at once, with both clocks moved on by `seconds`."""
+        """Advance both clocks by `seconds` and return at once."""
         self.sleeps.append(seconds)
         self.advance(max(seconds, 0.0))
 
@@ -47,10 +47,10 @@ class FakeClock(Clock):
         return self.draw
 
     def advance(self, seconds: float) -> None:
-        """Move both clocks on.
+        """Advance both clocks.
 
         Raises:
-            ValueError: `seconds` is negative: a monotonic clock never goes back.
+            ValueError: `seconds` is negative; a monotonic clock never goes back.
         """
         if seconds < 0:
             raise ValueError(f"a clock cannot advance by {seconds} s: use jump_wall to set the wall clock back")
@@ -59,6 +59,6 @@ class FakeClock(Clock):
             self._wall += seconds
 
     def jump_wall(self, seconds: float) -> None:
-        """Set the wall clock on, or back; the monotonic clock does not notice."""
+        """Move the wall clock forwards or backwards, and leave the monotonic clock alone."""
         with self._lock:
             self._wall += seconds

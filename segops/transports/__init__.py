@@ -1,6 +1,7 @@
-"""The built-in transports, registered through the hook that a stranger's plugin uses.
+"""The built-in transports, registered with the hook that third-party plugins use.
 
-Nothing is loaded before a URL of its scheme is used: importing this package costs neither urllib3 nor ssl.
+A transport is imported when a URL with its scheme is first used, so importing this package loads neither urllib3 nor
+ssl.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Write events as NDJSON, one event per line, to a file or to standard output: for debugging or other shippers."""
+"""Write events as NDJSON, one event per line, to a file or to standard output, for debugging or log shippers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _LOCK_POLL = 0.001
 _MAX_DIGITS = 18
 _NO_LOCKS = frozenset((errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL, errno.EBADF))
-"""What file systems without locks say: some network and FUSE file systems."""
+"""The errors of file systems without locks, such as some network and FUSE file systems."""
 
 
 class _Batch(msgspec.Struct):
@@ -39,24 +39,24 @@ class _Batch(msgspec.Struct):
 
 
 class NdjsonTransport(Transport):
-    """Answers ingestion requests as SegOps does, once their events are written."""
+    """Writes events, and responds to ingestion requests as SegOps does."""
 
     offline = True
 
     def __repr__(self) -> str:
-        """Show where it writes."""
+        """Show the destination."""
         return f"{type(self).__name__}({self.url!r})"
 
     def send(self, request: Request, *, timeout: float) -> Response:
-        """Write the events of an ingestion request and answer 202, or 400 if its body is not what it should be.
+        """Write the events of an ingestion request and return 202, or 400 if its body is invalid.
 
         Raises:
             SegOpsTimeoutError: Other processes kept the file locked for `timeout` seconds.
-            SegOpsTransportError: The events cannot be written, or the request is not one that brings events.
+            SegOpsTransportError: The events cannot be written, or the request is not an ingestion request.
         """
         if request.method != "POST" or request.path not in {BATCH_PATH, SINGLE_PATH}:
             raise SegOpsTransportError(
-                f"{self.url} takes events only, not {request!r}: use an https: or local: URL for anything else"
+                f"{self.url} accepts only events, got {request!r}: use an https: or local: URL for other requests"
             )
         try:
             events = _events(request)
@@ -66,27 +66,27 @@ class NdjsonTransport(Transport):
             if events:
                 self.write(b"\n".join([*events, b""]), monotonic() + timeout)
         except TimeoutError as error:
-            raise SegOpsTimeoutError(f"{self.url} stayed locked by other processes for {timeout:g} s") from error
+            raise SegOpsTimeoutError(f"{self.url} was locked by other processes for {timeout:g} s") from error
         except (OSError, ValueError) as error:
             raise SegOpsTransportError(f"{self.url} cannot be written: {error}") from error
-        taken = {"queued": True} if request.path == SINGLE_PATH else {"queued": len(events), "skipped": 0}
-        return Response(202, _JSON, msgspec.json.encode(taken))
+        body = {"queued": True} if request.path == SINGLE_PATH else {"queued": len(events), "skipped": 0}
+        return Response(202, _JSON, msgspec.json.encode(body))
 
     @abc.abstractmethod
     def write(self, lines: bytes, deadline: float) -> None:
-        """Write whole lines in one go.
+        """Write complete lines at once.
 
         Args:
-            lines: What to write, with a newline at the end.
-            deadline: The `monotonic()` at which to give up.
+            lines: The lines, with a trailing newline.
+            deadline: When to give up, as a value of `monotonic()`.
 
         Raises:
-            OSError: They cannot be written.
+            OSError: Writing failed.
         """
 
 
 class StdoutTransport(NdjsonTransport):
-    """Writes events to standard output, whatever that is at the time."""
+    """Write events to whatever `sys.stdout` is at the time."""
 
     url = "stdout:"
 
@@ -95,16 +95,16 @@ class StdoutTransport(NdjsonTransport):
         """Make the transport for "stdout:".
 
         Raises:
-            SegOpsConfigError: More follows the scheme.
+            SegOpsConfigError: Something follows the scheme.
         """
         parse_local_url(url, example="stdout:")
         return cls()
 
     def write(self, lines: bytes, deadline: float) -> None:  # noqa: ARG002 - a stream has no timeout
-        """Write to the stream's bytes, or as text to one that has none, such as a notebook's."""
+        """Write bytes, or text if the stream accepts only text, as in a notebook."""
         stream = sys.stdout
-        if stream is None:  # as in a program without a console
-            raise OSError("there is no standard output")
+        if stream is None:  # in a program without a console
+            raise OSError("standard output is not available")
         if stream.isatty():
             lines = escape_json(lines.decode()).encode()
         binary = getattr(stream, "buffer", None)
@@ -117,28 +117,28 @@ class StdoutTransport(NdjsonTransport):
 
 
 class FileTransport(NdjsonTransport):
-    """Appends events to a file; for any number of threads, transports and processes.
+    """Append events to a file; safe to use from any number of threads, transports and processes.
 
-    Each request opens the file, appends its events in one write and closes it again. So there is nothing that a fork,
-    a `close` or a log rotation could leave behind, for some 10 µs per request.
+    Each request opens the file, appends its events in one write, and closes it, which takes about 10 µs. No file stays
+    open across a fork, a `close` or a log rotation.
 
     Args:
-        path: The file, `~` expanded; created with mode 0600. Its directory must exist. On a file system without locks
-            only one process may write to it while `max_bytes` is given.
-        max_bytes: Before the file would grow beyond this it is renamed to "path.1", that one to "path.2", and so on.
-            None to let it grow. A request with more events than that still goes into one file.
-        backups: How many renamed files are kept.
+        path: The file, `~` expanded; created with mode 0600. Its directory must exist. On a file system without locks,
+            only one process may write to the file if `max_bytes` is set.
+        max_bytes: The maximum size. Before the file would exceed it, it is renamed to "path.1", an existing "path.1" to
+            "path.2", and so on. None for no limit. The events of one request always go into one file.
+        backups: The number of renamed files to keep.
 
     Raises:
-        SegOpsConfigError: One of these is not usable.
+        SegOpsConfigError: One of the arguments is invalid.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, max_bytes: int | None = None, backups: int = 3) -> None:
         for name, value in (("max_bytes", max_bytes), ("backups", backups)):
             if type(value) is not int and not (value is None and name == "max_bytes"):
-                raise SegOpsConfigError(f"{name} must be a whole number, got {value!r}")
+                raise SegOpsConfigError(f"{name} must be an int, got {value!r}")
         if (max_bytes is not None and max_bytes < 1) or backups < 1:
-            raise SegOpsConfigError(f"max_bytes is {max_bytes} and backups {backups}: both must be at least 1")
+            raise SegOpsConfigError(f"max_bytes and backups must be at least 1, got {max_bytes} and {backups}")
         self._path = absolute_path("the file of events", path)
         self._max_bytes = max_bytes
         self._backups = backups
@@ -149,18 +149,18 @@ class FileTransport(NdjsonTransport):
         """Make the transport for a URL such as "file:events.ndjson" or "file:///var/log/e.ndjson?max_bytes=1000000".
 
         Raises:
-            SegOpsConfigError: It names no file on this machine, or an option that there is not.
+            SegOpsConfigError: It does not name a local file, or has an unknown or invalid option.
         """
         parts = parse_local_url(url, example="file:events.ndjson", has_path=True, options=("max_bytes", "backups"))
         for name, value in parts.options.items():
             if not (value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS):
-                raise SegOpsConfigError(f"the file: URL has {name}={value[:_MAX_DIGITS]}: give a whole number")
+                raise SegOpsConfigError(f"{name} in the file: URL must be a whole number, got {value[:_MAX_DIGITS]}")
         return cls(parts.path, **{name: int(value) for name, value in parts.options.items()})
 
     def write(self, lines: bytes, deadline: float) -> None:
-        """Append to the file while it is locked, after making room if it would grow too large."""
+        """Append to the file under its lock, and rotate it first if it would exceed its maximum size."""
         while not self._try_to_write(lines, deadline):
-            pass  # the name belongs to another file by now: one was started here, or by someone who rotated first
+            pass  # the file was rotated, here or by another process: open the new one
 
     def _try_to_write(self, lines: bytes, deadline: float) -> bool:
         descriptor = os.open(self._path, _APPEND, 0o600)
@@ -185,7 +185,7 @@ class FileTransport(NdjsonTransport):
             return False
 
     def _rotate(self) -> None:
-        """Rename the file to "path.1", and each older one to the next number; the last is replaced."""
+        """Rename the file to "path.1", and each older one to the next number, replacing the last."""
         names = [self._path, *[f"{self._path}.{number}" for number in range(1, self._backups + 1)]]
         for older, newer in reversed(list(zip(names[1:], names, strict=False))):
             if os.path.exists(newer):  # noqa: PTH110 - a plain path
@@ -193,7 +193,7 @@ class FileTransport(NdjsonTransport):
 
 
 def _events(request: Request) -> list[bytes]:
-    """Return the events of a request as they were encoded; a newline between their tokens is left out.
+    """Return the events of a request as they were encoded, without newlines between their tokens.
 
     Raises:
         msgspec.MsgspecError: The body is not the JSON of an ingestion request.
@@ -213,15 +213,15 @@ def _append(descriptor: int, lines: bytes) -> None:
     if size:
         os.lseek(descriptor, -1, os.SEEK_END)
         if os.read(descriptor, 1) != b"\n":
-            lines = b"\n" + lines  # the writer was killed in the middle of a line
+            lines = b"\n" + lines  # a writer was killed in the middle of a line
     rest = memoryview(lines)
     try:
         while rest:
             rest = rest[os.write(descriptor, rest) :]
     except OSError:
-        if sys.platform != "win32":  # where nothing keeps other writers out meanwhile
-            with contextlib.suppress(OSError):  # what went wrong first is what is told
-                os.ftruncate(descriptor, size)  # all of it is written again: no event is to be there twice
+        if sys.platform != "win32":  # which has no lock against other writers
+            with contextlib.suppress(OSError):  # the first error is the one to report
+                os.ftruncate(descriptor, size)  # a retry writes everything again
         raise
 
 
@@ -229,7 +229,7 @@ def _lock(descriptor: int, deadline: float) -> None:
     """Lock a file against other writers until it is closed.
 
     Raises:
-        TimeoutError: Others had it until the deadline.
+        TimeoutError: It was locked until the deadline.
     """
     while not _try_to_lock(descriptor):
         if monotonic() >= deadline:
@@ -243,7 +243,7 @@ def _try_to_lock(descriptor: int) -> bool:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in _NO_LOCKS:
-                return True  # O_APPEND keeps the lines of several writers apart as far as this file system can
+                return True  # O_APPEND separates the lines of several writers as far as this file system can
             if isinstance(error, BlockingIOError):
                 return False
             raise

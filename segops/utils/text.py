@@ -10,6 +10,7 @@ BOM = b"\xef\xbb\xbf"
 """The byte order mark that Windows programs write in front of UTF-8."""
 
 _SIGNATURES = (
+    (b"\xff\xfe\x00\x00", "UTF-32: save it as UTF-8"),
     (b"\xff\xfe", "UTF-16: save it as UTF-8"),
     (b"\xfe\xff", "UTF-16: save it as UTF-8"),
     (b"\x00\x00\xfe\xff", "UTF-32: save it as UTF-8"),

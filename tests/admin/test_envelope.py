@@ -111,4 +111,4 @@ def test_a_copy_keeps_the_items_and_the_neighbour() -> None:
 
 
 def test_a_repr_shows_no_item() -> None:
-    assert repr(scripted(ok(ENVELOPE))[0].products.list()) == "<Page of 2 Product, 5 in all>"
+    assert repr(scripted(ok(ENVELOPE))[0].products.list()) == "<Page of 2 Product, 5 in total>"

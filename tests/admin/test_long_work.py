@@ -29,7 +29,7 @@ from segops import (
 from segops.core import Request, Response
 from segops.emulator import LocalSegOps, LocalTransport
 from segops.plugins.admin import ExportJob, UpsertReport
-from segops.plugins.admin.sinks import Memory
+from segops.plugins.admin.sinks import MemorySink
 from tests.admin.admin_rig import KEY, ok, scripted, targets
 from tests.rig.fault_server import FaultServer, cut, drip, raw, redirect, reset, respond
 from tests.rig.programs import unmeasured
@@ -81,7 +81,7 @@ def test_recompute_and_wait(admin: SegOpsAdmin) -> None:
 def test_recompute_and_wait_asks_ever_more_slowly_and_gives_up() -> None:
     state = ok({"id": 1, "last_computed_at": "2027-01-05T09:30:00Z"})
     admin, transport, clock = scripted(state, ok({"status": "queued"}), *[state] * 99)
-    with pytest.raises(SegOpsTimeoutError, match="the computation of the segment was not done within 20 s"):
+    with pytest.raises(SegOpsTimeoutError, match="the computation of the segment did not finish within 20 s"):
         admin.segments.recompute_and_wait(1, timeout=20)
     assert clock.sleeps[:3] == [0.25, 0.375, 0.5625]
     assert max(clock.sleeps) == 5.0
@@ -111,7 +111,7 @@ def test_an_export_of_a_slow_server_is_waited_for() -> None:
 
 def test_a_failed_export_says_why() -> None:
     admin, _, _ = scripted(ok({"export_id": 5, "status": "failed", "error": "disk full"}, 202))
-    with pytest.raises(SegOpsJobError, match="the export ended as 'failed': disk full") as caught:
+    with pytest.raises(SegOpsJobError, match="the export ended with status 'failed': disk full") as caught:
         admin.segments.export_to(7, io.BytesIO())
     assert caught.value.job["export_id"] == 5
 
@@ -243,7 +243,7 @@ def test_a_full_disk_is_no_network_error() -> None:
 @pytest.mark.parametrize("name", ["x" * 300, "\0", "/proc/self/members.csv"])
 def test_a_name_that_the_system_refuses_is_an_error_and_no_file(name: str, tmp_path: Path) -> None:
     admin, transport, _ = scripted()
-    with pytest.raises(SegOpsArgumentError, match="cannot be"):
+    with pytest.raises(SegOpsArgumentError, match=r"cannot be|invalid file name"):
         admin.segments.download_export(7, tmp_path / name)
     assert list(tmp_path.iterdir()) == []
     assert transport.requests == []
@@ -263,8 +263,8 @@ def test_a_name_that_is_taken_meanwhile_is_an_error_and_no_file(tmp_path: Path) 
 
 
 def test_an_answer_without_end_is_not_kept_in_memory() -> None:
-    memory = Memory(limit=100)
-    write = memory.accept(Response(200))
+    memory = MemorySink(limit=100)
+    write = memory.start(Response(200))
     write(b"x" * 100)
     with pytest.raises(SegOpsResponseError, match="larger than 100 bytes"):
         write(b"x")
@@ -299,7 +299,7 @@ def test_redirects_in_a_circle_end(tmp_path: Path) -> None:
     with (
         FaultServer(*[redirect("/api/segments/exports/5/download/", 302)] * 9) as server,
         SegOpsAdmin(KEY, base_url=server.url) as admin,
-        pytest.raises(SegOpsResponseError, match="moved more than"),
+        pytest.raises(SegOpsResponseError, match="redirected more than"),
     ):
         admin.segments.download_export(5, tmp_path / "x")
     assert len(server.journal) == 5
@@ -375,7 +375,7 @@ def test_an_import_that_is_still_running_is_waited_for() -> None:
 
 
 def test_a_failed_import_says_why(admin: SegOpsAdmin) -> None:
-    with pytest.raises(SegOpsJobError, match="the import ended as 'failed'"):
+    with pytest.raises(SegOpsJobError, match="the import ended with status 'failed'"):
         admin.products.import_and_wait(b"sku,name\n,Boot\n")
     with pytest.raises(SegOpsBadRequestError):
         admin.products.import_and_wait(b"sku,name\nA,Boot\n", mapping={"no such column": "sku"})
@@ -388,7 +388,7 @@ def test_what_is_no_csv_is_refused_before_it_is_sent(content: bytes, tmp_path: P
     admin, transport, _ = scripted()
     (tmp_path / "x.csv").write_bytes(content)
     for file in (content, tmp_path / "x.csv"):
-        with pytest.raises(SegOpsArgumentError, match=r"(products|x)\.csv is (empty|no CSV)"):
+        with pytest.raises(SegOpsArgumentError, match=r"(products|x)\.csv is (empty|not a CSV)"):
             admin.products.import_and_wait(file)
     assert transport.requests == []
 
@@ -482,7 +482,7 @@ def test_what_the_server_says_about_rows_is_placed() -> None:
 
 @pytest.mark.parametrize("given", [{"sku": "A"}, "text", b"bytes"])
 def test_what_are_no_rows_is_refused(given: Any) -> None:
-    with pytest.raises(SegOpsArgumentError, match="holds no rows"):
+    with pytest.raises(SegOpsArgumentError, match="rows must be a list of mappings"):
         scripted()[0].products.bulk_upsert(given)
     with pytest.raises(SegOpsArgumentError, match="at least 1"):
         scripted()[0].products.bulk_upsert([], batch_size=0)

@@ -14,7 +14,7 @@ import pytest
 from segops import SegOpsAdmin, SegOpsNotFoundError
 from segops.admin import SegOpsAdmin as Admin
 from segops.emulator import LocalSegOps, LocalServer
-from segops.emulator.routes import ROUTES
+from segops.emulator.registry import ROUTES
 from segops.plugins.admin import Crud, Method, documented_fields, load_resources, methods_of
 from tools.admin_codegen import FOLDER, REFERENCE, REGISTRY, STUB, main, make_reference, make_registry, make_stub
 

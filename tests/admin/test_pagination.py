@@ -34,7 +34,7 @@ def test_a_page_knows_its_count_its_neighbours_and_its_answer() -> None:
     assert page.previous is None
     assert page.response.headers["content-type"] == "application/json"
     assert page.to_dict()["results"] == items(1, 2)
-    assert repr(page) == "<Page of 2 Segment, 5 in all>"
+    assert repr(page) == "<Page of 2 Segment, 5 in total>"
     second = page.next_page()
     assert second is not None
     assert (ids(second), second.next_page()) == ([3], None)
@@ -187,7 +187,7 @@ def test_count_and_results_without_links_is_one_page() -> None:
 )
 def test_what_is_no_list_is_an_error(body: Any) -> None:
     admin, _, _ = scripted(ok(body))
-    with pytest.raises(SegOpsResponseError, match="no list of objects"):
+    with pytest.raises(SegOpsResponseError, match="expected a list of objects"):
         admin.segments.list()
 
 

@@ -36,7 +36,7 @@ def test_attributes_items_and_what_was_sent() -> None:
 
 def test_a_missing_field_says_what_there_is() -> None:
     segment = Segment({"id": 1})
-    with pytest.raises(AttributeError, match="'Segment' has no 'name': the server sent id"):
+    with pytest.raises(AttributeError, match="'Segment' has no field 'name': the server sent id"):
         segment.name  # noqa: B018 - the look-up is what is tested
     with pytest.raises(KeyError):
         segment["name"]
@@ -61,12 +61,12 @@ def test_a_record_is_a_dict() -> None:
 
 @pytest.mark.parametrize("name", ["items", "extra", "to_dict"])
 def test_a_field_named_like_what_all_records_have_cannot_be_documented(name: str) -> None:
-    with pytest.raises(TypeError, match=f"Order annotates {name!r}, which all records have: read it as an item"):
+    with pytest.raises(TypeError, match=f"Order annotates {name!r}, an attribute of every record: read it as an item"):
         type("Order", (Record,), {"__annotations__": {name: "list[str]"}})
 
 
 def test_a_documented_field_has_no_default() -> None:
-    with pytest.raises(TypeError, match=r"Order gives 'size' a value, but a field is what was sent: use get\('size'"):
+    with pytest.raises(TypeError, match=r"Order gives 'size' a default, but fields have none: use get\('size'"):
         type("Order", (Record,), {"__annotations__": {"size": "int"}, "size": 5})
 
 

@@ -20,7 +20,7 @@ from segops import (
     SegOpsTransportError,
 )
 from segops.core import Response, SegOpsEncodingError, SegOpsPayloadTooLargeError, SegOpsRedirectError
-from segops.plugins.admin.sinks import Memory
+from segops.plugins.admin.sinks import MemorySink
 from tests.admin.admin_rig import ok, scripted
 from tests.rig.fault_server import FaultServer, cut, drip, endless_body, hang_up, hold, raw, reset, respond
 
@@ -185,7 +185,7 @@ def test_a_success_that_holds_no_object_is_an_error_with_its_body(body: bytes) -
     with (
         FaultServer(respond(200, body)) as server,
         SegOpsAdmin("sk_1", base_url=server.url) as admin,
-        pytest.raises(SegOpsResponseError, match="Is the base URL that of a SegOps API") as caught,
+        pytest.raises(SegOpsResponseError, match="check that the base URL points to a SegOps API") as caught,
     ):
         admin.segments.get(1)
     assert (caught.value.status, caught.value.method, caught.value.path) == (200, "GET", "/api/segments/1/")
@@ -222,7 +222,7 @@ def test_an_answer_beyond_what_the_transport_keeps_is_read_whole() -> None:
 
 
 def test_an_answer_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Memory.__init__, "__defaults__", (100_000,))
+    monkeypatch.setattr(MemorySink.__init__, "__defaults__", (100_000,))
     with FaultServer(endless_body()) as server, SegOpsAdmin("sk_1", base_url=server.url) as admin:
         with pytest.raises(SegOpsResponseError, match="larger than 100000 bytes") as caught:
             admin.http.request("GET", "/segments/")

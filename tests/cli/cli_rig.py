@@ -1,4 +1,4 @@
-"""What the tests of the program share: how to start it, and strangers' plugins for it to find."""
+"""What the tests of the program share: how to start it, and site' plugins for it to find."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def make_environment(**more: str) -> dict[str, str]:
     return {**unconfigured(), **more}
 
 
-class Strangers:
+class PluginSite:
     """A directory of plugins as an installer leaves them: a module each, and an entry point in the metadata."""
 
     def __init__(self, directory: Path) -> None:

@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 from segops.emulator import LocalSegOps, LocalServer
-from tests.cli.cli_rig import SEGOPS, Run, Strangers, make_environment
+from tests.cli.cli_rig import SEGOPS, PluginSite, Run, make_environment
 
 
 @pytest.fixture
-def strangers(tmp_path: Path) -> Strangers:
+def site(tmp_path: Path) -> PluginSite:
     directory = tmp_path / "site"
     directory.mkdir()
-    return Strangers(directory)
+    return PluginSite(directory)
 
 
 @pytest.fixture
-def environment(strangers: Strangers) -> dict[str, str]:
-    path = [str(strangers.directory), *filter(None, [os.environ.get("PYTHONPATH")])]
+def environment(site: PluginSite) -> dict[str, str]:
+    path = [str(site.directory), *filter(None, [os.environ.get("PYTHONPATH")])]
     return make_environment(PYTHONPATH=os.pathsep.join(path))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.cli_rig import SEGOPS, Run
 from tests.rig.fault_server import Call, Fault, FaultServer, cut, hang_up, hold, raw, respond
 from tests.rig.programs import unmeasured
+from tests.rig.waiting import wait_until
 
 BINARY = b"\x89PNG\r\n\x1a\n\x00\x00\xff"
 
@@ -25,21 +25,21 @@ BINARY = b"\x89PNG\r\n\x1a\n\x00\x00\xff"
     [
         (["segments"], "VERB"),
         (["segments", "nonsense"], "nonsense"),
-        (["segments", "get"], "ID missing"),
-        (["segments", "get", "1", "2"], "one argument too many: '2'"),
-        (["segments", "get", "1", "--nonsense=1"], "unknown: --nonsense=1"),
-        (["segments", "get", "-x"], "unknown: -x"),
-        (["segments", "list", "--=1"], "unknown: --=1"),
-        (["segments", "list", "--page=x"], "--page is 'x': give a whole number"),
+        (["segments", "get"], "ID is missing"),
+        (["segments", "get", "1", "2"], "too many arguments: '2'"),
+        (["segments", "get", "1", "--nonsense=1"], "unknown option --nonsense=1"),
+        (["segments", "get", "-x"], "unknown option -x"),
+        (["segments", "list", "--=1"], "unknown option --=1"),
+        (["segments", "list", "--page=x"], "--page must be a whole number, got 'x'"),
         (["segments", "list", "-o", "xml"], "xml"),
         (["segments", "list", "-o"], "expected one argument"),
-        (["segments", "list", "--request-timeout=0"], "not a number of seconds above 0"),
-        (["segments", "list", "--request-timeout=x"], "not a number of seconds above 0"),
-        (["segments", "list", "--max-retries=-1"], "not a whole number"),
-        (["identity", "merge", "a"], "INTO-USER-ID missing"),
-        (["api", "GET", "segments/"], "must begin with one /"),
-        (["api", "GET", "/segments/../users/"], ". or .. as a segment"),
-        (["api", "G3T", "/segments/"], "is no HTTP method"),
+        (["segments", "list", "--request-timeout=0"], "must be a number of seconds above 0"),
+        (["segments", "list", "--request-timeout=x"], "must be a number of seconds above 0"),
+        (["segments", "list", "--max-retries=-1"], "must be a whole number"),
+        (["identity", "merge", "a"], "INTO-USER-ID is missing"),
+        (["api", "GET", "segments/"], "must start with a single /"),
+        (["api", "GET", "/segments/../users/"], "a . or .. segment"),
+        (["api", "G3T", "/segments/"], "unsupported HTTP method"),
         (["completion", "tcsh"], "tcsh"),
     ],
 )
@@ -54,7 +54,7 @@ def test_words_that_cannot_be_used(ask: Run, local: LocalSegOps, words: list[str
 def test_ids_that_cannot_stand_in_a_path(ask: Run, local: LocalSegOps, number: str) -> None:
     done = ask("segments", "get", number)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "give the id of a record" in done.stderr
+    assert "must be the id of a record" in done.stderr
     assert local.requests() == []
 
 
@@ -76,11 +76,11 @@ def test_an_id_that_looks_like_a_flag_goes_after_two_hyphens(ask: Run) -> None:
     [
         (None, "No such file"),
         (b"", "is empty"),
-        (b"name: x", "is no JSON"),
-        (b'{"name": ', "is no JSON"),
-        (BINARY, "is no JSON"),
-        (b'["name"]', "give a JSON object"),
-        (b"[" * 100_000, "is no JSON"),
+        (b"name: x", "is not valid JSON"),
+        (b'{"name": ', "is not valid JSON"),
+        (BINARY, "is not valid JSON"),
+        (b'["name"]', "must contain a JSON object"),
+        (b"[" * 100_000, "is not valid JSON"),
     ],
 )
 def test_bodies_that_are_no_json(
@@ -123,7 +123,7 @@ def test_a_file_is_given_once(ask: Run, tmp_path: Path) -> None:
     assert ask("segments", "create", name, "-f", name).returncode == 2
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "cannot be read"), (b"", "is empty"), (BINARY, "no CSV")])
+@pytest.mark.parametrize(("content", "message"), [(None, "cannot be read"), (b"", "is empty"), (BINARY, "not a CSV")])
 def test_files_that_are_no_csv(
     ask: Run, local: LocalSegOps, tmp_path: Path, content: bytes | None, message: str
 ) -> None:
@@ -139,10 +139,10 @@ def test_files_that_are_no_csv(
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("", "api_key is missing: pass an sk_ key, or set SEGOPS_API_KEY"),
-        ("pk_live_1", "needs a secret key"),
-        ("mk_1", "needs a secret key"),
-        ("nonsense", "needs a secret key"),
+        ("", "api_key is missing: pass a secret key (sk_…) or set SEGOPS_API_KEY"),
+        ("pk_live_1", "requires a secret key (sk_…)"),
+        ("mk_1", "requires a secret key (sk_…)"),
+        ("nonsense", "requires a secret key (sk_…)"),
         ("sk_\u00e9", "copy the key again"),
     ],
 )
@@ -172,18 +172,18 @@ PAGE = {"Content-Type": "text/html"}
 @pytest.mark.parametrize(
     ("fault", "code", "message"),
     [
-        (respond(200, HTML, PAGE), 1, "Is the base URL that of a SegOps API?"),
-        (respond(200, b""), 1, "Is the base URL that of a SegOps API?"),
-        (respond(200, b'{"count": 1, "resu'), 1, "Is the base URL that of a SegOps API?"),
-        (respond(502, HTML, PAGE), 1, "the fault is the server's"),
+        (respond(200, HTML, PAGE), 1, "check that the base URL points to a SegOps API"),
+        (respond(200, b""), 1, "check that the base URL points to a SegOps API"),
+        (respond(200, b'{"count": 1, "resu'), 1, "check that the base URL points to a SegOps API"),
+        (respond(502, HTML, PAGE), 1, "this is a server error"),
         (respond(302, b"", {"Location": "https://example.org/"}), 1, "check the URL"),
         (respond(400, b'{"detail": "bad"}'), 1, "bad"),
         (respond(401, b"{}"), 4, "check the API key"),
         (respond(403, b"{}"), 4, "use another one"),
         (respond(404, HTML, PAGE), 3, "check the URL"),
         (respond(429, b"{}", {"Retry-After": "1"}), 6, "wait a minute"),
-        (hang_up(), 5, "check the URL, and that the server runs"),
-        (cut(len(raw(200)) - 4, raw(200)), 5, "check the URL, and that the server runs"),
+        (hang_up(), 5, "check the URL, and that the server is running"),
+        (cut(len(raw(200)) - 4, raw(200)), 5, "check the URL, and that the server is running"),
         (hold(), 7, "allow more time"),
     ],
 )
@@ -202,7 +202,7 @@ def test_work_that_takes_too_long(run: Run) -> None:
         words = ["segments", "export", "1", "--wait", "--timeout=0.1", "--api-url", server.url]
         done = run(*words, SEGOPS_API_KEY="sk_1")
     assert (done.returncode, done.stdout) == (7, "")
-    assert "ask again later" in done.stderr
+    assert "check again later" in done.stderr
 
 
 def test_a_bad_second_page_leaves_no_half_document(run: Run) -> None:
@@ -236,9 +236,7 @@ def test_an_interrupted_download_leaves_no_file(
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
-            while not any(file.stat().st_size for file in folder.iterdir()):
-                assert process.poll() is None
-                time.sleep(0.02)
+            assert wait_until(lambda: any(file.stat().st_size for file in folder.iterdir()))
             process.send_signal(signal.SIGINT)
             output, complaint = process.communicate(timeout=100)
     assert (process.returncode, output, complaint) == (130, "", "segops: interrupted\n")
@@ -250,6 +248,6 @@ def test_rows_that_are_not_taken_are_reported(ask: Run, local: LocalSegOps, serv
     assert done.returncode == 1
     assert json.loads(done.stdout)["created"] == 1
     assert [error["index"] for error in json.loads(done.stdout)["errors"]] == [1, 2]
-    assert "2 rows were not taken" in done.stderr
+    assert "2 rows were rejected" in done.stderr
     with SegOpsAdmin(local.secret_key, base_url=server.url) as admin:
         assert [product.sku for product in admin.products.iterate()] == ["A"]

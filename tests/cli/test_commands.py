@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from segops.cli.namespaces import namespace_commands
-from segops.cli.tree import grow
+from segops.cli.tree import build_tree
 from segops.emulator import LocalSegOps, LocalServer
 from segops.plugins.admin import load_resources, methods_of
-from tests.cli.cli_rig import SEGOPS, Run, Strangers, make_environment
+from tests.cli.cli_rig import SEGOPS, PluginSite, Run, make_environment
 from tests.cli.command_rig import CASES, NOT_FOUND, fill_in, fill_segops
 
 Done = subprocess.CompletedProcess[str]
@@ -54,7 +55,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Don
 def test_each_method_has_a_command_and_each_command_a_test() -> None:
     methods = {f"{method.namespace.replace('_', '-')} {method.verb}" for method in METHODS}
     commands = {
-        f"{node.name} {child.name}" for node in grow(namespace_commands(load_resources())) for child in node.children
+        f"{node.name} {child.name}"
+        for node in build_tree(namespace_commands(load_resources()))
+        for child in node.children
     }
     assert commands == methods
     assert set(CASES) == methods
@@ -67,7 +70,7 @@ def test_a_command_runs(finished: dict[str, Done], name: str) -> None:
     assert "Traceback" not in done.stderr
     if name in NOT_FOUND:
         assert (done.returncode, done.stdout) == (3, "")
-        assert "answered with 40" in done.stderr
+        assert re.search(r"\b40[45]\b", done.stderr)
     else:
         assert (done.returncode, done.stderr) == (0, "")
         json.loads(done.stdout)
@@ -89,9 +92,14 @@ def test_what_they_print_is_what_the_server_says(finished: dict[str, Done]) -> N
     assert Path(printed["segments export-to"]["file"]).stat().st_size == printed["segments export-to"]["bytes"] > 20
 
 
-def test_a_strangers_namespace_gets_commands(ask: Run, strangers: Strangers, tmp_path: Path) -> None:
-    strangers.add("loyalty", STRANGER)
-    assert "loyalty-points: balance, weigh, guess" in ask("help").stdout
+def test_a_third_party_namespace_gets_commands(ask: Run, site: PluginSite, tmp_path: Path) -> None:
+    site.add("loyalty", THIRD_PARTY)
+    assert "loyalty-points    Call the methods of loyalty_points." in ask("help").stdout
+    assert re.findall(r"^    (\w+)  ", ask("help", "loyalty-points").stdout, re.MULTILINE) == [
+        "balance",
+        "weigh",
+        "guess",
+    ]
     done = ask("loyalty-points", "balance", "7", "--since", "2027", "--no-such=1", "-o", "jsonl")
     assert (done.returncode, done.stdout) == (0, '{"id": "7", "since": 2027, "more": {"no-such": "1"}}\n')
     done = ask("loyalty-points", "weigh", "--heavy", "--factor=1.5", '{"a": [1]}')
@@ -100,17 +108,17 @@ def test_a_strangers_namespace_gets_commands(ask: Run, strangers: Strangers, tmp
     done = ask("loyalty-points", "guess", str(tmp_path / "thing.json"), "--option=7", "--words=a, b,,c")
     assert json.loads(done.stdout) == {"thing": {"b": 2}, "option": 7, "words": "a, b,,c"}
     for words, message in [
-        (["weigh", "{}", "--heavy=perhaps"], "give true or false"),
-        (["weigh", "{}", "--factor=x"], "give a number"),
-        (["balance", "7", "--since=x"], "give a whole number"),
-        (["weigh"], "FILE is missing: give it as an argument"),
+        (["weigh", "{}", "--heavy=perhaps"], "must be true or false"),
+        (["weigh", "{}", "--factor=x"], "must be a number"),
+        (["balance", "7", "--since=x"], "must be a whole number"),
+        (["weigh"], "FILE is missing: pass it as an argument"),
     ]:
         done = ask("loyalty-points", *words)
         assert (done.returncode, done.stdout) == (2, "")
         assert message in done.stderr
 
 
-STRANGER = '''
+THIRD_PARTY = '''
 from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from segops.core import hookimpl

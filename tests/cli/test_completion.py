@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.cli_rig import Run
-from tools.cli_reference import PAGE, put_in
+from tools.cli_reference import PAGE, update_page
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,5 +95,5 @@ def test_zsh_offers_what_it_chooses_from(run: Run, folder: Path, environment: Ma
 
 def test_the_documentation_lists_the_commands() -> None:
     page = (ROOT / PAGE).read_text("utf-8")
-    assert put_in(page) == page, "run python -m tools.cli_reference"
+    assert update_page(page) == page, "run python -m tools.cli_reference"
     assert "segops segments export ID" in page

@@ -28,7 +28,7 @@ def file(tmp_path: Path) -> str:
         (["products", "list", "--pageSize=3"], "'pageSize': did you mean 'page_size'"),
         (["pages", "build", "1", "--colour=red"], "'colour'"),
         (["segments", "update", "1", "--method=POST", "--name=x"], "method must be PATCH or PUT"),
-        (["segments", "export", "1", "--timeout=5"], "--timeout has an effect only with --wait"),
+        (["segments", "export", "1", "--timeout=5"], "--timeout has no effect without --wait"),
     ],
 )
 def test_an_undocumented_flag_is_refused_by_name(ask: Run, local: LocalSegOps, words: list[str], message: str) -> None:
@@ -62,5 +62,5 @@ def test_a_mapping_makes_them_fit(ask: Run, file: str) -> None:
 def test_a_mapping_without_waiting_is_not_ignored(ask: Run, local: LocalSegOps, file: str) -> None:
     done = ask("products", "import", file, '--mapping={"Handle": "sku"}')
     assert done.returncode == 2
-    assert "--mapping has an effect only with --wait" in done.stderr
+    assert "--mapping has no effect without --wait" in done.stderr
     assert local.requests() == []

@@ -11,7 +11,7 @@ import pytest
 
 from segops import SegOpsAdmin
 from segops.emulator import LocalSegOps, LocalServer
-from tests.cli.cli_rig import Run, Strangers
+from tests.cli.cli_rig import PluginSite, Run
 from tests.cli.terminal import on_terminal
 from tests.rig.fault_server import FaultServer, respond
 
@@ -92,17 +92,17 @@ def test_a_terminal_gets_a_table_in_colour(seen: dict[str, str], admin: SegOpsAd
     assert shown.code == 0
     assert f"{ESCAPE}1;36mSKU" in shown.text
     assert "Shoe 1" in shown.text
-    assert "2 of 3: --all shows the rest" in shown.text
+    assert "Showing 2 of 3: add --all for the rest." in shown.text
     assert "{" not in shown.text
     assert len(admin.products.list().results) == 3
 
 
 @pytest.mark.parametrize("change", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"without": "rich"}])
 def test_a_plain_table_is_as_good(
-    seen: dict[str, str], admin: SegOpsAdmin, strangers: Strangers, change: dict[str, str]
+    seen: dict[str, str], admin: SegOpsAdmin, site: PluginSite, change: dict[str, str]
 ) -> None:
     if "without" in change:
-        package = strangers.directory / "rich"
+        package = site.directory / "rich"
         package.mkdir()
         (package / "__init__.py").write_text("raise ImportError('not installed')")
     shown = on_terminal("products", "list", environment={**seen, **change})
@@ -125,11 +125,11 @@ def test_a_table_is_no_wider_than_the_terminal_and_steers_nothing(seen: dict[str
 
 
 def test_an_empty_list_says_so_to_people_only(ask: Run, seen: dict[str, str]) -> None:
-    assert on_terminal("segments", "list", environment=seen).text == "Nothing there.\n"
+    assert on_terminal("segments", "list", environment=seen).text == "No results.\n"
     done = ask("segments", "list", "--all")
     assert (done.stdout, done.stderr) == ("[]\n", "")
     done = ask("segments", "list", "-o", "table")
-    assert (done.stdout, done.stderr) == ("", "Nothing there.\n")
+    assert (done.stdout, done.stderr) == ("", "No results.\n")
 
 
 @pytest.mark.parametrize(("typed", "code", "left"), [("y\n", 0, 2), ("n\n", 1, 3), ("\n", 1, 3), ("\x04", 1, 3)])

@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ import segops
 from segops.cli.namespaces import namespace_commands
 from segops.cli.program import main
 from segops.plugins.admin import load_resources
-from tests.cli.cli_rig import SEGOPS, Run, Strangers
+from tests.cli.cli_rig import SEGOPS, PluginSite, Run
 from tests.rig.programs import unmeasured
 
 COMMAND = """
@@ -29,7 +30,7 @@ def words(parser):
     parser.add_argument("--number", type=int)
 @hookimpl
 def segops_register_commands():
-    return [Command(name="stranger", help="100% strange", configure=words, run=work)]
+    return [Command(name="extra", help="100% extra", configure=words, run=work)]
 """
 
 
@@ -70,6 +71,38 @@ def test_unknown_words_are_a_usage_error(run: Run, words: list[str]) -> None:
     assert "usage: segops" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["segmnts", "list"], "unknown command 'segmnts': did you mean 'segments'? see `segops help`"),
+        (["help", "docter"], "unknown command 'docter': did you mean 'doctor'? see `segops help`"),
+        (["hlep"], "did you mean 'help'?"),
+        (["zzzzzz"], "unknown command 'zzzzzz': see `segops help`"),
+        (["segments", "exprot"], "unknown verb 'exprot': did you mean 'export'? see `segops help segments`"),
+        (["spool", "inspct"], "unknown action 'inspct': did you mean 'inspect'? see `segops help spool`"),
+    ],
+)
+def test_an_unknown_command_or_verb_suggests_the_nearest(run: Run, words: list[str], message: str) -> None:
+    done = run(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+
+
+def test_help_shows_the_commands_in_groups(run: Run, site: PluginSite) -> None:
+    site.add("extra", COMMAND.format(work="return 0"))
+    sections = re.findall(r"^([a-z ]+):\n((?:  .*\n)+)", run("help").stdout, re.MULTILINE)
+    groups = {title: re.findall(r"^  ([\w-]+)", lines, re.MULTILINE) for title, lines in sections}
+    assert groups["events"] == ["send", "spool"]
+    assert {"segments", "products", "identity"} <= set(groups["administration"])
+    assert groups["local development"] == ["dev", "demo"]
+    assert groups["tools"] == ["api", "whoami", "doctor", "plugins", "completion"]
+    assert groups["plugins"] == ["extra"]
+
+
+def test_help_of_a_verb(run: Run) -> None:
+    assert run("help", "segments", "export").stdout == run("segments", "export", "--help").stdout
+
+
 def test_the_installed_program_is_the_module(environment: Mapping[str, str]) -> None:
     program = shutil.which("segops", path=f"{Path(SEGOPS[0]).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     assert program is not None
@@ -77,10 +110,10 @@ def test_the_installed_program_is_the_module(environment: Mapping[str, str]) -> 
     assert done.stdout == f"segops {segops.__version__}\n"
 
 
-def test_a_strangers_command_runs_and_gives_the_exit_code(run: Run, strangers: Strangers) -> None:
-    strangers.add("stranger", COMMAND.format(work="print(arguments.number); return 9"))
-    assert "100% strange" in run("help").stdout
-    done = run("stranger", "--number", "4")
+def test_a_third_party_command_runs_and_gives_the_exit_code(run: Run, site: PluginSite) -> None:
+    site.add("extra", COMMAND.format(work="print(arguments.number); return 9"))
+    assert "100% extra" in run("help").stdout
+    done = run("extra", "--number", "4")
     assert (done.returncode, done.stdout) == (9, "4\n")
 
 
@@ -88,20 +121,20 @@ def test_a_strangers_command_runs_and_gives_the_exit_code(run: Run, strangers: S
     ("error", "code", "message"),
     [
         ("SegOpsConfigError('change it')", 2, "change it"),
-        ("SegOpsTransportError('no answer')", 5, "no answer; check the URL, and that the server runs"),
+        ("SegOpsTransportError('no answer')", 5, "no answer; check the URL, and that the server is running"),
         ("SegOpsTimeoutError('too late')", 7, "too late; try again, or allow more time"),
         ("SegOpsArgumentError('change that')", 2, "change that"),
         ("SegOpsJobError('it failed')", 1, "it failed"),
         ("SegOpsPluginError('bad plugin')", 1, "bad plugin"),
         ("api_error('GET /x', 401, b'who', {})", 4, "'who'; check the API key"),
-        ("api_error('GET /x', 403, b'no', {})", 4, "'no'; this key may not"),
+        ("api_error('GET /x', 403, b'no', {})", 4, "'no'; this key lacks permission"),
         ("api_error('GET /x', 404, b'what', {})", 3, "'what'; check the URL and the arguments"),
         ("api_error('GET /x', 429, b'wait', {})", 6, "'wait'; wait a minute"),
-        ("api_error('GET /x', 503, b'oh', {})", 1, "'oh'; the fault is the server's"),
+        ("api_error('GET /x', 503, b'oh', {})", 1, "'oh'; this is a server error"),
         (
             "KeyError('lost')",
             1,
-            "unexpected KeyError: 'lost' (stranger.py:4); this is a fault of segops or of a plugin",
+            "unexpected KeyError: 'lost' (extra.py:4); this is a bug in segops or in a plugin",
         ),
         ("KeyboardInterrupt()", 130, "interrupted"),
         ("SystemExit(7)", 7, ""),
@@ -109,22 +142,22 @@ def test_a_strangers_command_runs_and_gives_the_exit_code(run: Run, strangers: S
     ],
 )
 def test_an_error_is_a_message_and_an_exit_code(
-    run: Run, strangers: Strangers, error: str, code: int, message: str
+    run: Run, site: PluginSite, error: str, code: int, message: str
 ) -> None:
-    strangers.add("stranger", COMMAND.format(work=f"raise {error}"))
-    done = run("stranger")
+    site.add("extra", COMMAND.format(work=f"raise {error}"))
+    done = run("extra")
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(f"segops: {message}" if message and "/x" not in error else "")
     assert message in done.stderr
     assert done.stderr.count("\n") <= 1
 
 
-def test_a_broken_plugin_is_named_when_a_command_is_missing(run: Run, strangers: Strangers) -> None:
-    strangers.add("stranger", "import module_that_does_not_exist")
-    done = run("stranger")
+def test_a_broken_plugin_is_named_when_a_command_is_missing(run: Run, site: PluginSite) -> None:
+    site.add("extra", "import module_that_does_not_exist")
+    done = run("extra")
     assert done.returncode == 2
-    assert "plugin 'stranger' (stranger-dist) is not used" in done.stderr
-    assert "there is no command 'stranger'" in done.stderr
+    assert "cannot use plugin 'extra' (extra-dist)" in done.stderr
+    assert "unknown command 'extra'" in done.stderr
     assert run("--version").returncode == 0
 
 
@@ -137,9 +170,9 @@ def test_output_that_nobody_reads_ends_the_program_quietly(environment: Mapping[
     assert (process.returncode, complaint) == (141, b"")
 
 
-def test_a_name_that_the_terminal_cannot_show_is_escaped(run: Run, strangers: Strangers) -> None:
-    strangers.add("stranger", COMMAND.format(work=r"print('caf\u00e9'); return 0"))
-    done = run("stranger", PYTHONIOENCODING="ascii")
+def test_a_name_that_the_terminal_cannot_show_is_escaped(run: Run, site: PluginSite) -> None:
+    site.add("extra", COMMAND.format(work=r"print('caf\u00e9'); return 0"))
+    done = run("extra", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stdout) == (0, "caf\\xe9\n")
 
 

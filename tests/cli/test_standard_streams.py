@@ -12,7 +12,7 @@ import pytest
 
 from segops import SegOpsAdmin, SegOpsClient
 from segops.emulator import LocalSegOps, LocalServer
-from tests.cli.cli_rig import SEGOPS, Strangers
+from tests.cli.cli_rig import SEGOPS, PluginSite
 from tests.rig.ports import refused_port
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -77,7 +77,7 @@ def shell(environment: Mapping[str, str], server: LocalServer, local: LocalSegOp
             check=False,
         )
         assert "Traceback" not in done.stderr
-        assert "fault of segops" not in done.stderr
+        assert "bug in segops" not in done.stderr
         assert "Exception ignored" not in done.stderr
         return done
 
@@ -101,7 +101,7 @@ def test_a_result_that_cannot_be_written_is_a_failure(
 ) -> None:
     done = shell(words, redirection)
     assert done.returncode == 1
-    assert done.stderr == f"segops: cannot write to the standard output: {reason}\n"
+    assert done.stderr == f"segops: cannot write to standard output: {reason}\n"
 
 
 @pytest.mark.parametrize("words", WRITES.values(), ids=str)
@@ -114,7 +114,7 @@ def test_without_stdout_what_is_done_is_done(shell: Shell, words: list[str]) -> 
 def test_a_report_that_the_disk_has_no_room_for_is_a_failure(shell: Shell, name: str) -> None:
     done = shell(WRITES[name], ">/dev/full")
     assert done.returncode == 1
-    assert "segops: cannot write to the standard output: No space left on device\n" in done.stderr
+    assert "segops: cannot write to standard output: No space left on device\n" in done.stderr
 
 
 @pytest.mark.parametrize("words", [*READS.values(), WRITES["send"]], ids=str)
@@ -152,11 +152,11 @@ def test_questions_and_mistakes_need_no_stderr(shell: Shell) -> None:
         assert shell(words, "<&- >&- 2>&-").returncode == code
 
 
-def test_a_plugin_that_prints_to_a_full_disk(shell: Shell, strangers: Strangers) -> None:
-    strangers.add("stranger", COMMAND)
-    done = shell(["stranger"], ">/dev/full")
+def test_a_plugin_that_prints_to_a_full_disk(shell: Shell, site: PluginSite) -> None:
+    site.add("extra", COMMAND)
+    done = shell(["extra"], ">/dev/full")
     assert (done.returncode, "No space left on device" in done.stderr) == (1, True)
-    assert shell(["stranger"], ">&-").returncode == 1
+    assert shell(["extra"], ">&-").returncode == 1
 
 
 COMMAND = """
@@ -168,5 +168,5 @@ def run(arguments):
 
 @hookimpl
 def segops_register_commands():
-    return [Command(name="stranger", help="h", configure=lambda parser: None, run=run)]
+    return [Command(name="extra", help="h", configure=lambda parser: None, run=run)]
 """

@@ -16,11 +16,12 @@ import pytest
 from segops import SegOpsAdmin
 from segops.delivery import IS_COMPILED
 from segops.emulator import LocalSegOps, LocalServer
-from tests.cli.cli_rig import SEGOPS, Run, Strangers
+from tests.cli.cli_rig import SEGOPS, PluginSite, Run
 from tests.cli.terminal import on_terminal
 from tests.rig.fault_server import FaultServer, hold, respond
 from tests.rig.programs import unmeasured
 from tests.rig.tls import TLS
+from tests.rig.waiting import wait_until
 
 CLI_PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 
@@ -135,7 +136,7 @@ def test_bad_lines_are_counted_with_their_numbers(ask: Run, local: LocalSegOps, 
     assert (report["events"], report["delivered"]) == (6, 2)
     assert report["dropped"] == {"invalid": 3, "too_large": 1}
     assert [each["line"] for each in report["bad_lines"]] == [3, 4, 5, 6]
-    assert "4 of 6 events were dropped:\n  line 3: no JSON" in done.stderr
+    assert "4 of 6 events were dropped:\n  line 3: not valid JSON" in done.stderr
     assert local.summary().events == 2
 
 
@@ -154,7 +155,7 @@ def test_events_that_the_server_refuses(ask: Run, local: LocalSegOps, tmp_path: 
     (tmp_path / "events.ndjson").write_text(lines(order("a"), order("b")))
     done = ask("send", str(tmp_path / "events.ndjson"))
     assert (done.returncode, json.loads(done.stdout)["dropped"]) == (1, {"rejected": 1})
-    assert "1 of 2 events were dropped: the server refused them" in done.stderr
+    assert "1 of 2 events were dropped: the server rejected them" in done.stderr
 
 
 def test_events_may_be_piped_in_and_a_bar_shows_on_a_terminal(
@@ -195,8 +196,7 @@ def test_sending_can_be_interrupted(environment: Mapping[str, str], tmp_path: Pa
         command = [*SEGOPS, "send", str(tmp_path / "events.ndjson")]
         everything = {**unmeasured(environment), **more}
         with subprocess.Popen(command, env=everything, stderr=subprocess.PIPE, text=True) as process:
-            while not server.journal:
-                assert process.poll() is None
+            assert wait_until(lambda: server.journal)
             process.send_signal(signal.SIGINT)
             _, complaint = process.communicate(timeout=100)
     assert (process.returncode, complaint) == (130, "segops: interrupted\n")
@@ -218,9 +218,9 @@ def findings(ask: Run, code: int, *words: str, **more: str) -> dict[str, tuple[s
     return {each["check"]: (each["status"], each["detail"]) for each in json.loads(done.stdout)}
 
 
-def test_a_healthy_server(ask: Run, server: LocalServer, strangers: Strangers) -> None:
-    strangers.add("slow", SLOW)
-    strangers.add("broken", "raise RuntimeError('no')")
+def test_a_healthy_server(ask: Run, server: LocalServer, site: PluginSite) -> None:
+    site.add("slow", SLOW)
+    site.add("broken", "raise RuntimeError('no')")
     found = findings(ask, 0)
     assert {name: found[name][0] for name in ("key", "url", "proxy", "server", "latency", "clock")} == {
         "key": "ok", "url": "ok", "proxy": "ok", "server": "ok", "latency": "ok", "clock": "ok"
@@ -228,8 +228,8 @@ def test_a_healthy_server(ask: Run, server: LocalServer, strangers: Strangers) -
     assert found["url"][1] == server.url
     assert found["tls"][0] == "warning"
     assert ("in Python" in found["track()"][1]) != IS_COMPILED
-    assert "ms to load" in found["plugin ai_referrer"][1]
-    assert "µs for an event that ai_referrer wants" in found["plugin ai_referrer"][1]
+    assert "loads in" in found["plugin ai_referrer"][1]
+    assert "µs per event" in found["plugin ai_referrer"][1]
     assert found["plugin slow"][0] == "warning"
     assert "slow-dist" in found["plugin slow"][1]
     assert "broken-dist" in found["plugin"][1]
@@ -249,17 +249,23 @@ def segops_register_enrichers(): return [Enricher(name="slow", event_types=None,
 @pytest.mark.parametrize(
     ("more", "code", "check", "status", "message"),
     [
-        ({"SEGOPS_API_URL": "http://127.0.0.1:9"}, 5, "server", "failed", "check the URL and that it runs"),
-        ({"SEGOPS_API_URL": "https://127.0.0.1:9"}, 5, "tls", "failed", "127.0.0.1:9 was not reached"),
+        (
+            {"SEGOPS_API_URL": "http://127.0.0.1:9"},
+            5,
+            "server",
+            "failed",
+            "check the URL, and that the server is running",
+        ),
+        ({"SEGOPS_API_URL": "https://127.0.0.1:9"}, 5, "tls", "failed", "cannot connect to 127.0.0.1:9"),
         ({"SEGOPS_API_URL": "gopher://x"}, 2, "url", "failed", "must start with one of"),
-        ({"SEGOPS_API_URL": "memory:"}, 0, "server", "warning", "there is none at this URL"),
+        ({"SEGOPS_API_URL": "memory:"}, 0, "server", "warning", "no server at this URL"),
         ({"SEGOPS_API_URL": "local:"}, 4, "server", "failed", "refuses the key"),
         ({"SEGOPS_API_KEY": ""}, 2, "key", "failed", "set SEGOPS_API_KEY"),
-        ({"SEGOPS_API_KEY": "mk_1"}, 2, "key", "failed", "a key for MCP"),
-        ({"SEGOPS_API_KEY": "what"}, 2, "key", "failed", "of no known kind"),
+        ({"SEGOPS_API_KEY": "mk_1"}, 2, "key", "failed", "MCP key"),
+        ({"SEGOPS_API_KEY": "what"}, 2, "key", "failed", "unknown type"),
         ({"SEGOPS_API_KEY": "sk 1"}, 2, "key", "failed", "copy it again"),
-        ({"SEGOPS_API_KEY": "sk_wrong"}, 4, "server", "failed", "it refuses the key (401)"),
-        ({"SEGOPS_API_KEY": "pk_1"}, 4, "key", "warning", "a public key"),
+        ({"SEGOPS_API_KEY": "sk_wrong"}, 4, "server", "failed", "refuses the key (401)"),
+        ({"SEGOPS_API_KEY": "pk_1"}, 4, "key", "warning", "public key"),
     ],
 )
 def test_what_the_doctor_finds(  # noqa: PLR0917 - an argument a column
@@ -296,7 +302,7 @@ def test_a_key_file_that_is_missing_and_a_proxy(ask: Run) -> None:
     found = findings(
         ask, 2, "--api-key-file=/nothing", "--api-url=https://segops.invalid", https_proxy="http://127.0.0.1:9"
     )
-    assert "cannot be read" in found["key"][1]
+    assert "cannot read" in found["key"][1]
     assert found["proxy"][1] == "http://127.0.0.1:9 (from the environment)"
     assert "through the proxy" in found["tls"][1]
     assert found["server"][0] == "failed"

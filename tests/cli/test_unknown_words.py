@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from segops.cli.program import main
-from segops.cli.tree import Node, find_commands, grow
+from segops.cli.tree import Node, build_tree, find_commands
 from segops.emulator import LocalSegOps, LocalServer
 from tests.cli.command_rig import CASES, NOT_FOUND, fill_in, fill_segops
 from tests.rig.fault_server import FaultServer, respond
@@ -35,7 +35,7 @@ def leaves(nodes: list[Node], above: tuple[str, ...] = ()) -> Iterator[tuple[tup
         yield from leaves(node.children, (*above, node.name))
 
 
-LEAVES = dict(leaves(grow(find_commands())))
+LEAVES = dict(leaves(build_tree(find_commands())))
 VERBS = {f"{words[0]} {words[1]}" for words in LEAVES if len(words) == 2 and f"{words[0]} {words[1]}" in CASES}
 
 
@@ -126,7 +126,7 @@ def test_chosen_fields_that_nothing_has_are_told() -> None:
         for words in (["segments", "list"], ["api", "GET", "/segments/"], ["segments", "list", "--all"]):
             with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as complaint:
                 assert main([*words, "-o", form, "--fields=name,naem"]) == 0
-            assert "--fields: no value for 'naem' in 2 item(s)" in complaint.getvalue()
+            assert "--fields: 'naem' not found in 2 item(s)" in complaint.getvalue()
 
 
 @pytest.mark.parametrize(

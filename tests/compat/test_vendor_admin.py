@@ -6,10 +6,6 @@ Each call is made by a process of its own; what it did is looked up in the datab
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -23,6 +19,8 @@ from tests.compat import (
 )
 from tests.compat.programs import Program, run
 from tests.compat.vendor_desk import CASES, Desk, DevService, did, fresh
+from tests.rig.waiting import wait_until
+from tests.rig.webhook_receiver import WebhookReceiver
 
 assert {
     vendor_cases_ai,
@@ -116,52 +114,18 @@ def test_bare_lists_are_iterated_too(vendor: Program, space: str) -> None:
     assert len(made) == 3
 
 
-class Receiver(ThreadingHTTPServer):
-    """Keeps the webhooks that it is sent."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Hook)
-        self.received: list[tuple[str, str]] = []
-        self.arrived = threading.Event()
-
-
-class Hook(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"])).decode()
-        self.server.received.append((body, self.headers["x-segops-signature"]))
-        self.send_response(200)
-        self.send_header("content-length", "0")
-        self.end_headers()
-        self.server.arrived.set()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def test_a_delivered_webhook_is_verified(desk: Desk) -> None:
     secret, name = "whsec_zoë", fresh("Café")
     segment = desk.segment(fresh("looked"), "u-1")
     desk.api("PATCH", f"/api/segments/{segment}/", {"name": name})
-    with receiver() as server:
-        hook = desk.api("POST", "/api/webhooks/", {"url": f"http://127.0.0.1:{server.server_port}/", "secret": secret})
+    with WebhookReceiver() as server:
+        hook = desk.api("POST", "/api/webhooks/", {"url": server.url, "secret": secret})
         desk.call("segments.recompute", segment)
-        assert server.arrived.wait(60)
+        assert wait_until(lambda: server.received)
         desk.api("DELETE", f"/api/webhooks/{hook['id']}/")
-    ((body, signature),) = server.received
+    ((data, signature),) = server.received
+    assert signature is not None
+    body = data.decode()
     told = json.loads(body)
     assert (told["event"], told["segment_name"], told["member_count"]) == ("segment.recomputed", name, 1)
     given = [(body, signature), (body.replace("1", "2"), signature), (body, signature[:-1])]

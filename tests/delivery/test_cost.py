@@ -1,7 +1,7 @@
-"""What a plain `track()` may cost, by counts and ratios, so that no change makes it dearer unseen; never by times.
+"""Limit what a plain `track()` costs, by counts and ratios rather than times.
 
-`make bench` shows the times. If one of these fails, a step was added to the hot path: take it out, or, if it must be,
-measure it and say in docs/performance.md what it is for.
+`make bench` shows the times. If one of these fails, a change added a step to the hot path: remove it, or measure it and
+explain it in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ def instructions(function: Callable[[], object]) -> int:
     return count
 
 
-def functions(function: Callable[[], object]) -> list[str]:
-    """Return the names of the functions that a call enters, and of the methods of built-in types that it calls."""
-    names: list[str] = []
+def calls(function: Callable[[], object]) -> int:
+    """Count the functions that a call enters, including the methods of built-in types."""
+    count = 0
 
-    def profile(frame: FrameType, what: str, called: Any) -> None:
-        if what in ("call", "c_call"):
-            names.append(frame.f_code.co_name if what == "call" else called.__name__)
+    def profile(frame: FrameType, what: str, _: object) -> None:  # noqa: ARG001 - as the interpreter calls it
+        nonlocal count
+        count += what in ("call", "c_call")
 
     before = sys.getprofile()
     sys.setprofile(profile)
@@ -82,7 +82,7 @@ def functions(function: Callable[[], object]) -> list[str]:
         function()
     finally:
         sys.setprofile(before)
-    return names[1:-1]  # without the caller and the end of the profile
+    return count - 2  # without the function itself and the end of the profile
 
 
 @pytest.fixture
@@ -92,9 +92,8 @@ def track(make: MakeRig) -> Callable[[], None]:
     return lambda: call(user_id="user-1234", event_type="order_placed", payload=PAYLOAD)
 
 
-def test_the_functions_that_are_entered(track: Callable[[], None]) -> None:
-    walk_and_write = ["is_plain", "items", "now", "encode", "len", "enqueue", "len", "len", "append", "len"]
-    assert functions(track) == ["track", "try_enqueue", *([] if IS_COMPILED else walk_and_write)]
+def test_the_number_of_functions_that_are_entered(track: Callable[[], None]) -> None:
+    assert calls(track) <= (2 if IS_COMPILED else 12)
 
 
 def look_through(*fields: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from segops import UserContext
+from segops import Limits, SegOpsClient, UserContext
 from segops.core import (
     SESSION_PATH,
     Request,
@@ -501,3 +501,22 @@ def test_a_request_never_mixes_users(make: MakeRig) -> None:
     send(rig, current, "a", "a", "b", "b", "b", "a", "c")
     assert [users(each) for each in rig.server.ingestion()] == [["a", "a", "a"], ["b", "b", "b"], ["c"]]
     assert sum(len(events(each)) for each in rig.server.ingestion()) == 7
+
+
+@pytest.mark.parametrize("name", ["user_id", "anonymous_id", "user_id_sig"])
+def test_the_text_of_users_counts_among_the_bytes_that_may_wait(name: str) -> None:
+    text, limit = "x" * 1000, 500_000
+    with SegOpsClient(
+        "http://127.0.0.1:9",
+        "pk_test_users",
+        get_user=lambda: {name: text},
+        worker="inline",
+        batch_size=10_000,
+        limits=Limits(max_bytes=limit, shutdown=0.0),
+    ) as client:
+        for _ in range(1000):
+            client.track(user_id="u-1", event_type="a_b")
+        stats = client.stats()
+    assert stats.pending_bytes <= limit
+    assert 0 < stats.pending < limit / len(text)
+    assert stats.dropped == {"queue_full": 1000 - stats.pending}

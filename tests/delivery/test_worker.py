@@ -22,9 +22,9 @@ from segops.core.options import Limits
 from segops.delivery.queue import PureEventQueue, make_queue
 from segops.transports.memory import MemoryTransport
 from tests.rig.fault_server import FaultServer, stall
+from tests.rig.waiting import PATIENCE, wait_until
 
 KEY = "sk_test_worker"
-PATIENCE = 60.0
 """Seconds after which something that should happen soon is taken not to happen."""
 
 
@@ -35,14 +35,6 @@ def clients() -> Iterator[list[SegOpsClient]]:
     yield made
     for client in made:
         client.shutdown(0)
-
-
-def wait_until(what: Any) -> bool:
-    """Poll until `what()` is true."""
-    end = time.monotonic() + PATIENCE
-    while not what() and time.monotonic() < end:
-        time.sleep(0.002)
-    return bool(what())
 
 
 class Slow(Transport):

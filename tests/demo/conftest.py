@@ -1,5 +1,5 @@
 """The fixtures of the command line's tests."""
 
-from tests.cli.conftest import ask, environment, local, run, server, strangers
+from tests.cli.conftest import ask, environment, local, run, server, site
 
-__all__ = ["ask", "environment", "local", "run", "server", "strangers"]
+__all__ = ["ask", "environment", "local", "run", "server", "site"]

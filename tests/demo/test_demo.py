@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from segops.emulator import LocalSegOps
-from tests.cli.cli_rig import SEGOPS, Run, Strangers
+from tests.cli.cli_rig import SEGOPS, PluginSite, Run
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "data" / "cdnow_sample.txt"
 
@@ -24,7 +24,7 @@ def enrich(event):
     {body}
 @hookimpl
 def segops_register_enrichers():
-    return [Enricher(name="stranger", event_types=frozenset({{"order_placed"}}), enrich=enrich)]
+    return [Enricher(name="extra", event_types=frozenset({{"order_placed"}}), enrich=enrich)]
 """
 
 LIAR = """
@@ -51,8 +51,8 @@ def numbers(output: str) -> dict[str, str]:
     """Return the first number after each name of the summary."""
     found: dict[str, str] = {}
     for line in output.splitlines():
-        name, _, rest = line.strip().partition("  ")
-        if line.startswith("  ") and rest:
+        name, _, rest = line.partition("  ")
+        if name and rest:
             found[name] = rest.split()[0].replace(",", "")
     return found
 
@@ -66,17 +66,17 @@ def test_all_purchases_arrive_and_the_summary_says_so(run: Run) -> None:
     said = numbers(done.stdout)
     assert (said["accepted"], said["delivered"], said["dropped"]) == (str(events), str(events), "0")
     assert int(said["events per second"]) > 0
-    assert (said["events"], said["users"]) == (str(events), str(len({row[0] for row in purchases})))
-    assert (len(purchases), said["users"]) == (6919, "2357")
-    assert said["total spend"] == f"${cents(purchases) / 100:.2f}"
-    assert said["AI referrals"] == "7"
+    assert (said["stored events"], said["stored users"]) == (str(events), str(len({row[0] for row in purchases})))
+    assert (len(purchases), said["stored users"]) == (6919, "2357")
+    assert said["stored spend"] == f"${cents(purchases) / 100:.2f}"
+    assert said["stored AI referrals"] == "7"
     assert ", ".join(f"{name} {count}" for name, count in REFERRALS.items()) in done.stdout
 
 
 def test_progress_is_plain_lines_where_there_is_no_terminal(run: Run) -> None:
     lines = run("demo").stderr.splitlines()
     assert lines[0].startswith("Sending 6,919 purchases and 12 page views to http://127.0.0.1:")
-    assert lines[-1] == "  6,919 of 6,919 purchases"
+    assert lines[-2:] == ["  6,919 of 6,919 purchases", "The data was in memory: add --db FILE to keep it."]
     assert 2 < len(lines) < 10
     assert all(line.isprintable() for line in lines)
 
@@ -100,10 +100,10 @@ def test_the_database_is_kept_and_grows(run: Run, tmp_path: Path) -> None:
     for times in (1, 2):
         done = run("demo", "--limit", "10", "--db", str(path))
         assert done.returncode == 0, done.stderr
-        assert f"It is kept in {path}." in done.stdout
+        assert f"The data is in {path}." in done.stderr
         said = numbers(done.stdout)
         assert said["accepted"] == "29"
-        assert said["events"] == str(29 * times)
+        assert said["stored events"] == str(29 * times)
         with LocalSegOps(path) as kept:
             summary = kept.summary()
             first = next(kept.events("order_placed"))
@@ -123,8 +123,8 @@ def test_other_purchases(run: Run, tmp_path: Path) -> None:
     data.write_text("7 1 20240229 1 12\n\n8 2 20240301 2 0.50\n")
     done = run("demo", "--data", str(data))
     assert done.returncode == 0, done.stderr
-    assert numbers(done.stdout)["users"] == "2"
-    assert numbers(done.stdout)["total spend"] == "$12.50"
+    assert numbers(done.stdout)["stored users"] == "2"
+    assert numbers(done.stdout)["stored spend"] == "$12.50"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_data_that_cannot_be_used(run: Run, tmp_path: Path, content: bytes | Non
 def test_a_limit_is_a_whole_number_above_zero(run: Run, limit: str) -> None:
     done = run("demo", f"--limit={limit}")
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"'{limit}' is not a whole number above 0" in done.stderr
+    assert f"must be a whole number above 0, got '{limit}'" in done.stderr
 
 
 def test_a_database_that_cannot_be_used(run: Run, tmp_path: Path) -> None:
@@ -168,11 +168,11 @@ def test_a_database_that_cannot_be_used(run: Run, tmp_path: Path) -> None:
 def test_the_sdk_turned_off(run: Run) -> None:
     done = run("demo", SEGOPS_DISABLED="1")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "SEGOPS_DISABLED is set: unset it" in done.stderr
+    assert "the SDK is disabled: unset SEGOPS_DISABLED" in done.stderr
 
 
-def test_events_that_a_plugin_drops_are_a_failure(run: Run, strangers: Strangers) -> None:
-    strangers.add("stranger", ENRICHER.format(body="return event if event.payload['quantity'] > 2 else None"))
+def test_events_that_a_plugin_drops_are_a_failure(run: Run, site: PluginSite) -> None:
+    site.add("extra", ENRICHER.format(body="return event if event.payload['quantity'] > 2 else None"))
     done = run("demo", "--limit", "10")
     kept = sum(int(row[3]) > 2 for row in rows(10))
     assert done.returncode == 1
@@ -180,26 +180,26 @@ def test_events_that_a_plugin_drops_are_a_failure(run: Run, strangers: Strangers
     assert f"segops: {10 - kept} of 29 events were not delivered (plugin {10 - kept})" in done.stderr
 
 
-def test_a_database_that_holds_something_else_is_a_failure(run: Run, strangers: Strangers) -> None:
+def test_a_database_that_holds_something_else_is_a_failure(run: Run, site: PluginSite) -> None:
     body = "event.payload['total'] += 1; event.user_id += str(event.occurred_at); return event"
-    strangers.add("stranger", ENRICHER.format(body=body))
+    site.add("extra", ENRICHER.format(body=body))
     done = run("demo", "--limit", "2")
     assert done.returncode == 1
     spend = cents(rows(2)) / 100
-    assert f"the purchases come to ${spend:.2f}, but ${spend + 2:.2f} are stored" in done.stderr
-    assert "the events are of 1 users, but 3 are stored" in done.stderr
+    assert f"the purchases add up to ${spend:.2f}, but ${spend + 2:.2f} are stored" in done.stderr
+    assert "the events belong to 1 users, but 3 are stored" in done.stderr
 
 
-def test_a_transport_that_lies_is_found_out(run: Run, strangers: Strangers) -> None:
-    strangers.add("stranger", LIAR)
+def test_a_transport_that_lies_is_found_out(run: Run, site: PluginSite) -> None:
+    site.add("extra", LIAR)
     done = run("demo", "--limit", "2")
     assert done.returncode == 1
     assert numbers(done.stdout)["delivered"] == "21"
     assert "segops: 21 events were delivered, but 0 are stored; " in done.stderr
 
 
-def test_errors_of_plugins_are_shown_once(run: Run, strangers: Strangers) -> None:
-    strangers.add("stranger", "import module_that_does_not_exist")
+def test_errors_of_plugins_are_shown_once(run: Run, site: PluginSite) -> None:
+    site.add("extra", "import module_that_does_not_exist")
     done = run("demo", "--limit", "3")
     assert done.returncode == 0
     assert done.stderr.count("module_that_does_not_exist") == 1

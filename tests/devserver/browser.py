@@ -33,7 +33,7 @@ _FLAGS = (
     "--remote-debugging-pipe",
 )
 
-# Chromium reads commands from file descriptor 3 and writes answers to 4.
+# Chromium reads commands from file descriptor 3 and writes responses to 4.
 _LAUNCHER = (
     "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
 )
@@ -87,13 +87,13 @@ class Browser:
         os.write(self._out, json.dumps(message).encode() + b"\0")
         end = time.monotonic() + _TIMEOUT
         while True:
-            answer = self._read(end)
-            if answer.get("id") == number:
-                assert "error" not in answer, f"{method}: {answer['error']}"
-                result: dict[str, Any] = answer["result"]
+            response = self._read(end)
+            if response.get("id") == number:
+                assert "error" not in response, f"{method}: {response['error']}"
+                result: dict[str, Any] = response["result"]
                 return result
-            if "method" in answer:
-                self.messages.append(answer)
+            if "method" in response:
+                self.messages.append(response)
 
     def open(self, url: str = "about:blank", *, width: int = 1280, height: int = 860) -> Page:
         context = self.call("Target.createBrowserContext")["browserContextId"]
@@ -110,7 +110,7 @@ class Browser:
     def _read(self, end: float) -> dict[str, Any]:
         while b"\0" not in self._rest:
             ready, _, _ = select.select([self._in], [], [], max(0.0, end - time.monotonic()))
-            assert ready, "Chromium does not answer"
+            assert ready, "Chromium does not respond"
             data = os.read(self._in, 1 << 20)
             assert data, "Chromium has ended"
             self._rest += data
@@ -154,9 +154,9 @@ class Page:
         self.call("Emulation.setEmulatedMedia", features=wanted)
 
     def run(self, script: str) -> Any:
-        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
-        return answer["result"].get("value")
+        response = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in response, response["exceptionDetails"]
+        return response["result"].get("value")
 
     def wait(self, script: str, timeout: float = 60.0) -> Any:
         """Wait until a script gives something true, and return that."""

@@ -83,8 +83,8 @@ def exchange(
     try:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         connection.request(method or ("GET" if body is None else "POST"), path, data, dict(headers or {}))
-        answer = connection.getresponse()
-        return answer.status, answer.headers, answer.read()
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
     finally:
         connection.close()
 
@@ -99,21 +99,21 @@ class Stream:
     def __init__(self, url: str, query: str = "", last: str | None = None) -> None:
         self._connection = connect(url)
         self._connection.request("GET", f"/_dev/stream{query}", headers={"Last-Event-ID": last} if last else {})
-        self._answer = self._connection.getresponse()
-        assert self._answer.headers["content-type"].startswith("text/event-stream")
+        self._response = self._connection.getresponse()
+        assert self._response.headers["content-type"].startswith("text/event-stream")
         self.id = ""
 
     def __enter__(self) -> Stream:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._answer.close()
+        self._response.close()
         self._connection.close()
 
     def messages(self) -> Iterator[tuple[str, Any]]:
         """Yield the type and the JSON of each message."""
         fields: dict[str, str] = {}
-        for raw in self._answer:
+        for raw in self._response:
             line = raw.decode().rstrip("\n")
             if line:
                 name, _, value = line.partition(": ")

@@ -64,7 +64,7 @@ def test_it_runs_where_nothing_can_be_noted(environment: dict[str, str]) -> None
         assert ask(process.url, "/_dev/info")[0] == 200
         code, complaints = process.stop()
     assert code == 0
-    assert f"other commands will not find it without --url {process.url}" in complaints
+    assert f"other commands cannot find this server without --url {process.url}" in complaints
 
 
 def test_what_is_stored_in_a_file_stays(environment: dict[str, str], tmp_path: Path) -> None:
@@ -88,20 +88,20 @@ def test_faults_can_be_asked_for(environment: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["--fault", "nonsense"], "cannot read the fault 'nonsense'"),
-        (["--port", "99999"], "there is no port 99999"),
+        (["--fault", "nonsense"], "invalid fault 'nonsense'"),
+        (["--port", "99999"], "--port must be at most 65535, got 99999"),
         (["--port", "-1"], "--port"),
-        (["--port", "x"], "'x' is not a whole number"),
+        (["--port", "x"], "must be a whole number, got 'x'"),
         (["--db", "/"], "cannot use '/'"),
-        (["--port", "0", "--seed", "/no/such/file"], "'/no/such/file' cannot be read"),
+        (["--port", "0", "--seed", "/no/such/file"], "cannot read '/no/such/file'"),
         (["--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid"),
-        (["run"], "there is no command to run"),
-        (["run", "--"], "there is no command to run"),
-        (["listen"], "no `segops dev` runs"),
-        (["trigger", "order_placed"], "no `segops dev` runs"),
-        (["trigger", "order_plaiced"], "no `segops dev` runs"),
-        (["seed", "cdnow", "--url", "ftp://x"], "no address of a `segops dev`"),
-        (["seed", "cdnow", "--url", "http://127.0.0.1:x"], "no address of a `segops dev`"),
+        (["run"], "no command to run"),
+        (["run", "--"], "no command to run"),
+        (["listen"], "no `segops dev` is running"),
+        (["trigger", "order_placed"], "no `segops dev` is running"),
+        (["trigger", "order_plaiced"], "no `segops dev` is running"),
+        (["seed", "cdnow", "--url", "ftp://x"], "invalid URL of a `segops dev`"),
+        (["seed", "cdnow", "--url", "http://127.0.0.1:x"], "invalid URL of a `segops dev`"),
         (["nonsense"], "nonsense"),
     ],
 )
@@ -125,18 +125,18 @@ def test_a_note_of_one_that_is_gone_is_not_believed(run: Run, environment: dict[
         kept = note(environment)
         process.stop(signal.SIGKILL)
     assert kept.exists()
-    assert "no `segops dev` runs" in run("listen").stderr
+    assert "no `segops dev` is running" in run("listen").stderr
     kept.write_text("{")
-    assert "no `segops dev` runs" in run("listen").stderr
+    assert "no `segops dev` is running" in run("listen").stderr
     with DevProcess(environment) as another:
         note(environment).write_text(json.dumps({"url": another.url, "instance": "other"}))
-        assert "no `segops dev` runs" in run("listen").stderr
+        assert "no `segops dev` is running" in run("listen").stderr
 
 
 def test_something_else_at_the_url_is_no_segops(run: Run, running: DevProcess) -> None:
     done = run("listen", "--url", f"http://127.0.0.1:{refused_port()}")
     assert done.returncode == 5
-    assert "does not answer" in done.stderr
+    assert "does not respond" in done.stderr
     ask(running.url, "/_dev/faults", {"faults": ["GET * 500 x*"]})
     assert run("trigger", "order_placed", "--url", running.url).returncode == 0
 
@@ -166,7 +166,7 @@ def test_run_can_join_one_that_runs(run: Run, running: DevProcess) -> None:
 
 def test_run_says_why_a_command_cannot_be_run(run: Run, tmp_path: Path) -> None:
     done = run("run", "--", "no-such-command-here")
-    assert (done.returncode, done.stderr) == (127, "segops: there is no command 'no-such-command-here'\n")
+    assert (done.returncode, done.stderr) == (127, "segops: command not found: 'no-such-command-here'\n")
     done = run("run", "--", str(tmp_path))
     assert done.returncode == 126
     assert "Permission denied" in done.stderr
@@ -181,7 +181,7 @@ def test_run_seeds_and_misbehaves_as_asked(run: Run, tmp_path: Path) -> None:
     words = ["--db", str(path), "--seed", str(events), "--fault", f"{BATCH} 503"]
     done = run("run", *words, "--", sys.executable, "-c", PROGRAM)
     assert done.returncode == 7, done.stderr
-    assert done.stderr.index("2 events loaded") < done.stderr.index("503")  # the fault is kept for the command
+    assert done.stderr.index("loaded 2 events") < done.stderr.index("503")  # the fault is kept for the command
     with LocalSegOps(path) as local:
         assert [event.event_type for event in local.events()] == ["b", "d", "ran"]
 
@@ -229,7 +229,7 @@ def test_the_end_of_a_command_by_a_signal_is_told_as_a_shell_does(run: Run) -> N
 def test_seed_loads_the_real_purchases(run: Run, running: DevProcess) -> None:
     done = run("seed", "cdnow")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("6,919 events loaded in ")
+    assert done.stdout.startswith("loaded 6,919 events in ")
     view = ask(running.url, "/_dev/overview")[1]
     assert (view["events"], view["users"]) == (6919, 2357)
 
@@ -238,12 +238,12 @@ def test_seed_loads_the_real_purchases(run: Run, running: DevProcess) -> None:
     ("content", "complaint"),
     [
         (b"", "is empty"),
-        (b"\xff", "line 1, is no event"),
+        (b"\xff", "line 1: not a valid event"),
         (b"\xff\xfe{\x00", "UTF-16"),
-        (b'{"user_id": "a", "event_type": "b"}\n{"user_id": ""}\n', "line 2, is no event"),
-        (b'{"user_id": "", "event_type": "b"}', "line 1, is no event"),
+        (b'{"user_id": "a", "event_type": "b"}\n{"user_id": ""}\n', "line 2: not a valid event"),
+        (b'{"user_id": "", "event_type": "b"}', "line 1: not a valid event"),
         (b"[]", "is empty"),
-        (b"[1]", "item 1, is no event"),
+        (b"[1]", "item 1: not a valid event"),
         (b'{"user_id": "a", "event_type": "b", "kind": 1}', "kind"),
     ],
 )
@@ -269,9 +269,9 @@ def test_seeding_that_loses_events_fails(run: Run, running: DevProcess, tmp_path
 
 def test_trigger_sends_a_sample(run: Run, running: DevProcess) -> None:
     done = run("trigger", "order_placed", "--user-id", "zoë")
-    assert (done.returncode, done.stdout) == (0, "order_placed of zoë sent\n")
+    assert (done.returncode, done.stdout) == (0, "sent order_placed for zoë\n")
     done = run("trigger", "ai_referral_session")
-    assert done.stdout == "ai_referral_session of ada@example.com sent, 2 events in all\n"
+    assert done.stdout == "sent ai_referral_session for ada@example.com (2 events in total)\n"
     stored = ask(running.url, "/_dev/events")[1]["events"][::-1]
     assert [(each["event_type"], each["user_id"]) for each in stored] == [
         ("order_placed", "zoë"),
@@ -351,5 +351,5 @@ def test_listen_takes_up_again_what_broke_off(environment: dict[str, str], tmp_p
 def test_listen_gives_up_when_nobody_is_there_any_more(local: LocalSegOps) -> None:
     with DevServer(local) as server:
         info = server.info
-    with pytest.raises(SegOpsTransportError, match=f"{info.url} is gone"):
+    with pytest.raises(SegOpsTransportError, match=f"lost the connection to {info.url}"):
         listen(info, patience=0.2)

@@ -1,4 +1,4 @@
-"""What `segops dev` is sent by programs that are broken or mean no good: the answer is below 500."""
+"""Hostile and broken requests to `segops dev` get a status below 500."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from segops.core import BATCH_PATH, SINGLE_PATH
 from segops.emulator import LocalSegOps
-from segops.emulator.routes import ROUTES
+from segops.emulator.registry import ROUTES
 from tests.devserver.dev_rig import ask, exchange
 
 LONG = "9" * 5000
@@ -29,14 +29,14 @@ def key(local: LocalSegOps) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("host", ["[::1", "]", "[", "a[b", "[zz]", "%", "\xff", "[::1]]"])
-def test_a_host_that_is_none_is_refused(url: str, host: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_invalid_host_is_rejected(url: str, host: str, caplog: pytest.LogCaptureFixture) -> None:
     for path in DEV:
         assert exchange(url, path, headers={"Host": host})[0] in (400, 403)
     assert not caplog.records
 
 
 @pytest.mark.parametrize("digits", [LONG, "9" * 101, "9" * 100, "9" * 19, "x", "-1", "٣", "1.0"])
-def test_an_id_that_nothing_can_have_is_refused(url: str, digits: str) -> None:
+def test_an_id_that_is_too_long_is_rejected(url: str, digits: str) -> None:
     expected = 400 if digits.isascii() and len(digits) > 100 else 404
     assert ask(url, f"/_dev/events/{quote(digits)}")[0] == expected
     status, body = ask(url, f"/_dev/segments/{quote(digits)}/history")
@@ -55,8 +55,8 @@ def test_the_faults_have_the_limit_of_other_bodies(url: str, local: LocalSegOps)
 
 @pytest.mark.parametrize("path", [path for path in DEV if path != "/"])
 def test_an_unknown_parameter_is_named(url: str, path: str) -> None:
-    status, answer = ask(url, f"{path}?ghost=1")
-    assert (status, "'ghost'" in answer["detail"]) == (400, True)
+    status, response = ask(url, f"{path}?ghost=1")
+    assert (status, "'ghost'" in response["detail"]) == (400, True)
 
 
 VALUES = [LONG, "1e999", "-" + LONG, "0." + LONG, "1e-999", '"\\ud83d\\ude00"', '{"a":1,"a":2}', "[" * 600 + "]" * 600]
@@ -83,12 +83,12 @@ def test_an_event_that_was_accepted_can_be_viewed(
 
 @pytest.mark.parametrize("path", ["/api/pim/products/bulk/", "/api/schemas/infer/", "/api/schemas/validate/"])
 @pytest.mark.parametrize("number", [LONG, "9" * 400, "1e999", "-" + LONG])
-def test_a_number_that_json_parsers_refuse_is_refused_in_what_is_looked_into(
+def test_a_number_that_json_parsers_reject_is_rejected_in_what_is_parsed(
     url: str, local: LocalSegOps, path: str, number: str
 ) -> None:
     body = f'{{"products": [{number}], "events": [{number}], "payload": {{"n": {number}}}, "event_type": "e"}}'
-    status, answer = ask(url, path, body.encode(), headers=key(local))
-    assert (status, "JSON parse error" in answer["detail"]) == (400, True)
+    status, response = ask(url, path, body.encode(), headers=key(local))
+    assert (status, "JSON parse error" in response["detail"]) == (400, True)
 
 
 TARGETS = [*DEV, "/_dev/stream", *(route.path for route in ROUTES)]
@@ -136,9 +136,9 @@ def test_nothing_that_is_asked_makes_it_fail(
         socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as sock,
     ):
         sock.sendall(request.encode("utf-8", "replace") + data)
-        answer = sock.makefile("rb").readline()
-    assert b"HTTP/1.1 " in answer
-    assert int(answer.split()[1]) < 500, (request, answer)
+        response = sock.makefile("rb").readline()
+    assert b"HTTP/1.1 " in response
+    assert int(response.split()[1]) < 500, (request, response)
     local.faults.clear()
     assert not [record for record in caplog.records if record.exc_info]
 

@@ -27,8 +27,8 @@ def event(number: int = 0, **members: object) -> dict[str, object]:
 
 
 def store(url: str, local: LocalSegOps, *events: dict[str, object]) -> None:
-    status, answer = ask(url, BATCH_PATH, {"events": events}, headers=key(local))
-    assert status == 202, answer
+    status, response = ask(url, BATCH_PATH, {"events": events}, headers=key(local))
+    assert status == 202, response
 
 
 def test_the_api_is_that_of_the_local_segops(url: str, local: LocalSegOps) -> None:
@@ -46,13 +46,13 @@ def test_the_api_is_that_of_the_local_segops(url: str, local: LocalSegOps) -> No
 def test_a_session_is_opened_with_a_signature(url: str, local: LocalSegOps) -> None:
     public = local.create_key("public", require_signature=True)
     signed = sign_user_id(public.signing_secret, "zoë")
-    status, answer = ask(
+    status, response = ask(
         url,
         SESSION_PATH,
         signed,
         headers={"Authorization": f"ApiKey {public.key}"},
     )
-    assert (status, answer["uid"]) == (200, "zoë")
+    assert (status, response["uid"]) == (200, "zoë")
 
 
 def test_one_connection_serves_many_requests(url: str, local: LocalSegOps) -> None:
@@ -67,7 +67,7 @@ def test_one_connection_serves_many_requests(url: str, local: LocalSegOps) -> No
 
 
 @pytest.mark.parametrize("size", [10 * 1024 * 1024 + 1, 20 * 1024 * 1024])
-def test_a_body_that_is_too_large_is_refused_and_the_server_goes_on(url: str, local: LocalSegOps, size: int) -> None:
+def test_a_body_that_is_too_large_is_rejected_and_the_server_goes_on(url: str, local: LocalSegOps, size: int) -> None:
     assert ask(url, SINGLE_PATH, b" " * size, headers=key(local))[0] == 413
     assert ask(url, SINGLE_PATH, event(), headers=key(local))[0] == 202
 
@@ -80,14 +80,14 @@ def test_a_client_that_leaves_in_the_middle_does_no_harm(server: DevServer, loca
     assert len(local.requests()) == 1
 
 
-def test_a_fault_of_ours_is_an_answer(url: str, local: LocalSegOps, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_becomes_a_response(url: str, local: LocalSegOps, caplog: pytest.LogCaptureFixture) -> None:
     def broken(_database: object, _what: object) -> None:
         raise SystemError("broken")
 
     local.faults.sleep = broken  # type: ignore[assignment] # takes two arguments, and gets one
     local.faults.add("* * delay=1")
     assert ask(url, "/api/nothing/") == (500, {"detail": "Internal server error."})
-    assert "failed to answer a request" in caplog.text
+    assert "failed to handle a request" in caplog.text
 
 
 @pytest.mark.parametrize("path", ["/", "/_dev/info", "/_dev/events", "/_dev/stream", "/_dev/faults"])
@@ -147,7 +147,7 @@ def test_one_event_says_who_sent_it_and_what_came_of_it(url: str, local: LocalSe
     assert ask(url, "/_dev/events/99999999999999999999999")[0] == 404
 
 
-def test_refused_events_are_listed_with_the_reason(url: str, local: LocalSegOps) -> None:
+def test_rejected_events_are_listed_with_the_reason(url: str, local: LocalSegOps) -> None:
     assert ask(url, SINGLE_PATH, {"user_id": ""}, headers=key(local))[0] == 400
     store(url, local, {"user_id": 5, "event_type": "t"}, event(), event(occurred_at="soon", payload={"x": "y" * 9000}))
     skips = ask(url, "/_dev/skipped?limit=9")[1]
@@ -159,10 +159,10 @@ def test_refused_events_are_listed_with_the_reason(url: str, local: LocalSegOps)
     assert {skip["key_kind"] for skip in skips} == {"secret"}
 
 
-def test_refused_events_are_forgotten_after_10000(url: str, local: LocalSegOps) -> None:
+def test_rejected_events_are_forgotten_after_10000(url: str, local: LocalSegOps) -> None:
     for _ in range(21):
         store(url, local, *({} for _ in range(500)))
-    assert [skip.id for skip in local.inspection.skipped_after(0, 1)] == [501]
+    assert [skip.id for skip in local.inspection.rejected_after(0, 1)] == [501]
 
 
 def test_the_overview_counts(url: str, local: LocalSegOps) -> None:
@@ -173,7 +173,7 @@ def test_the_overview_counts(url: str, local: LocalSegOps) -> None:
     assert view["position"] == {"event": 3, "skipped": 1}
 
 
-def test_requests_are_told_once(url: str, local: LocalSegOps) -> None:
+def test_requests_are_listed_once(url: str, local: LocalSegOps) -> None:
     store(url, local, event())
     exchange(url, "/api/nothing/", headers={"X-Requested-By": "me"})
     first, second = ask(url, "/_dev/requests")[1]
@@ -248,7 +248,7 @@ def test_the_stream_filters(url: str, local: LocalSegOps) -> None:
         assert [each["id"] for each in stream.take(1)] == [500]
 
 
-def test_a_listener_to_another_database_is_told_and_gets_all(url: str, local: LocalSegOps) -> None:
+def test_a_listener_to_another_database_is_reset_and_gets_all(url: str, local: LocalSegOps) -> None:
     store(url, local, event(1))
     with Stream(url, last="99.9.0123456789abcdef") as stream:
         assert stream.start() == "reset"
@@ -276,12 +276,12 @@ def test_an_open_stream_does_not_hold_up_the_end(local: LocalSegOps) -> None:
         pass
 
 
-def test_a_port_that_is_taken_or_an_address_of_elsewhere_is_refused(server: DevServer, local: LocalSegOps) -> None:
+def test_a_port_in_use_or_a_foreign_address_is_rejected(server: DevServer, local: LocalSegOps) -> None:
     with pytest.raises(SegOpsConfigError, match="choose another port"):
         DevServer(local, port=int(server.info.url.rsplit(":", 1)[1]))
     with pytest.raises(SegOpsConfigError, match="choose another"):
         DevServer(local, host="192.0.2.1")
-    with pytest.raises(SegOpsConfigError, match="no port 65536"):
+    with pytest.raises(SegOpsConfigError, match="--port must be at most 65535, got 65536"):
         DevServer(local, port=65536)
 
 
@@ -297,12 +297,12 @@ def test_a_server_on_all_addresses_shows_the_page_to_this_machine_only(local: Lo
         assert ask(there, "/_dev/info")[0] == 200
         assert ask(there, "/_dev/info", headers={"Host": f"shop.example:{port}"})[0] == 403
         # To the server this is another machine: the connection comes from an address that it was not made to.
-        stranger = http.client.HTTPConnection("127.0.0.1", int(port), timeout=60, source_address=(address, 0))
+        other = http.client.HTTPConnection("127.0.0.1", int(port), timeout=60, source_address=(address, 0))
         for path, status in (("/_dev/info", 403), ("/", 403), ("/api/nothing/", 404)):
-            stranger.request("GET", path)
-            answer = stranger.getresponse()
-            assert (answer.status, b"sk_" in answer.read()) == (status, False)
-        stranger.close()
+            other.request("GET", path)
+            response = other.getresponse()
+            assert (response.status, b"sk_" in response.read()) == (status, False)
+        other.close()
 
 
 def _own_address() -> str | None:

@@ -37,7 +37,7 @@ def test_an_earlier_one_is_found_when_a_later_one_has_stopped(
         assert joined.stdout.strip() == first.url
         notes = list(Path(environment["XDG_RUNTIME_DIR"]).glob("segops-dev*"))
         assert len(notes) == 1
-    assert "no `segops dev` runs" in run("trigger", "order_placed").stderr
+    assert "no `segops dev` is running" in run("trigger", "order_placed").stderr
 
 
 def test_the_environment_names_the_one_to_use(run: Run, environment: dict[str, str], tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_the_environment_names_the_one_to_use(run: Run, environment: dict[str, s
 
 
 @pytest.mark.parametrize("url", ["https://api.segops.ai", "memory:", "http://127.0.0.1:{port}"])
-def test_an_environment_that_names_no_segops_dev_is_told(run: Run, running: DevProcess, url: str) -> None:
+def test_an_environment_without_segops_dev_is_reported(run: Run, running: DevProcess, url: str) -> None:
     url = url.format(port=refused_port())
     done = run("trigger", "order_placed", SEGOPS_API_URL=url)
     assert done.returncode in {2, 5}

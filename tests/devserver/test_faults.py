@@ -38,28 +38,28 @@ def test_a_line_is_read_and_written_again(line: str, fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("line", "what"),
     [
-        ("", "does not start"),
-        ("POST /x", "does not start"),
-        ("post /x 503", "does not start"),
-        ("POST x 503", "does not start"),
-        ("POST /x 200", "'200' is no effect"),
-        ("POST /x 5033", "'5033' is no effect"),
-        ("POST /x x3", "no effect"),
-        ("POST /x 503 x0", "'x0' is no effect"),
-        ("POST /x 503 503", "a second time"),
-        ("POST /x 503 reset", "a status and reset at once"),
-        ("POST /x reset lose", "reset and lose at once"),
-        ("POST /x reset retry-after=1", "retry-after needs a status"),
-        ("POST /x delay=nan", "no effect"),
-        ("POST /x delay=301", "no effect"),
-        ("POST /x delay=-1", "no effect"),
-        ("POST /x delay=soon", "no effect"),
-        ("POST /x delay=", "no effect"),
-        ("POST /x skip=0", "no effect"),
-        ("POST /x explode", "'explode' is no effect"),
+        ("", "expected a method"),
+        ("POST /x", "expected a method"),
+        ("post /x 503", "expected a method"),
+        ("POST x 503", "expected a method"),
+        ("POST /x 200", "unknown effect '200'"),
+        ("POST /x 5033", "unknown effect '5033'"),
+        ("POST /x x3", "an effect is missing"),
+        ("POST /x 503 x0", "unknown effect 'x0'"),
+        ("POST /x 503 503", "repeats status"),
+        ("POST /x 503 reset", "a status and reset"),
+        ("POST /x reset lose", "reset and lose"),
+        ("POST /x reset retry-after=1", "retry-after requires a status"),
+        ("POST /x delay=nan", "unknown effect"),
+        ("POST /x delay=301", "unknown effect"),
+        ("POST /x delay=-1", "unknown effect"),
+        ("POST /x delay=soon", "unknown effect"),
+        ("POST /x delay=", "unknown effect"),
+        ("POST /x skip=0", "unknown effect"),
+        ("POST /x explode", "unknown effect 'explode'"),
     ],
 )
-def test_a_line_that_is_no_fault_is_refused(line: str, what: str) -> None:
+def test_an_invalid_fault_is_rejected(line: str, what: str) -> None:
     faults = Faults()
     with pytest.raises(SegOpsConfigError, match=what):
         faults.add("POST /x 503", line)
@@ -97,7 +97,7 @@ def send(client: SegOpsClient, count: int = 1) -> bool:
     return client.flush(60)
 
 
-def test_a_status_is_answered_and_nothing_stored(client: SegOpsClient, local: LocalSegOps) -> None:
+def test_a_status_is_returned_and_nothing_stored(client: SegOpsClient, local: LocalSegOps) -> None:
     local.faults.add(f"{BATCH} 503 retry-after=0 x2")
     assert send(client)
     records = local.requests()
@@ -113,7 +113,7 @@ def test_a_reset_stores_nothing_and_the_client_tries_again(client: SegOpsClient,
     assert len(list(local.events())) == 1
 
 
-def test_a_lost_answer_makes_the_client_send_again_what_was_stored(client: SegOpsClient, local: LocalSegOps) -> None:
+def test_a_lost_response_makes_the_client_send_again_what_was_stored(client: SegOpsClient, local: LocalSegOps) -> None:
     local.faults.add(f"{BATCH} lose")
     assert send(client)
     first, second = local.requests()
@@ -126,7 +126,7 @@ def test_some_events_of_a_batch_are_skipped(client: SegOpsClient, local: LocalSe
     assert not send(client, 5)
     assert client.stats().dropped == {"rejected": 2}
     assert [event.payload["n"] for event in local.events()] == [2, 3, 4]
-    assert [skip.reason for skip in local.inspection.skipped(9)] == ["A scripted fault refused it."] * 2
+    assert [skip.reason for skip in local.inspection.rejected(9)] == ["Rejected by a scripted fault."] * 2
 
 
 def test_a_delay_is_waited_for(client: SegOpsClient, local: LocalSegOps) -> None:
@@ -153,7 +153,7 @@ def test_in_process_faults_are_errors_of_the_transport(local: LocalSegOps) -> No
     local.faults.add("POST * reset", "POST * delay=0.2")
     with pytest.raises(SegOpsTransportError, match="reset the connection"):
         transport.send(Request("POST", BATCH_PATH), timeout=60)
-    with pytest.raises(SegOpsTimeoutError, match=r"within 0\.05 s"):
+    with pytest.raises(SegOpsTimeoutError, match=r"after 0\.05 s"):
         transport.send(Request("POST", SINGLE_PATH), timeout=0.05)
 
 
@@ -167,7 +167,7 @@ def test_faults_are_scripted_over_http(server: DevServer, local: LocalSegOps) ->
     assert ask(url, "/_dev/faults") == (200, {"faults": ["POST * 418 x1", "GET * 500 x1"]})
     status, complaint = ask(url, "/_dev/faults", {"faults": ["POST * explode"]})
     assert status == 400
-    assert "'explode' is no effect" in complaint["faults"][0]
+    assert "unknown effect 'explode'" in complaint["faults"][0]
     assert ask(url, "/_dev/faults", b"{")[0] == 400
     assert ask(url, "/_dev/faults", method="DELETE") == (200, {"faults": []})
     assert local.faults.pending() == []

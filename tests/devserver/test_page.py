@@ -25,8 +25,8 @@ TABS = ["events", "users", "segments", "referrals", "requests", "connect"]
 
 def store(url: str, local: LocalSegOps, *events: dict[str, object]) -> None:
     key = {"Authorization": f"ApiKey {local.secret_key}"}
-    status, answer = ask(url, BATCH_PATH, {"events": events}, headers=key)
-    assert status == 202, answer
+    status, response = ask(url, BATCH_PATH, {"events": events}, headers=key)
+    assert status == 202, response
 
 
 def event(number: int = 0, **members: object) -> dict[str, object]:
@@ -79,7 +79,7 @@ ROUND_TRIPS = (
 
 def test_an_event_of_the_sdk_appears_within_a_second(page: Page, client: SegOpsClient) -> None:
     page.wait("document.querySelector('#panel-events .empty') !== null")
-    # Measured in the page, from the answer to the first event to the row: the test's own steps do not count.
+    # Measured in the page, from the response to the first event to the row: the test's own steps do not count.
     page.run(
         f"window.seen = new Promise(done => new MutationObserver(() => {FIRST} && done(Date.now()))"
         ".observe(document.querySelector('#panel-events .rows'), {childList: true})); 0"
@@ -104,11 +104,12 @@ def test_an_event_shows_payload_sender_and_what_an_enricher_added(page: Page, cl
         "document.querySelector('#panel-events .detail h2') && document.querySelector('.detail').innerText"
     )
     assert "page_viewed" in shown
-    assert "An enricher added ai_referral_session to this." in shown
-    assert "secret key no. 1" in shown
+    assert "An enricher added an ai_referral_session event." in shown
+    assert re.search(r"API key\s+sk_…[0-9a-f]{4}", shown)
+    assert re.search(r"Source\s+human", shown)
     assert '"referrer": "https://claude.ai/"' in shown
     page.run("document.querySelector('#panel-events .note button').click()")
-    page.wait("document.querySelector('.detail').innerText.includes('added this to the page_viewed before it')")
+    page.wait("document.querySelector('.detail').innerText.includes('added this to the previous page_viewed event')")
     assert page.run(f"{ROWS}[0].getAttribute('aria-current')") == "true"
 
 
@@ -179,7 +180,7 @@ def test_filters_apply_to_what_was_and_to_what_comes(page: Page, url: str, local
     page.wait(f"{ROWS}.length === 1 && {FIRST}.innerText.includes('user-2')")
     page.run("document.querySelectorAll('#panel-events input[type=search]')[1].focus()")
     page.type("nowhere")
-    page.wait("document.querySelector('#panel-events .empty strong')?.innerText === 'Nothing matches the filter'")
+    page.wait("document.querySelector('#panel-events .empty strong')?.innerText === 'No events match the filter'")
 
 
 def test_pause_holds_back_what_comes(page: Page, url: str, local: LocalSegOps) -> None:
@@ -268,7 +269,7 @@ def test_users_segments_referrals_requests_and_keys_are_shown(page: Page, url: s
         "document.querySelector('#panel-segments [role=status] .tree')"
         " && document.querySelector('#panel-segments .detail').innerText"
     )
-    for part in ("All of", "Any of", "count(order_placed) ≥ 2", "user-1 belongs to it.", "holds:"):
+    for part in ("All of", "Any of", "count(order_placed) ≥ 2", "user-1 matches this segment.", "Matches:"):
         assert part in shown
     label = page.run("document.querySelector('#panel-segments svg[role=img]').getAttribute('aria-label')")
     assert re.match(r"Members over time: 5 on .*, 5 on ", label)

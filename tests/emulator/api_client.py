@@ -31,7 +31,7 @@ class Api:
         return json.loads(response.body) if response.body else None
 
     def status(self, method: str, path: str, body: object = None, auth: str | None = None, **headers: str) -> Any:
-        """Return the status and the JSON of any answer."""
+        """Return the status and the JSON of any result."""
         response = self.ask(method, path, body, auth, **headers)
         return response.status, json.loads(response.body) if response.body else None
 

@@ -34,8 +34,8 @@ def service(request: pytest.FixtureRequest, segops: LocalSegOps, clock: Clock) -
 
         def send(asked: Request) -> Response:
             connection.request(asked.method, asked.path, asked.body, dict(asked.headers))
-            answer = connection.getresponse()
-            return Response(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+            response = connection.getresponse()
+            return Response(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
 
         yield Service(segops, clock, send)
         connection.close()
@@ -61,7 +61,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def hostile(served: Served) -> Iterator[Served]:
-    """Check after a test that nothing was stored, and that the server still answers and stores."""
+    """Check after a test that nothing was stored, and that the server still responds and stores."""
     before = served.counts()
     yield served
     assert served.counts() == before

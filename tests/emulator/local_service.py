@@ -47,9 +47,9 @@ class Service:
         return self.post(SESSION_PATH, body, f"ApiKey {key or self.segops.public_key}", **headers)
 
     def bearer(self, body: object, key: str | None = None) -> str:
-        status, answer = self.session(body, key)
-        assert status == 200, answer
-        return f"Bearer {answer['token']}"
+        status, response = self.session(body, key)
+        assert status == 200, response
+        return f"Bearer {response['token']}"
 
 
 def sign(secret: str, user_id: str, ts: int) -> str:

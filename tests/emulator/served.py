@@ -64,8 +64,8 @@ class Served:
         credential = f"ApiKey {self.secret_key}" if auth is None else auth
         with closing(http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)) as connection:
             connection.request(method, path, data, {"Authorization": credential, **headers})
-            answer = connection.getresponse()
-            return Reply(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+            response = connection.getresponse()
+            return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
 
     def good(self, user: str = "good") -> int:
         """Send one good event and return the status."""
@@ -136,8 +136,8 @@ def serve(kind: str, path: Path, user: str = "") -> Iterator[Served]:
             assert "Traceback" not in complaints, complaints
 
 
-def must_refuse(reply: Reply, *statuses: int) -> None:
-    """Check that an answer is one of the documented refusals: wire-protocol.md, section 1.7."""
+def must_reject(reply: Reply, *statuses: int) -> None:
+    """Check that a response is a documented error."""
     assert reply.status in statuses, reply
     assert reply.headers["content-type"] == "application/json"
     body = json.loads(reply.body)
@@ -147,15 +147,15 @@ def must_refuse(reply: Reply, *statuses: int) -> None:
         assert all(isinstance(each, str) for each in complaint)
 
 
-def split_answers(data: bytes) -> list[tuple[int, bytes]]:
-    """Return the status and the body of each answer on a connection."""
-    answers = []
+def split_responses(data: bytes) -> list[tuple[int, bytes]]:
+    """Return the status and the body of each response on a connection."""
+    responses = []
     while data:
         head, _, rest = data.partition(b"\r\n\r\n")
         length = int(_search(r"content-length: (\d+)", head.decode("latin-1").lower()))
-        answers.append((int(head.split()[1]), rest[:length]))
+        responses.append((int(head.split()[1]), rest[:length]))
         data = rest[length:]
-    return answers
+    return responses
 
 
 def forge(secret: str, claims: Mapping[str, object], header: object = None) -> str:

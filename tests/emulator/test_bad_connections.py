@@ -1,4 +1,4 @@
-"""Whatever comes over a connection, the server answers as documented or closes it, and goes on."""
+"""The server responds to every connection as documented or closes it, and keeps running."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from contextlib import ExitStack
 import pytest
 
 from segops.core import BATCH_PATH, SINGLE_PATH
-from tests.emulator.served import Reply, Served, must_refuse, split_answers
+from tests.emulator.served import Reply, Served, must_reject, split_responses
 
 EVENT = json.dumps({"user_id": "u", "event_type": "e"}).encode()
 CLOSE = "Connection: close"
 
 
-def must_refuse_all(data: bytes, *statuses: int) -> None:
-    """Check that there is an answer, and that each is a refusal."""
-    answers = split_answers(data)
-    assert answers
-    for status, body in answers:
-        must_refuse(Reply(status, {"content-type": "application/json"}, body), *statuses)
-    assert data.count(b"content-type: application/json") == len(answers)
+def must_reject_all(data: bytes, *statuses: int) -> None:
+    """Check that there is a response, and that each is a refusal."""
+    responses = split_responses(data)
+    assert responses
+    for status, body in responses:
+        must_reject(Reply(status, {"content-type": "application/json"}, body), *statuses)
+    assert data.count(b"content-type: application/json") == len(responses)
 
 
 TRICKS = [
@@ -40,14 +40,14 @@ TRICKS = [
 def test_path_tricks_lead_nowhere(hostile: Served, path: str) -> None:
     for method in ("GET", "POST", "DELETE"):
         sent = hostile.request(path, b"{}", CLOSE, method=method)
-        must_refuse_all(hostile.converse(sent), 400, 404, 405)
+        must_reject_all(hostile.converse(sent), 400, 404, 405)
 
 
 @pytest.mark.parametrize(
     "path", ["/api/\x00/", "/api/ segments/", "/api/\x7f/", "", "api/segments/", "*", "/" + "a" * 200_000]
 )
-def test_paths_that_no_request_may_have_are_refused(hostile: Served, path: str) -> None:
-    must_refuse_all(hostile.converse(hostile.request(path, b"", CLOSE, method="GET")), 400, 404, 414, 431, 505)
+def test_paths_that_no_request_may_have_are_rejected(hostile: Served, path: str) -> None:
+    must_reject_all(hostile.converse(hostile.request(path, b"", CLOSE, method="GET")), 400, 404, 414, 431, 505)
 
 
 @pytest.mark.parametrize(
@@ -62,38 +62,38 @@ def test_paths_that_no_request_may_have_are_refused(hostile: Served, path: str) 
     ],
     ids=["nonsense", "TLS", "version", "header", "many headers", "long header"],
 )
-def test_what_is_no_request_is_refused(hostile: Served, sent: bytes) -> None:
-    must_refuse_all(hostile.converse(sent), 400, 401, 431, 505)
+def test_what_is_not_a_request_is_rejected(hostile: Served, sent: bytes) -> None:
+    must_reject_all(hostile.converse(sent), 400, 401, 431, 505)
 
 
 @pytest.mark.parametrize(
     "length",
     ["-1", "+5", "1_0", "abc", "", "0x10", "9" * 40, "5, 6", "1.5", "²"],
 )
-def test_a_length_that_is_no_number_is_refused(hostile: Served, length: str) -> None:
+def test_a_length_that_is_not_a_number_is_rejected(hostile: Served, length: str) -> None:
     sent = hostile.request(SINGLE_PATH, EVENT, f"Content-Length: {length}", CLOSE)
-    must_refuse_all(hostile.converse(sent), 400, 413)
+    must_reject_all(hostile.converse(sent), 400, 413)
 
 
-def test_two_lengths_or_a_length_and_chunks_are_refused(hostile: Served) -> None:
+def test_two_lengths_or_a_length_and_chunks_are_rejected(hostile: Served) -> None:
     for headers in (
         ["Content-Length: 5", f"Content-Length: {len(EVENT)}"],
         ["Transfer-Encoding: gzip"],
         ["Transfer-Encoding: chunked, chunked"],
     ):
-        must_refuse_all(hostile.converse(hostile.request(SINGLE_PATH, EVENT, *headers, CLOSE)), 400, 411, 501)
+        must_reject_all(hostile.converse(hostile.request(SINGLE_PATH, EVENT, *headers, CLOSE)), 400, 411, 501)
 
 
 def test_a_length_that_is_too_short_stores_nothing(hostile: Served) -> None:
     data = hostile.converse(hostile.request(SINGLE_PATH, EVENT, f"Content-Length: {len(EVENT) - 1}"), half_close=True)
-    assert all(status == 400 for status, _ in split_answers(data))
+    assert all(status == 400 for status, _ in split_responses(data))
 
 
 def test_a_request_that_ends_too_early_stores_nothing(hostile: Served) -> None:
     whole = hostile.request(SINGLE_PATH, EVENT)
     for end in (1, 20, len(whole) - len(EVENT) - 2, len(whole) - len(EVENT), len(whole) - 1):
         data = hostile.converse(whole[:end], half_close=True)
-        assert all(status == 400 for status, _ in split_answers(data))
+        assert all(status == 400 for status, _ in split_responses(data))
 
 
 def test_a_client_that_resets_in_the_middle_stores_nothing(hostile: Served) -> None:
@@ -105,20 +105,20 @@ def test_a_client_that_resets_in_the_middle_stores_nothing(hostile: Served) -> N
         client.close()
 
 
-def test_a_half_closed_connection_gets_its_answer_or_none_and_the_event_is_whole(served: Served) -> None:
+def test_a_half_closed_connection_gets_its_response_or_none_and_the_event_is_whole(served: Served) -> None:
     before = served.counts()["events"]
     data = served.converse(served.request(SINGLE_PATH, EVENT), half_close=True)
-    assert [status for status, _ in split_answers(data)] in ([202], [])
+    assert [status for status, _ in split_responses(data)] in ([202], [])
     assert served.good() == 202
     assert served.counts()["events"] in {before + 1, before + 2}
 
 
-def test_requests_that_do_not_wait_are_answered_in_order(served: Served) -> None:
+def test_requests_that_do_not_wait_get_responses_in_order(served: Served) -> None:
     before = served.counts()["events"]
     good, bad = served.request(SINGLE_PATH, EVENT), served.request(SINGLE_PATH, b"{")
     missing = served.request("/api/nothing/", b"", method="GET")
     data = served.converse((good + bad + missing) * 20 + served.request(SINGLE_PATH, EVENT, CLOSE))
-    assert [status for status, _ in split_answers(data)] == [202, 400, 404] * 20 + [202]
+    assert [status for status, _ in split_responses(data)] == [202, 400, 404] * 20 + [202]
     assert served.counts()["events"] == before + 21
 
 
@@ -129,7 +129,7 @@ def test_slow_clients_hold_nobody_up(hostile: Served) -> None:
         for position in range(5):
             for client in slow:
                 client.sendall(sent[position : position + 1])
-            must_refuse(hostile.ask("POST", SINGLE_PATH, {}), 400)
+            must_reject(hostile.ask("POST", SINGLE_PATH, {}), 400)
         slow[0].sendall(sent[5:])
-        answer = b"".join(iter(lambda: slow[0].recv(65_536), b""))
-        assert answer.startswith(b"HTTP/1.1 200 ")
+        response = b"".join(iter(lambda: slow[0].recv(65_536), b""))
+        assert response.startswith(b"HTTP/1.1 200 ")

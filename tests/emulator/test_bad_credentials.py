@@ -10,7 +10,7 @@ import pytest
 
 from segops.core import BATCH_PATH, SESSION_PATH, SINGLE_PATH, Request
 from segops.emulator import LocalSegOps
-from tests.emulator.served import Served, forge, must_refuse
+from tests.emulator.served import Served, forge, must_reject
 
 
 def claims(served: Served, **changed: object) -> dict[str, object]:
@@ -46,15 +46,15 @@ def forged(served: Served, secret: str) -> Iterator[str]:
     yield json.loads(another.handle(opening).body)["token"]
 
 
-def test_expired_and_forged_tokens_are_refused(hostile: Served, secret: str) -> None:
+def test_expired_and_forged_tokens_are_rejected(hostile: Served, secret: str) -> None:
     tokens = list(forged(hostile, secret))
     assert len(set(tokens)) > 20
     for token in tokens:
         for path in (SINGLE_PATH, BATCH_PATH, "/api/segments/", "/api/auth/api-keys/"):
-            must_refuse(hostile.ask("POST", path, {}, f"Bearer {token}".strip()), 401)
+            must_reject(hostile.ask("POST", path, {}, f"Bearer {token}".strip()), 401)
 
 
-def test_unknown_keys_and_schemes_are_refused(hostile: Served) -> None:
+def test_unknown_keys_and_schemes_are_rejected(hostile: Served) -> None:
     key = hostile.secret_key
     wrong = [
         "",
@@ -76,20 +76,20 @@ def test_unknown_keys_and_schemes_are_refused(hostile: Served) -> None:
     wrong += ["ApiKey é", "ApiKey " + "x" * 50_000]
     for credential in wrong:
         for path in (SINGLE_PATH, BATCH_PATH, SESSION_PATH, "/api/segments/"):
-            must_refuse(hostile.ask("POST", path, {"user_id": "u", "event_type": "e"}, credential), 401)
+            must_reject(hostile.ask("POST", path, {"user_id": "u", "event_type": "e"}, credential), 401)
 
 
-def test_the_wrong_class_of_key_is_refused(hostile: Served) -> None:
+def test_the_wrong_class_of_key_is_rejected(hostile: Served) -> None:
     token = forge(hostile.query("SELECT value FROM settings WHERE name = 'token_secret'")[0][0], claims(hostile))
     event = {"user_id": "u", "event_type": "e"}
     for path in (SINGLE_PATH, BATCH_PATH, "/api/segments/", "/api/pim/products/", "/api/auth/api-keys/"):
-        must_refuse(hostile.ask("POST", path, event, f"ApiKey {hostile.public_key}"), 403)
-        must_refuse(hostile.ask("POST", path, event, "ApiKey mk_test_x"), 403)
+        must_reject(hostile.ask("POST", path, event, f"ApiKey {hostile.public_key}"), 403)
+        must_reject(hostile.ask("POST", path, event, "ApiKey mk_test_x"), 403)
     for path in ("/api/segments/", "/api/explorer/users/", "/api/settings/"):
-        must_refuse(hostile.ask("GET", path, None, f"Bearer {token}"), 403)
-    must_refuse(hostile.ask("POST", SESSION_PATH, {}), 403)
-    must_refuse(hostile.ask("POST", "/api/auth/api-keys/", {"name": "x"}), 403)
-    must_refuse(hostile.ask("POST", SESSION_PATH, {}, f"Bearer {token}"), 403)
+        must_reject(hostile.ask("GET", path, None, f"Bearer {token}"), 403)
+    must_reject(hostile.ask("POST", SESSION_PATH, {}), 403)
+    must_reject(hostile.ask("POST", "/api/auth/api-keys/", {"name": "x"}), 403)
+    must_reject(hostile.ask("POST", SESSION_PATH, {}, f"Bearer {token}"), 403)
 
 
 FOREIGN = [
@@ -114,10 +114,10 @@ def test_a_foreign_origin_gets_no_session(served: Served) -> None:
         key = segops.create_key("public", origins=["https://shop.example.org", "https://*.example.net"]).key
     before = served.counts()
     for origin in FOREIGN:
-        must_refuse(
+        must_reject(
             served.ask("POST", SESSION_PATH, {"user_id": "u", "anonymous_id": "a"}, f"ApiKey {key}", Origin=origin), 403
         )
-    must_refuse(served.ask("POST", SESSION_PATH, {"user_id": "u", "anonymous_id": "a"}, f"ApiKey {key}"), 403)
+    must_reject(served.ask("POST", SESSION_PATH, {"user_id": "u", "anonymous_id": "a"}, f"ApiKey {key}"), 403)
     assert served.counts() == before
     for origin in ("https://shop.example.org", "https://a.example.net"):
         assert served.ask("POST", SESSION_PATH, {"user_id": "u"}, f"ApiKey {key}", Origin=origin).status == 200

@@ -76,7 +76,7 @@ def test_given_keys_are_added_to_a_kept_database(tmp_path: Path) -> None:
         LocalSegOps(path, signing_secret=secret)
     with pytest.raises(SegOpsConfigError, match="revoked"):
         LocalSegOps(path, secret_key="sk_test_mine")
-    with pytest.raises(SegOpsConfigError, match="starts with pk_"):
+    with pytest.raises(SegOpsConfigError, match="start with pk_"):
         LocalSegOps(path, public_key=first.secret_key)
 
 
@@ -103,7 +103,7 @@ def newer(path: Path) -> None:
         (newer, "its format is 99"),
     ],
 )
-def test_an_unusable_file_is_refused_at_once(tmp_path: Path, spoil: Callable[[Path], None], message: str) -> None:
+def test_an_unusable_file_is_rejected_at_once(tmp_path: Path, spoil: Callable[[Path], None], message: str) -> None:
     path = tmp_path / "segops.db"
     spoil(path)
     before = path.read_bytes() if path.is_file() else b""
@@ -113,7 +113,7 @@ def test_an_unusable_file_is_refused_at_once(tmp_path: Path, spoil: Callable[[Pa
 
 
 @pytest.mark.parametrize("path", ["/nowhere/at/all/segops.db", "nul\0.db"])
-def test_a_path_that_cannot_be_is_refused(path: str) -> None:
+def test_a_path_that_cannot_be_is_rejected(path: str) -> None:
     with pytest.raises(SegOpsConfigError, match=r"cannot use|must be the path"):
         LocalSegOps(path)
 
@@ -131,7 +131,7 @@ except SegOpsConfigError as error:
 """
 
 
-def test_a_read_only_file_is_refused() -> None:
+def test_a_read_only_file_is_rejected() -> None:
     with tempfile.TemporaryDirectory() as folder:  # pytest's own folders are closed to other users
         Path(folder).chmod(0o755)
         path = Path(folder, "segops.db")
@@ -158,7 +158,7 @@ def test_two_processes_share_a_file(tmp_path: Path) -> None:
         assert segops.summary().events == 600
 
 
-def test_a_database_that_breaks_answers_503_and_stores_nothing(tmp_path: Path) -> None:
+def test_a_database_that_breaks_gets_503_and_stores_nothing(tmp_path: Path) -> None:
     segops = LocalSegOps(tmp_path / "segops.db")
     with sqlite3.connect(segops.path) as other:
         other.execute("CREATE TRIGGER full BEFORE INSERT ON aliases BEGIN SELECT RAISE(ABORT, 'disk full'); END")
@@ -176,7 +176,7 @@ def test_a_database_that_breaks_answers_503_and_stores_nothing(tmp_path: Path) -
     segops.close()
 
 
-def test_a_transaction_that_sqlite_rolls_back_itself_is_answered(tmp_path: Path) -> None:
+def test_a_transaction_that_sqlite_rolls_back_itself_is_handled(tmp_path: Path) -> None:
     segops = LocalSegOps(tmp_path / "segops.db")
     with sqlite3.connect(segops.path) as other:
         other.execute("CREATE TRIGGER full BEFORE INSERT ON aliases BEGIN SELECT RAISE(ROLLBACK, 'gone'); END")
@@ -186,7 +186,7 @@ def test_a_transaction_that_sqlite_rolls_back_itself_is_answered(tmp_path: Path)
     segops.close()
 
 
-def test_a_file_that_is_overwritten_answers_503(tmp_path: Path) -> None:
+def test_a_file_that_is_overwritten_gets_503(tmp_path: Path) -> None:
     segops = LocalSegOps(tmp_path / "segops.db")
     send(segops, 400)
     with Path(segops.path).open("r+b") as file:

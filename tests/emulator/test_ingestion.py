@@ -64,11 +64,11 @@ INVALID = [
 
 
 @pytest.mark.parametrize("bad", INVALID, ids=json.dumps)
-def test_an_invalid_event_is_skipped_in_a_batch_and_refused_alone(service: Service, bad: object) -> None:
+def test_an_invalid_event_is_skipped_in_a_batch_and_rejected_alone(service: Service, bad: object) -> None:
     assert service.batch([event(1), bad, event(2)]) == (202, {"queued": 2, "skipped": 1})
-    status, answer = service.track(bad)
+    status, response = service.track(bad)
     assert status == 400
-    assert answer
+    assert response
     assert [each.user_id for each in service.segops.events()] == ["user-1", "user-2"]
 
 
@@ -82,9 +82,9 @@ def test_each_wrong_field_is_named(service: Service) -> None:
     assert service.track({"user_id": "", "event_type": "e", "occurred_at": None})[1].keys() == {"user_id"}
 
 
-def test_a_repeated_name_is_refused_if_any_of_its_values_is_wrong(service: Service) -> None:
-    status, answer = service.track(b'{"user_id": 5, "user_id": "u", "event_type": "e"}')
-    assert (status, list(answer)) == (400, ["detail"])
+def test_a_repeated_name_is_rejected_if_any_of_its_values_is_wrong(service: Service) -> None:
+    status, response = service.track(b'{"user_id": 5, "user_id": "u", "event_type": "e"}')
+    assert (status, list(response)) == (400, ["detail"])
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_times_are_stored_as_utc_text_that_sorts(segops: LocalSegOps, given: str
     assert [each.occurred_at for each in segops.events()] == [stored]
 
 
-def test_more_than_500_events_are_refused_and_nothing_is_stored(service: Service) -> None:
+def test_more_than_500_events_are_rejected_and_nothing_is_stored(service: Service) -> None:
     for tail in (event(500), None):
         status, errors = service.batch([*map(event, range(500)), tail])
         assert (status, list(errors)) == (400, ["events"])
@@ -133,15 +133,15 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("body", MALFORMED, ids=lambda body: repr(body[:60]))
-def test_what_is_not_json_is_refused_everywhere(service: Service, body: bytes) -> None:
+def test_what_is_not_json_is_rejected_everywhere(service: Service, body: bytes) -> None:
     for path, key in (
         (SINGLE_PATH, service.segops.secret_key),
         (BATCH_PATH, service.segops.secret_key),
         (SESSION_PATH, service.segops.public_key),
     ):
-        status, answer = service.post(path, body, f"ApiKey {key}")
-        assert (status, list(answer)) == (400, ["detail"])
-        assert answer["detail"].startswith("JSON parse error")
+        status, response = service.post(path, body, f"ApiKey {key}")
+        assert (status, list(response)) == (400, ["detail"])
+        assert response["detail"].startswith("JSON parse error")
     assert service.segops.summary().events == 0
     assert service.track(event())[0] == 202
 
@@ -166,15 +166,15 @@ def test_a_payload_that_sqlite_cannot_read_back_is_invalid(segops: LocalSegOps) 
     key = {"authorization": f"ApiKey {segops.secret_key}"}
     deep = b'{"user_id":"u","event_type":"e","anonymous_id":"d","payload":{"a":' + b"[" * 3000 + b"]" * 3000 + b"}}"
     assert segops.handle(Request("POST", SINGLE_PATH, key, deep)).status == 400
-    answer = segops.handle(Request("POST", BATCH_PATH, key, b'{"events":[' + deep + b"," + deep + b"]}"))
-    if answer.status == 202:  # Python 3.12 and later have a limit of their own for C code
-        assert json.loads(answer.body) == {"queued": 0, "skipped": 2}
+    response = segops.handle(Request("POST", BATCH_PATH, key, b'{"events":[' + deep + b"," + deep + b"]}"))
+    if response.status == 202:  # Python 3.12 and later have a limit of their own for C code
+        assert json.loads(response.body) == {"queued": 0, "skipped": 2}
     assert (segops.summary().events, segops.aliases()) == (0, {})
 
 
-def test_a_body_above_10_mib_is_refused(service: Service) -> None:
-    status, answer = service.track(b" " * (10 * 1024 * 1024 + 1))
-    assert (status, list(answer)) == (413, ["detail"])
+def test_a_body_above_10_mib_is_rejected(service: Service) -> None:
+    status, response = service.track(b" " * (10 * 1024 * 1024 + 1))
+    assert (status, list(response)) == (413, ["detail"])
     large = event(payload={"text": "x" * (10 * 1024 * 1024 - 200)})
     service.send = service.segops.handle
     assert service.track(large)[0] == 202
@@ -196,9 +196,9 @@ def test_a_body_above_10_mib_is_refused(service: Service) -> None:
     ],
 )
 @pytest.mark.parametrize("path", [SINGLE_PATH, BATCH_PATH, SESSION_PATH])
-def test_a_credential_that_does_not_fit_is_refused(service: Service, path: str, auth: str, status: int) -> None:
-    answered, answer = service.post(path, event(), auth)
-    assert (answered, list(answer)) == (status, ["detail"])
+def test_a_credential_that_does_not_fit_is_rejected(service: Service, path: str, auth: str, status: int) -> None:
+    actual, response = service.post(path, event(), auth)
+    assert (actual, list(response)) == (status, ["detail"])
     assert service.segops.summary().events == 0
 
 
@@ -233,7 +233,7 @@ def test_a_query_is_not_part_of_the_path(service: Service) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_another_method_is_refused_with_the_right_one(service: Service, method: str) -> None:
+def test_another_method_is_rejected_with_the_right_one(service: Service, method: str) -> None:
     response = service.send(Request(method, SINGLE_PATH))
     assert (response.status, response.headers["allow"]) == (405, "POST")
     assert json.loads(response.body) == {"detail": f'Method "{method}" not allowed.'}

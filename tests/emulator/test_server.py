@@ -56,10 +56,10 @@ def test_one_connection_serves_many_requests(segops: LocalSegOps, server: LocalS
         first = connection.sock
         for _ in range(100):
             connection.request("POST", SINGLE_PATH, BODY, headers)
-            answer = connection.getresponse()
-            assert (answer.status, answer.getheader("connection")) == (202, None)
-            assert answer.getheader("date")
-            answer.read()
+            response = connection.getresponse()
+            assert (response.status, response.getheader("connection")) == (202, None)
+            assert response.getheader("date")
+            response.read()
         assert connection.sock is first
     assert segops.summary().events == 100
 
@@ -96,8 +96,8 @@ def test_requests_may_follow_each_other_without_waiting(segops: LocalSegOps, ser
 def test_a_body_of_unclear_length_ends_the_connection(
     segops: LocalSegOps, server: LocalServer, headers: list[str], status: int
 ) -> None:
-    answer = converse(server, post(segops, *headers, body=b"{}"))
-    head, _, body = answer.partition(b"\r\n\r\n")
+    response = converse(server, post(segops, *headers, body=b"{}"))
+    head, _, body = response.partition(b"\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"\r\nconnection: close" in head
     assert list(json.loads(body)) == ["detail"]
@@ -122,7 +122,7 @@ def test_no_length_means_no_body(segops: LocalSegOps, server: LocalServer) -> No
         (b"GET /../../etc/passwd HTTP/1.1\r\n\r\n", 404),
     ],
 )
-def test_a_broken_request_is_answered_with_json(server: LocalServer, sent: bytes, status: int) -> None:
+def test_a_broken_request_gets_json(server: LocalServer, sent: bytes, status: int) -> None:
     head, _, body = converse(server, sent).partition(b"\r\n\r\n")
     assert head.startswith(f"HTTP/1.1 {status} ".encode())
     assert list(json.loads(body)) == ["detail"]
@@ -134,11 +134,11 @@ def test_a_head_request_gets_no_body(server: LocalServer) -> None:
     assert body == b""
 
 
-def test_an_old_client_is_answered_and_let_go(server: LocalServer) -> None:
+def test_an_old_client_gets_a_response_and_is_closed(server: LocalServer) -> None:
     with closing(connect(server)) as client:
         client.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        answer = b"".join(iter(lambda: client.recv(65_536), b""))
-    assert answer.startswith(b"HTTP/1.1 404 ")
+        response = b"".join(iter(lambda: client.recv(65_536), b""))
+    assert response.startswith(b"HTTP/1.1 404 ")
 
 
 def test_a_client_that_goes_away_does_no_harm(segops: LocalSegOps, server: LocalServer) -> None:
@@ -159,9 +159,9 @@ class BrokenSegOps(LocalSegOps):
 def test_a_fault_of_ours_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture) -> None:
     segops = BrokenSegOps()
     with caplog.at_level(logging.ERROR, "segops.emulator"), LocalServer(segops) as server:
-        answer = converse(server, post(segops, "Content-Length: 0") * 2)
-    assert answer.count(b"HTTP/1.1 500 Internal Server Error\r\n") == 2
-    assert b"LookupError" not in answer
+        response = converse(server, post(segops, "Content-Length: 0") * 2)
+    assert response.count(b"HTTP/1.1 500 Internal Server Error\r\n") == 2
+    assert b"LookupError" not in response
     assert [record.exc_info is not None for record in caplog.records] == [True, True]
 
 
@@ -170,7 +170,7 @@ class UnencodableSegOps(LocalSegOps):
         return Response(200, {"x": "\N{SNOWMAN}"}, request.body)
 
 
-def test_a_fault_while_answering_costs_one_connection(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_bug_in_a_handler_costs_one_connection(caplog: pytest.LogCaptureFixture) -> None:
     segops = UnencodableSegOps()
     with caplog.at_level(logging.ERROR, "segops.emulator"), LocalServer(segops) as server:
         assert converse(server, post(segops)) == b""
@@ -199,7 +199,7 @@ def test_a_server_that_never_started_can_be_closed(segops: LocalSegOps) -> None:
     server.close()
 
 
-def test_a_port_in_use_is_refused(segops: LocalSegOps, server: LocalServer) -> None:
+def test_a_port_in_use_is_rejected(segops: LocalSegOps, server: LocalServer) -> None:
     port = int(server.url.rpartition(":")[2])
     with pytest.raises(SegOpsConfigError, match=f"cannot listen on 127.0.0.1:{port}"):
         LocalServer(segops, port=port)
@@ -209,18 +209,18 @@ def test_a_port_in_use_is_refused(segops: LocalSegOps, server: LocalServer) -> N
 
 def test_a_hundred_threads_are_served(segops: LocalSegOps, server: LocalServer) -> None:
     body = json.dumps({"events": [event(n) for n in range(10)]}).encode()
-    answers: list[bytes] = []
+    responses: list[bytes] = []
 
     def send() -> None:
         head = post(segops, f"Content-Length: {len(body)}").replace(SINGLE_PATH.encode(), BATCH_PATH.encode())
-        answers.append(converse(server, head + body))
+        responses.append(converse(server, head + body))
 
     threads = [threading.Thread(target=send) for _ in range(100)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(b" 202 Accepted" in answer for answer in answers) == 100
+    assert sum(b" 202 Accepted" in response for response in responses) == 100
     assert segops.summary().events == 1000
 
 

@@ -56,8 +56,8 @@ def test_a_file_is_named_by_its_absolute_path(tmp_path: Path) -> None:
         "http:///x",
     ],
 )
-def test_another_form_is_refused(url: str) -> None:
-    with pytest.raises(SegOpsConfigError, match="write local: or local:///absolute/path"):
+def test_another_form_is_rejected(url: str) -> None:
+    with pytest.raises(SegOpsConfigError, match="local: or local:///absolute/path"):
         LocalTransport.from_url(url)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from segops.core import BATCH_PATH, SINGLE_PATH
-from segops.emulator.routes import ROUTES
+from segops.emulator.registry import ROUTES
 from segops.emulator.routing import Route
 from tests.emulator.api_client import Api, multipart
 from tests.emulator.local_service import event
@@ -62,13 +62,13 @@ def test_an_unknown_field_is_named(route: Route) -> None:
         ("messageId", None),
     ],
 )
-def test_an_event_with_an_unknown_field_is_refused_by_name(both: Api, given: str, meant: str | None) -> None:
+def test_an_event_with_an_unknown_field_is_rejected_by_name(both: Api, given: str, meant: str | None) -> None:
     bad = event(1, **{given: "x"})
     status, errors = both.service.track(bad)
     assert (status, list(errors)) == (400, [given])
     assert meant is None or repr(meant) in errors[given][0]
     assert both.service.batch([event(2), bad, event(3)]) == (202, {"queued": 2, "skipped": 1})
-    (skip, *_) = both.segops.inspection.skipped(1)
+    (skip, *_) = both.segops.inspection.rejected(1)
     assert given in skip.reason
     assert both("POST", "/explorer/sandbox/publish/", event(4))["published"]
     assert both.status("POST", "/explorer/sandbox/publish/", bad)[0] == 400

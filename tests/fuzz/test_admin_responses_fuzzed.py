@@ -145,8 +145,8 @@ class Fixed(MemoryTransport):
 
     url = "https://api.example"
 
-    def __init__(self, *answers: Response) -> None:
-        super().__init__(*answers, *[Response(404)] * 5, offline=False)
+    def __init__(self, *responses: Response) -> None:
+        super().__init__(*responses, *[Response(404)] * 5, offline=False)
 
 
 @pytest.mark.parametrize("number", ["abc", None, "", True, [1], {"a": 1}, 1.5, "9" * 5000, "²"])

@@ -1,4 +1,4 @@
-"""What strangers send to the local SegOps: any method, path, headers and body, and bytes that are no HTTP at all."""
+"""What arbitrary clients send to the local SegOps: any method, path, headers and body, and bytes that are not HTTP."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ fields = st.sampled_from(
         b" x: y",
     ]
 ) | st.binary(max_size=30)
-bytes_of_strangers = st.tuples(lines, st.lists(fields, max_size=5), st.binary(max_size=40)).map(
+malformed_requests = st.tuples(lines, st.lists(fields, max_size=5), st.binary(max_size=40)).map(
     lambda parts: b"\r\n".join([parts[0], *parts[1], b"", parts[2]])
 )
 
 
-@given(data=bytes_of_strangers | st.binary(max_size=200))
+@given(data=malformed_requests | st.binary(max_size=200))
 @example(b"GET / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
 @example(b"POST / HTTP/9.9\r\n\r\n")
 @example(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")

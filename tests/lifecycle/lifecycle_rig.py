@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import requires
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,8 +81,8 @@ def get(port: int, path: str) -> str:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as answer:
-                text: str = answer.read().decode()
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as response:
+                text: str = response.read().decode()
                 return text
         except OSError:
             if time.monotonic() > deadline:
@@ -98,13 +98,3 @@ def events(server: FaultServer) -> list[dict[str, Any]]:
 def stored(server: FaultServer) -> list[str]:
     """Return whose events reached the server, sorted."""
     return sorted(event["user_id"] for event in events(server))
-
-
-def wait_until(condition: Callable[[], object]) -> bool:
-    """Wait until it holds, and tell whether it came to hold."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

@@ -1,4 +1,4 @@
-"""Real application servers that fork, patch or forbid threads: fault-matrix.md, rows 29, 31 and 32."""
+"""Real application servers that fork, patch or forbid threads: reliability table, rows 29, 31 and 32."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lifecycle.lifecycle_rig import PATIENCE, Servers, end, events, get, serving, stored, wait_until
+from tests.lifecycle.lifecycle_rig import PATIENCE, Servers, end, events, get, serving, stored
 from tests.rig.fault_server import FaultServer
 from tests.rig.ports import lasting_port
+from tests.rig.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(900)  # the first one waits for the servers to be installed, one of them from source
 

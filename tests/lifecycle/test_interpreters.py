@@ -1,21 +1,15 @@
-"""Exit and fork on each CPython of this machine from 3.10 to 3.14: fault-matrix.md, rows 22, 25 and 28.
-
-Interpreters are looked for in `SEGOPS_TEST_PYTHONS` (separated by ":"), on the path, and where pyenv keeps its own.
-"""
+"""Exit and fork on each installed CPython from 3.10 to 3.14: reliability table, rows 22, 25 and 28."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
-from functools import cache
-from pathlib import Path
 
 import pytest
 
 from tests.lifecycle.lifecycle_rig import DEPENDENCIES, PATIENCE, ROOT, environment, stored
 from tests.rig.fault_server import Call, FaultServer, raw, respond
+from tests.rig.pythons import find_pythons
 
 EXIT = """
 import sys
@@ -41,7 +35,7 @@ for number in range(100):
 flushing = threading.Thread(target=client.flush, args=(60,))
 flushing.start()
 time.sleep(0.3)
-assert flushing.is_alive(), "the server waits for the child before it answers"
+assert flushing.is_alive(), "the server waits for the child before it responds"
 child = os.fork()
 if child == 0:
     signal.alarm(60)
@@ -93,40 +87,14 @@ assert done == (child, 0), done
 """
 
 
-@cache
-def interpreters() -> dict[str, str]:
-    """Return the interpreters by version; this one is always among them."""
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    candidates = [
-        *os.environ.get("SEGOPS_TEST_PYTHONS", "").split(":"),
-        *[shutil.which(f"python3.{minor}") or "" for minor in range(10, 15)],
-        *[str(path) for minor in range(10, 15) for path in pyenv.glob(f"3.{minor}.*/bin/python3.{minor}")],
-    ]
-    found = {_version(sys.executable): sys.executable}
-    for candidate in filter(None, candidates):
-        version = _version(candidate)
-        if version.startswith("3.1"):
-            found.setdefault(version, candidate)
-    return found
-
-
-def _version(python: str) -> str:
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    try:
-        done = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=PATIENCE, check=False)
-    except OSError:
-        return ""
-    return done.stdout.strip()
-
-
-@pytest.fixture(scope="session", params=list(interpreters()))
+@pytest.fixture(scope="session", params=list(find_pythons()))
 def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return an interpreter that has what the SDK needs."""
+    """Return an interpreter with the dependencies of the SDK."""
     version: str = request.param
-    if interpreters()[version] == sys.executable:
+    if find_pythons()[version] == sys.executable:
         return sys.executable
     home = tmp_path_factory.mktemp(f"python{version}")
-    subprocess.run([interpreters()[version], "-m", "venv", "--without-pip", str(home)], check=True, timeout=120)
+    subprocess.run([find_pythons()[version], "-m", "venv", "--without-pip", str(home)], check=True, timeout=120)
     inside = str(home / "bin" / "python")
     pip = [sys.executable, "-m", "pip", "--python", inside, "install", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run([*pip, *DEPENDENCIES], capture_output=True, text=True, timeout=300, check=False)

@@ -1,4 +1,4 @@
-"""Children, pickles, freezes, subinterpreters and workers that die: fault-matrix.md, rows 28, 30 and 33 to 35."""
+"""Children, pickles, freezes, subinterpreters and workers that die: reliability table, rows 28, 30 and 33 to 35."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.lifecycle.lifecycle_rig import PATIENCE, ROOT, environment, stored, wait_until
+from tests.lifecycle.lifecycle_rig import PATIENCE, ROOT, environment, stored
 from tests.rig.fault_server import FaultServer, respond
+from tests.rig.waiting import wait_until
 
 HEADER = """
 import sys, time
@@ -82,7 +83,7 @@ child.join()
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_row_28_children_of_multiprocessing_deliver_what_they_tracked(tmp_path: Path, method: str) -> None:
-    """They end by `os._exit`, without atexit; the client is one that they inherit, or that their module makes anew."""
+    """They end by `os._exit`, without atexit; the client is one that they inherit, or a new one of their module."""
     with FaultServer() as server:
         done = run(tmp_path, INHERITED, server.url, method)
         assert done.returncode == 0, done.stderr

@@ -54,7 +54,7 @@ MUTANTS = [
         '            there = Request(request.method, f"/{path}", request.headers, request.body)\n'
         '            return HttpTransport(f"http://{host}").send(there, timeout=timeout)\n'
         "        return response\n\n    def close(self)",
-        ("network/test_answer_rows.py", "transports/http/test_limits.py"),
+        ("network/test_response_rows.py", "transports/http/test_limits.py"),
     ),
     Mutant(
         "no lock around the mint of a session",

@@ -1,9 +1,8 @@
-"""A client that retries quickly, over real sockets, and what a test looks at."""
+"""A client that retries quickly over real sockets, and checks of its results."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -21,7 +20,7 @@ TIMEOUT = 20.0
 
 
 class Desk:
-    """A client and the errors that it told of."""
+    """A client and the errors that it reported."""
 
     def __init__(self, where: str | Transport, **options: Any) -> None:
         self.errors: list[Exception] = []
@@ -38,12 +37,12 @@ class Desk:
         assert self.balanced()
 
     def balanced(self) -> bool:
-        """Tell whether the ledger balances."""
+        """Return whether the ledger balances."""
         stats = self.client.stats()
         return stats.accepted == stats.delivered + sum(stats.dropped.values()) + stats.pending
 
-    def flush_in_vain(self, seconds: float) -> None:
-        """Flush, and check that it says in time that nothing arrived, and that nothing is lost."""
+    def flush_fails(self, seconds: float) -> None:
+        """Flush, and check that it fails in time and loses nothing."""
         started = time.monotonic()
         assert not self.client.flush(seconds)
         assert time.monotonic() - started < seconds + TIMEOUT / 2, "0.2 s are promised; the rest is for a slow machine"
@@ -53,7 +52,7 @@ class Desk:
         assert self.balanced()
 
     def delivers(self, count: int) -> bool:
-        """Flush and tell whether so many events are delivered in all, with none dropped and none left."""
+        """Flush; return whether `count` events are delivered in total, with none dropped or pending."""
         flushed = self.client.flush(PATIENCE)
         stats = self.client.stats()
         return flushed and (stats.delivered, stats.dropped, stats.pending) == (count, {}, 0) and self.balanced()
@@ -66,25 +65,15 @@ class MakeDesk(Protocol):
 
 
 def users(received: Received) -> list[str]:
-    """Return whose events a request carried."""
+    """Return the user ids of the events in a request."""
     return [event["user_id"] for event in msgspec.json.decode(received.body)["events"]]
 
 
 def stored(server: FaultServer) -> list[str]:
-    """Return whose events reached the server, in order."""
+    """Return the user ids of the events that reached the server, in order."""
     return [name for received in server.journal for name in users(received)]
 
 
 def same_request(server: FaultServer) -> bool:
-    """Tell whether all requests are one and the same, to the byte and the idempotency key."""
+    """Return whether all requests are identical, including the idempotency key."""
     return len({(each.headers["idempotency-key"], each.body, each.target) for each in server.journal}) == 1
-
-
-def wait_until(condition: Callable[[], object]) -> bool:
-    """Wait until it holds, and tell whether it came to hold."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True

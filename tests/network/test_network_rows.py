@@ -1,4 +1,4 @@
-"""The network fails in each of the ways of fault-matrix.md, rows 1 to 10; a client over real sockets loses nothing."""
+"""Network failures, with a client over real sockets that must lose nothing: reliability table, rows 1 to 10."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ import pytest
 from segops import RetryPolicy
 from segops.core import SegOpsTransportError
 from segops.transports.http import HttpTransport
-from tests.network.network_rig import PATIENCE, SECRET, TIMEOUT, MakeDesk, same_request, stored, wait_until
+from tests.network.network_rig import PATIENCE, SECRET, TIMEOUT, MakeDesk, same_request, stored
 from tests.rig.fault_server import Fault, FaultServer, cut, drip, hang_up, hold, reset, respond, stall
 from tests.rig.ports import lasting_port
 from tests.rig.proxy import Proxy
 from tests.rig.tls import TLS
+from tests.rig.waiting import wait_until
 
 HALF_OPEN = """
 import sys
@@ -54,7 +55,7 @@ def test_row_1_a_name_that_cannot_be_looked_up(desk: MakeDesk, monkeypatch: pyte
 def test_row_1_a_name_that_nobody_has_is_bounded_and_loses_nothing(desk: MakeDesk) -> None:
     it = desk("https://nowhere.invalid")
     it.track("a")
-    it.flush_in_vain(0.3)
+    it.flush_fails(0.3)
     assert all(isinstance(error, SegOpsTransportError) for error in it.errors)
 
 
@@ -62,7 +63,7 @@ def test_row_2_nobody_listens_until_somebody_does(desk: MakeDesk) -> None:
     port = lasting_port()
     it = desk(f"http://127.0.0.1:{port}")
     it.track("a", "b")
-    it.flush_in_vain(0.3)
+    it.flush_fails(0.3)
     with FaultServer(port=port) as server:
         assert it.delivers(2)
         assert stored(server) == ["a", "b"]
@@ -127,7 +128,7 @@ def test_row_7_a_peer_that_is_stopped_and_goes_on(desk: MakeDesk) -> None:
         it.track("a")
         assert it.delivers(1)
         process.send_signal(signal.SIGSTOP)
-        os.waitpid(process.pid, os.WUNTRACED)  # it has stopped, not only been told to
+        os.waitpid(process.pid, os.WUNTRACED)  # it has stopped, not only received the signal
         try:
             it.track("b")
             started = time.monotonic()
@@ -151,10 +152,10 @@ def test_row_9_a_certificate_that_does_not_hold_means_one_error_and_waiting(
     with FaultServer(tls=context) as server:
         it = desk(HttpTransport(server.url, ca_file=ca_file))
         it.track("a", "b")
-        it.flush_in_vain(1.0)
+        it.flush_fails(1.0)
         assert wait_until(lambda: server.connections >= 3), "it is probed"
         it.client.flush(0.1)
-        assert not server.journal, "nothing was sent to a stranger, not in the clear either"
+        assert not server.journal, "nothing was sent to an untrusted server, not even unencrypted"
         assert len(it.errors) == 1
     assert "certificate" in str(it.errors[0])
     assert it.client.stats().pending == 2
@@ -183,7 +184,7 @@ def test_row_10_a_proxy_that_is_dead(desk: MakeDesk) -> None:
     with FaultServer() as server:
         it = desk(HttpTransport(server.url, proxy=f"http://127.0.0.1:{port}"))
         it.track("a")
-        it.flush_in_vain(0.3)
+        it.flush_fails(0.3)
         assert wait_until(lambda: it.errors)
         assert "proxy" in str(it.errors[0])
         assert not server.journal, "the proxy is not gone round"

@@ -1,10 +1,10 @@
-"""A server that does to its clients what the fault matrix lists, and keeps its own journal of what it received.
+"""A server that produces the faults of the reliability table, and keeps its own journal of the requests it received.
 
     with FaultServer(stall(), reset(), respond(503)) as server:
-        ...                     # the first request is never answered, the second reset, the third answered with 503,
-    server.journal              # and every later one with 202; the journal is the oracle, not the client
+        ...                     # stalls the first request, resets the second, responds to the third with 503,
+    server.journal              # and to every later one with 202; the journal is the oracle, not the client
 
-One fault is used up per request, in order, over all connections.
+Each request uses up one fault, in order, over all connections.
 """
 
 from __future__ import annotations
@@ -24,13 +24,19 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Fault = Callable[["Call"], None]
-"""Deals with one request: reads it or does not, answers it or does not."""
+"""Handles one request: reads it or not, responds to it or not."""
 
 QUEUED = b'{"queued": true}'
 
 
 class FaultServer:
-    """Listens on 127.0.0.1, by default on a free port, while its `with` block runs.
+    """Listen on 127.0.0.1, by default on a free port, while its `with` block runs.
+
+    Args:
+        *faults: What happens to the first requests.
+        default: What happens to every request after those. Default: a response with 202.
+        tls: The TLS settings; None for plain HTTP.
+        port: The port; 0 for a free one.
 
     Attributes:
         journal: The requests that were read in full, in order.
@@ -38,11 +44,14 @@ class FaultServer:
         port: Where it listens.
     """
 
-    def __init__(self, *faults: Fault, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+    def __init__(
+        self, *faults: Fault, default: Fault | None = None, tls: ssl.SSLContext | None = None, port: int = 0
+    ) -> None:
         self.journal: list[Received] = []
         self.connections = 0
         self.stopping = threading.Event()
         self._faults = deque(faults)
+        self._default = default or respond()
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
@@ -54,19 +63,19 @@ class FaultServer:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def add(self, *faults: Fault) -> None:
-        """Script faults after those that are still to come."""
+        """Add faults after those that are still scripted."""
         self._faults += faults
 
     def next_fault(self) -> Fault:
-        """Return what is done to the next request."""
-        return self._faults.popleft() if self._faults else respond()
+        """Return what happens to the next request."""
+        return self._faults.popleft() if self._faults else self._default
 
     def __enter__(self) -> Self:
         self._threads[0].start()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, cls: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stopping.set()
         for sock in [self._listener, *self._sockets]:
@@ -101,13 +110,13 @@ class FaultServer:
 
 
 class Call(NamedTuple):
-    """One request, of which nothing was read yet."""
+    """One request, still unread."""
 
     server: FaultServer
     peer: Peer
 
     def read(self) -> Received:
-        """Read the request and note it in the journal."""
+        """Read the request, and add it to the journal."""
         received = self.peer.read_request()
         self.server.journal.append(received)
         return received
@@ -121,7 +130,7 @@ class Call(NamedTuple):
 
 
 def raw(status: int = 202, body: bytes = QUEUED, headers: dict[str, str] | None = None) -> bytes:
-    """Return an answer as it goes over the wire; the content length can be overridden by a header."""
+    """Return the bytes of a response; a header can override the content length."""
     fields = {"Content-Type": "application/json", "Content-Length": str(len(body)), **(headers or {})}
     lines = [f"HTTP/1.1 {status} Scripted", *[f"{name}: {value}" for name, value in fields.items()], "", ""]
     return "\r\n".join(lines).encode() + body
@@ -130,7 +139,7 @@ def raw(status: int = 202, body: bytes = QUEUED, headers: dict[str, str] | None 
 def respond(
     status: int = 202, body: bytes = QUEUED, headers: dict[str, str] | None = None, *, close: bool = False
 ) -> Fault:
-    """Answer; with `close` the connection is closed afterwards, without having said so (a stale keep-alive)."""
+    """Respond; with `close`, close the connection afterwards without announcing it (a stale keep-alive)."""
 
     def fault(call: Call) -> None:
         call.read()
@@ -142,17 +151,17 @@ def respond(
 
 
 def redirect(location: str, status: int = 307) -> Fault:
-    """Send the client elsewhere."""
+    """Redirect the client."""
     return respond(status, b"", {"Location": location})
 
 
 def stall() -> Fault:
-    """Never read the request, never answer."""
+    """Never read the request, never respond."""
     return lambda call: call.peer.wait_until_gone(call.server.stopping)
 
 
 def hold() -> Fault:
-    """Read the request, never answer."""
+    """Read the request, never respond."""
 
     def fault(call: Call) -> None:
         call.read()
@@ -162,7 +171,7 @@ def hold() -> Fault:
 
 
 def hang_up(*, read: bool = True) -> Fault:
-    """Close the connection in order, without an answer."""
+    """Close the connection cleanly, without a response."""
 
     def fault(call: Call) -> None:
         if read:
@@ -184,7 +193,7 @@ def reset(*, read: bool = True) -> Fault:
 
 
 def cut(after: int, data: bytes | None = None) -> Fault:
-    """Close the connection after the first bytes of an answer."""
+    """Close the connection after the first bytes of a response."""
 
     def fault(call: Call) -> None:
         call.read()
@@ -208,7 +217,7 @@ def drip(*, headers: bool = False, interval: float = 0.02) -> Fault:
 
 
 def drip_request_away(interval: float = 0.02) -> Fault:
-    """Take the request in a few bytes at a time, so that the client's sending is what stalls."""
+    """Receive the request a few bytes at a time, so that the client stalls while it sends."""
 
     def fault(call: Call) -> None:
         call.peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -219,7 +228,7 @@ def drip_request_away(interval: float = 0.02) -> Fault:
 
 
 def endless(start: bytes, chunk: bytes) -> Fault:
-    """Send `start`, then `chunk` again and again for as long as the client takes it."""
+    """Send `start`, then `chunk` repeatedly for as long as the client accepts it."""
 
     def fault(call: Call) -> None:
         call.read()
@@ -231,11 +240,11 @@ def endless(start: bytes, chunk: bytes) -> Fault:
 
 
 def endless_body() -> Fault:
-    """Send a chunked body without end."""
+    """Send an endless chunked body."""
     start = b"HTTP/1.1 202 Scripted\r\nTransfer-Encoding: chunked\r\n\r\n"
     return endless(start, b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
 
 
 def endless_headers() -> Fault:
-    """Send headers without end."""
+    """Send endless headers."""
     return endless(b"HTTP/1.1 202 Scripted\r\n", b"X-More: " + b"y" * 1000 + b"\r\n")

@@ -1,4 +1,4 @@
-"""A small HTTP proxy: forwards absolute URLs, tunnels CONNECT, and can ask for credentials."""
+"""A small HTTP proxy: forwards absolute URLs, tunnels CONNECT, and can require credentials."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.rig.fault_server import Call, Fault, FaultServer, raw
 
 
 class Proxy(FaultServer):
-    """Sends everything to one server, whatever host the client asks for; its journal holds what it was asked.
+    """Send everything to one server, whatever host the client names; the journal contains the requests.
 
     Args:
         upstream: The port of that server on 127.0.0.1.
-        authorization: The Proxy-Authorization header that it wants; None for none.
-        first: What it does to the first requests instead.
+        authorization: The Proxy-Authorization header to require; None for none.
+        first: What happens to the first requests instead.
     """
 
     def __init__(
@@ -29,11 +29,10 @@ class Proxy(FaultServer):
         first: Sequence[Fault] = (),
         port: int = 0,
     ) -> None:
-        # One script entry per connection or forwarded request; more than any test makes.
-        super().__init__(*first, *[_pass_on(upstream, authorization)] * 100, tls=tls, port=port)
+        super().__init__(*first, default=_forward(upstream, authorization), tls=tls, port=port)
 
 
-def _pass_on(upstream: int, authorization: str | None) -> Fault:
+def _forward(upstream: int, authorization: str | None) -> Fault:
     def fault(call: Call) -> None:
         asked = call.read()
         if authorization is not None and asked.headers.get("proxy-authorization") != authorization:

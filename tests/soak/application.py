@@ -17,7 +17,7 @@ PAUSE = 0.005
 
 
 class Counter(Observer):
-    """Adds up what observers are told."""
+    """Counts what observers receive."""
 
     def __init__(self) -> None:
         self.delivered = 0
@@ -91,7 +91,7 @@ def main(url: str, seconds: float, spool: str) -> None:
         "pending": stats.pending,
         "retries": stats.retries,
         "unbalanced": unbalanced,
-        "told": [counter.delivered, counter.dropped],
+        "observed": [counter.delivered, counter.dropped],
         "seen": seen,
     }
     sys.stdout.buffer.write(msgspec.json.encode(result))

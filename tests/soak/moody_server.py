@@ -1,4 +1,4 @@
-"""A server that treats each request in a random way, most of them well, and knows what it took."""
+"""A server that handles each request in a random way, most of them well, and records what it accepted."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ FAULTS: list[Fault] = [
 
 
 class MoodyServer(FaultServer):
-    """Answers three requests of five, and does something else to the others.
+    """Responds well to three requests of five, and misbehaves on the others.
 
     Attributes:
-        stored: The ids of the events of all requests that were answered with a success.
+        stored: The ids of the events in all requests that got a 2xx response.
     """
 
     def __init__(self, seed: int) -> None:

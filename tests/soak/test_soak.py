@@ -46,10 +46,10 @@ def balance(result: dict[str, object], stored: int) -> None:
     assert result["accepted"] == result["tracked"]
     assert result["pending"] == 0
     assert result["accepted"] == result["delivered"] + sum(dropped.values())  # type: ignore[operator]
-    assert result["told"] == [result["delivered"], dropped]
+    assert result["observed"] == [result["delivered"], dropped]
     assert dropped["invalid"] > 0
     assert set(dropped) <= {"invalid", "rejected", "too_large"}
-    # An answer that was given but did not arrive is no delivery to the client; a later refusal may then drop the event.
+    # The client does not see a response that was lost on the way; a later rejection may then drop the event.
     assert 0 <= stored - result["delivered"] <= dropped.get("rejected", 0) + dropped.get("too_large", 0)  # type: ignore[operator]
     assert result["retries"] > 0  # type: ignore[operator]
 

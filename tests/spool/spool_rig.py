@@ -28,11 +28,11 @@ def make(**options):
 def track(client, *names):
     for name in names:
         client.track(user_id=name, event_type="x")
-def wait_for(condition):
+def wait_until(condition):
     end = time.monotonic() + 60.0
     while not condition():
         if time.monotonic() > end:
-            sys.exit("waited in vain")
+            sys.exit("the condition did not hold within 60 s")
         time.sleep(0.005)
 """
 

@@ -74,7 +74,7 @@ def test_row_38_a_file_that_may_not_grow_is_a_full_disk(spool: Path) -> None:
             client.track(user_id=str(number), event_type="x", payload={"filler": "f" * 4000})
             client.flush(0.02)
         told = lambda: [error for error in errors if type(error).__name__ == "SegOpsSpoolError"]
-        wait_for(told)  # the worker's thread tells of it, after whatever it is about
+        wait_until(told)  # the worker's thread tells of it, after whatever it is about
         stats = client.stats()
         assert stats.accepted == 20 == stats.pending and 0 < stats.spooled < 20, stats
         print(len(told()), stats.spooled)
@@ -169,13 +169,13 @@ def test_row_40_a_read_only_directory_means_memory(open_directory: Path, mode: i
         other = SegOpsClient(url, "sk_test", spool=sys.argv[3], batch_size=1, retry=RetryPolicy(base=0.01, cap=0.01))
         track(other, "a")
         # So that all is imported, which the other user may not do:
-        wait_for(lambda: other.stats().spooled and other.stats().retries)
+        wait_until(lambda: other.stats().spooled and other.stats().retries)
         os.setgid(65534)
         os.setuid(65534)
         client = make(on_error=errors.append, batch_size=1, retry=RetryPolicy(base=0.01, cap=0.01))
         track(client, "a")
         told = lambda: [error for error in errors if type(error).__name__ == "SegOpsSpoolError"]
-        wait_for(lambda: told() and client.stats().retries)
+        wait_until(lambda: told() and client.stats().retries)
         stats = client.stats()
         print(stats.pending, stats.spooled, len(told()))
         sys.stdout.flush()

@@ -201,3 +201,20 @@ def test_a_directory_that_others_may_use_is_not_to_be_changed(tmp_path: Path, mo
     client.track(user_id="u", event_type="x")
     client.shutdown(1)
     assert held(Path(advised)) == 1
+
+
+def test_what_could_be_neither_sent_nor_stored_in_time_is_reported(spool: Path) -> None:
+    out = run(
+        """
+        from segops.spool import spool as module
+        errors = []
+        client = make(on_error=errors.append)
+        module._lock.__enter__()
+        track(client, "a", "b")
+        print(client.shutdown(0.5), sum("2 event(s) could not be sent" in str(error) for error in errors))
+        os._exit(0)
+        """,
+        closed_port(),
+        spool,
+    )
+    assert out == ["False", "1"]

@@ -15,6 +15,7 @@ from segops import Limits, SegOpsClient, SegOpsConfigError, SegOpsEventError
 from segops.core import SegOpsTransportError
 from tests.rig.fault_server import FaultServer, hang_up, hold
 from tests.rig.harness import MakeRig, idempotency_key, names, script, users
+from tests.rig.waiting import wait_until
 from tests.spool.spool_rig import LIMIT, closed_port, held, rows, run, start, stored
 
 
@@ -100,7 +101,7 @@ def test_row_42_a_batch_that_comes_back_is_the_same_to_the_byte(make: MakeRig) -
 def test_row_42_what_was_killed_between_sending_and_the_answer_is_resent_once(spool: Path) -> None:
     with FaultServer(hold()) as server:
         child = start("client = make(spool_policy='always')\ntrack(client, 'a')\nclient.flush()", server.url, spool)
-        wait_for_journal(server, 1)
+        assert wait_until(lambda: len(server.journal) >= 1)
         child.kill()
         child.communicate()
         assert run("client = make()\nprint(client.flush(), client.stats().adopted)", server.url, spool) == ["True", "1"]
@@ -196,7 +197,7 @@ def test_row_23_without_it_a_signal_loses_only_what_is_in_memory(spool: Path) ->
     code = """
         client = make(batch_size=2)
         track(client, "a", "b")
-        wait_for(lambda: client.stats().spooled == 2)
+        wait_until(lambda: client.stats().spooled == 2)
         track(client, "lost")
         print("ready", flush=True)
         time.sleep(100)
@@ -237,10 +238,7 @@ def test_a_client_starts_to_send_what_was_left_without_an_event(make: MakeRig) -
     former.track("a")
     former.client.shutdown(0)
     now = make(worker="thread")
-    deadline = time.monotonic() + LIMIT
-    while not now.server.stored and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert now.server.stored == ["a"]
+    assert wait_until(lambda: now.server.stored == ["a"])
 
 
 def test_overflow_moves_events_to_disk_before_memory_is_full(spool: Path) -> None:
@@ -274,10 +272,3 @@ def test_files_are_for_this_user_alone(make: MakeRig, tmp_path: Path) -> None:
 def test_a_wrong_option_is_refused(make: MakeRig, wrong: dict[str, Any]) -> None:
     with pytest.raises(SegOpsConfigError):
         make(**wrong)
-
-
-def wait_for_journal(server: FaultServer, count: int) -> None:
-    deadline = time.monotonic() + LIMIT
-    while len(server.journal) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)

@@ -28,7 +28,7 @@ STORE = """
     client = make(spool_policy=sys.argv[3], batch_size=1, flush_interval=0.05, retry=RetryPolicy(base=0.1))
     for number in itertools.count():
         track(client, f"{os.getpid()}-{number}")
-        wait_for(lambda: client.stats().spooled - client.stats().adopted > number)
+        wait_until(lambda: client.stats().spooled - client.stats().adopted > number)
         print(f"{os.getpid()}-{number}", flush=True)
 """
 
@@ -42,7 +42,9 @@ def test_rows_24_and_36_nothing_committed_is_lost_by_a_kill(spool: Path) -> None
         children = [start(STORE, url, spool, policy) for policy in ("always", "overflow")]
         for child in children:
             assert child.stdout is not None
-            promised.append(child.stdout.readline().strip())
+            name = child.stdout.readline().strip()
+            assert name, child.communicate()[1]
+            promised.append(name)
         time.sleep(random.Random(number).random() * 0.05)
         for child in children:
             child.kill()
@@ -228,7 +230,7 @@ def test_a_stopped_process_keeps_its_lease(spool: Path) -> None:
     code = """
         client = make(batch_size=1)
         track(client, 'a')
-        wait_for(lambda: client.stats().spooled)
+        wait_until(lambda: client.stats().spooled)
         print('ready', flush=True)
         time.sleep(100)
     """
@@ -253,6 +255,7 @@ def test_no_sqlite_is_loaded_without_a_spool() -> None:
             client.track(user_id="a", event_type="x")
         assert "sqlite3" not in sys.modules
         assert "segops.spool.spool" not in sys.modules
+        assert "segops.spool.store" not in sys.modules
     """
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=unmeasured(), check=True)
 

@@ -121,7 +121,7 @@ class _Broken(Transport):
         if fault == "odd attributes":
             self.offline = None  # type: ignore[assignment]
 
-    def send(self, request: Request, *, timeout: float) -> Response:  # noqa: ARG002 - answers at once
+    def send(self, request: Request, *, timeout: float) -> Response:  # noqa: ARG002 - responds at once
         if self.fault == "foreign errors" and request.path not in {BATCH_PATH, "/api/ingestion/track/"}:
             raise KeyError(request.path)
         if self.fault == "wants a key offline" and "Authorization" not in request.headers:
@@ -152,7 +152,7 @@ class _Suite(TransportConformance):
         ("loses events", "test_a_batch_is_accepted_in_order"),
         ("mangles text", "test_text_arrives_unchanged"),
         ("foreign errors", "test_no_status_raises"),
-        ("capital headers", "test_header_names_of_answers_are_in_lower_case"),
+        ("capital headers", "test_header_names_of_responses_are_in_lower_case"),
         ("refuses", "test_threads_may_share_it"),
         ("closes once", "test_close_may_be_repeated_and_what_was_sent_stays"),
         ("shows its key", "test_nothing_secret_is_shown"),
@@ -166,18 +166,18 @@ def test_the_suite_finds_what_is_broken(fault: str, test: str) -> None:
     getattr(_Suite(), test)(_Broken("none"))
 
 
-def test_the_suite_finds_a_transport_that_answers_where_it_should_stall() -> None:
-    class Answers(_Suite):
+def test_the_suite_finds_a_transport_that_responses_where_it_should_stall() -> None:
+    class Responds(_Suite):
         def stalled(self) -> Transport:
             return _Broken("none")
 
     with pytest.raises(AssertionError, match="was answered"):
-        Answers().test_a_timeout_is_kept()
+        Responds().test_a_timeout_is_kept()
 
 
 def test_the_suite_finds_a_timeout_that_is_kept_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
     class Late(_Broken):
-        def send(self, request: Request, *, timeout: float) -> Response:  # noqa: ARG002 - answers too late
+        def send(self, request: Request, *, timeout: float) -> Response:  # noqa: ARG002 - responds too late
             clock.advance(5)
             raise SegOpsTimeoutError("late")
 

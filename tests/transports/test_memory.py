@@ -43,7 +43,7 @@ def test_it_remembers_requests_and_events() -> None:
     assert not transport.events
 
 
-def test_answers_are_given_in_order_and_only_success_counts_as_delivered() -> None:
+def test_responses_are_given_in_order_and_only_success_counts_as_delivered() -> None:
     failure = SegOpsTimeoutError("too late")
     transport = MemoryTransport(503, failure, Response(200, {"x": "y"}, b"{}"))
     transport.respond_with(lambda request: Response(207, {}, request.body))
@@ -84,12 +84,12 @@ def test_it_waits_for_events() -> None:
     ("user", "uid"),
     [({"user_id": "u"}, "u"), ({"anonymous_id": "v"}, "anon_v"), ({}, "anon_anonymous"), (None, "anon_anonymous")],
 )
-def test_it_answers_the_handshake_like_a_server(user: dict[str, str] | None, uid: str) -> None:
+def test_it_responses_the_handshake_like_a_server(user: dict[str, str] | None, uid: str) -> None:
     transport = MemoryTransport(offline=False, clock=lambda: 1_000_000_000.5)
     body = b"" if user is None else msgspec.json.encode(user)
-    answer = transport.send(Request("POST", SESSION_PATH, {}, body), timeout=LONG)
-    session = msgspec.json.decode(answer.body)
-    assert (answer.status, session["uid"]) == (200, uid)
+    response = transport.send(Request("POST", SESSION_PATH, {}, body), timeout=LONG)
+    session = msgspec.json.decode(response.body)
+    assert (response.status, session["uid"]) == (200, uid)
     assert session["token"]
     assert session["expires_at"] == "2001-09-09T02:01:40Z"
     assert datetime.fromisoformat(session["expires_at"][:-1]).replace(tzinfo=timezone.utc).timestamp() == 1_000_000_900

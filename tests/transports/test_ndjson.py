@@ -36,10 +36,10 @@ def batch(*events: str) -> Request:
 
 def test_each_event_is_a_line_exactly_as_it_was_encoded(tmp_path: Path) -> None:
     transport = FileTransport(tmp_path / "events.ndjson")
-    answer = transport.send(batch('{"user_id": "zoë",  "n": 1.50}', '{"a":"\\n\\u00e9"}'), timeout=LONG)
-    assert (answer.status, json.loads(answer.body)) == (202, {"queued": 2, "skipped": 0})
-    answer = transport.send(Request("POST", SINGLE_PATH, {}, b'{"user_id":"u"}'), timeout=LONG)
-    assert (answer.status, json.loads(answer.body)) == (202, {"queued": True})
+    response = transport.send(batch('{"user_id": "zoë",  "n": 1.50}', '{"a":"\\n\\u00e9"}'), timeout=LONG)
+    assert (response.status, json.loads(response.body)) == (202, {"queued": 2, "skipped": 0})
+    response = transport.send(Request("POST", SINGLE_PATH, {}, b'{"user_id":"u"}'), timeout=LONG)
+    assert (response.status, json.loads(response.body)) == (202, {"queued": True})
     assert (tmp_path / "events.ndjson").read_text() == (
         '{"user_id": "zoë",  "n": 1.50}\n{"a":"\\n\\u00e9"}\n{"user_id":"u"}\n'
     )
@@ -57,17 +57,17 @@ def test_an_empty_batch_writes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"events":1}', b'{"other":[]}', b'{"events":[1]}'])
-def test_a_broken_batch_is_answered_with_400(body: bytes, tmp_path: Path) -> None:
-    answer = FileTransport(tmp_path / "e").send(Request("POST", BATCH_PATH, {}, body), timeout=LONG)
-    assert answer.status == 400
-    assert "detail" in json.loads(answer.body)
+def test_a_broken_batch_is_responseed_with_400(body: bytes, tmp_path: Path) -> None:
+    response = FileTransport(tmp_path / "e").send(Request("POST", BATCH_PATH, {}, body), timeout=LONG)
+    assert response.status == 400
+    assert "detail" in json.loads(response.body)
 
 
 @pytest.mark.parametrize(
     "request_", [Request("GET", "/api/segments/"), Request("POST", SESSION_PATH), Request("GET", BATCH_PATH)]
 )
 def test_anything_but_events_is_an_error(request_: Request, tmp_path: Path) -> None:
-    with pytest.raises(SegOpsTransportError, match="takes events only"):
+    with pytest.raises(SegOpsTransportError, match="accepts only events"):
         FileTransport(tmp_path / "e").send(request_, timeout=LONG)
 
 
@@ -111,7 +111,7 @@ def test_a_torn_line_does_not_spoil_the_next(tmp_path: Path) -> None:
     assert (tmp_path / "e").read_bytes() == b'{"user_id":"to\n{"a":1}\n'
 
 
-def test_a_file_that_was_moved_away_is_started_anew_also_after_close(tmp_path: Path) -> None:
+def test_a_file_that_was_moved_away_is_recreated_also_after_close(tmp_path: Path) -> None:
     transport = FileTransport(tmp_path / "e")
     transport.send(batch('{"a":1}'), timeout=LONG)
     (tmp_path / "e").rename(tmp_path / "e.old")

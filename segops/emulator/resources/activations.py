@@ -1,7 +1,6 @@
-"""Activations: a segment is kept the same at the other end of a connector.
+"""Activations: sync a segment to a connector.
 
-The other end is local: what a connector would send is written to the table `outbox`.
-Source: wire-protocol.md, section 6.5.
+Nothing leaves this machine. What a connector would send is written to the table `outbox`.
 """
 
 from __future__ import annotations
@@ -11,22 +10,22 @@ import sqlite3
 from typing import Any, Literal
 
 from segops.emulator import times
-from segops.emulator.answers import Answer, invalid
-from segops.emulator.call import Call
+from segops.emulator.bodies import Field, Number, read_nothing
+from segops.emulator.crud import Resource, Row
 from segops.emulator.database import Database
 from segops.emulator.pagination import paginate
-from segops.emulator.resources.bodies import Field, Number, read_nothing
-from segops.emulator.resources.crud import Resource, Row, number
+from segops.emulator.responses import ApiResponse, HTTPError
+from segops.emulator.routing import PAGES, SECRET, RequestContext, Route, path_id
 from segops.emulator.segments.compute import Recomputed
-from segops.emulator.strictness import unknown_errors
+from segops.emulator.unknown_fields import unknown_field_errors
 
 MASK = "***"
 
 SIMULATED_ERROR = "simulate_error"
-"""The name in a config whose text makes every sync fail with it."""
+"""The config key whose value becomes the error of every sync."""
 
 OUTBOX = "outbox"
-"""The connector that is only here; its config may hold anything."""
+"""A connector that exists only locally. Its config may contain anything."""
 
 _REQUIRED = {
     "klaviyo": ("list_id", "api_key"),
@@ -38,10 +37,10 @@ _OPTIONAL = {"braze": ("segment_id",)}
 _SECRET = re.compile(r"(?:^|_)(?:key|secret|token|password)$", re.IGNORECASE)
 
 
-def _check(call: Call, values: Row, old: Row | None) -> Row:
+def _check(request: RequestContext, values: Row, old: Row | None) -> Row:
     values = dict(values)
-    if "segment" in values and not call.database.query("SELECT 1 FROM segments WHERE id = ?", (values["segment"],)):
-        raise invalid({"segment": [f"There is no segment {values['segment']}."]})
+    if "segment" in values and not request.database.query("SELECT 1 FROM segments WHERE id = ?", (values["segment"],)):
+        raise HTTPError(400, {"segment": [f"Segment {values['segment']} does not exist."]})
     if old is None:
         values["status"] = "inactive"
     elif values.get("status") == "active":
@@ -51,15 +50,15 @@ def _check(call: Call, values: Row, old: Row | None) -> Row:
         config = {name: _unmasked(name, value, old["config"]) for name, value in config.items()}
     missing = [name for name in _REQUIRED[connector] if not config.get(name)]
     if missing:
-        raise invalid({"config": [f"{connector} needs {name}." for name in missing]})
+        raise HTTPError(400, {"config": [f"{connector} needs {name}." for name in missing]})
     known = {*_REQUIRED[connector], *_OPTIONAL.get(connector, ()), SIMULATED_ERROR}
-    if connector != OUTBOX and (unknown := unknown_errors(config, known)):
-        raise invalid({"config": [f"{name}: {complaint}" for name, (complaint,) in unknown.items()]})
+    if connector != OUTBOX and (unknown := unknown_field_errors(config, known)):
+        raise HTTPError(400, {"config": [f"{name}: {message}" for name, (message,) in unknown.items()]})
     return {**values, "config": config}
 
 
 def _unmasked(name: str, value: Any, old: Row) -> Any:
-    """Return a value of a config; the mask, sent back, means the secret that is stored."""
+    """Return a config value, with the mask replaced by the stored secret."""
     return old[name] if value == MASK and name in old and _SECRET.search(name) else value
 
 
@@ -84,47 +83,43 @@ activations = Resource(
 )
 
 
-def sync(call: Call) -> Answer:
+def sync(request: RequestContext) -> ApiResponse:
     """Sync an activation now, whatever its status."""
-    read_nothing(call)
-    row = activations.find(call, number(call))
-    with call.database.transaction() as connection:
-        log = _sync(connection, row, times.from_unix(call.now))
-    return Answer(202, log)
+    read_nothing(request)
+    row = activations.find(request, path_id(request))
+    with request.database.transaction() as connection:
+        log = _sync(connection, row, times.from_unix(request.now))
+    return ApiResponse(202, log)
 
 
-def logs(call: Call) -> Answer:
+def logs(request: RequestContext) -> ApiResponse:
     """List the syncs of an activation, newest first."""
-    activations.find(call, number(call))
-    columns = ("id", "status", "user_count", "added", "removed", "error_message", "synced_at")
+    activations.find(request, path_id(request))
     return paginate(
-        call,
+        request,
         "sync_logs WHERE activation_id = ?",
-        (number(call),),
+        (path_id(request),),
         order="id DESC",
-        columns=", ".join(columns),
-        show=lambda *row: dict(zip(columns, row, strict=True)),
+        columns=("id", "status", "user_count", "added", "removed", "error_message", "synced_at"),
     )
 
 
-def outbox(call: Call) -> Answer:
-    """List what the connector of an activation has sent: one row for each user added or removed."""
-    activations.find(call, number(call))
-    columns = ("id", "connector_type", "action", "user_id", "created_at")
+def outbox(request: RequestContext) -> ApiResponse:
+    """List what the connector of an activation sent: one row for each user added or removed."""
+    activations.find(request, path_id(request))
     return paginate(
-        call,
+        request,
         "outbox WHERE activation_id = ?",
-        (number(call),),
+        (path_id(request),),
         order="id",
-        columns=", ".join(columns),
-        show=lambda *row: dict(zip(columns, row, strict=True)),
+        columns=("id", "connector_type", "action", "user_id", "created_at"),
     )
 
 
 def sync_active(database: Database, recomputed: Recomputed) -> None:
-    """Sync the active activations of a segment that was recomputed."""
+    """Sync the active activations of a recomputed segment."""
     rows = database.query(
-        f"SELECT {activations.columns} FROM activations WHERE segment = ? AND status = 'active' ORDER BY id",  # noqa: S608 - no user text
+        f"SELECT {', '.join(activations.columns)} FROM activations WHERE segment = ? AND status = 'active' ORDER BY id",  # noqa: S608 - no user text
         (recomputed.segment_id,),
     )
     for row in rows:
@@ -135,7 +130,7 @@ def sync_active(database: Database, recomputed: Recomputed) -> None:
 def _sync(connection: sqlite3.Connection, row: Row, now: str) -> Row:
     error = row["config"].get(SIMULATED_ERROR)
     if not connection.execute("SELECT 1 FROM segments WHERE id = ?", (row["segment"],)).fetchone():
-        error = f"The segment {row['segment']} does not exist any more."
+        error = f"Segment {row['segment']} does not exist."
     added, removed = (0, 0) if error else _exchange(connection, row, now)
     (users,) = connection.execute(
         "SELECT count(*) FROM audience_members WHERE activation_id = ?", (row["id"],)
@@ -172,18 +167,18 @@ def _sync(connection: sqlite3.Connection, row: Row, now: str) -> Row:
 
 
 def _exchange(connection: sqlite3.Connection, row: Row, now: str) -> tuple[int, int]:
-    """Send who has entered and who has left since the last sync; return how many of each."""
+    """Send the users who entered and left since the last sync, and return how many of each."""
     counts = []
     for action, users in (("add", _ENTRANTS), ("remove", _LEAVERS)):
         values = {"activation": row["id"], "segment": row["segment"]}
-        gone = connection.execute(
+        sent = connection.execute(
             f"""
             INSERT INTO outbox (activation_id, connector_type, action, user_id, created_at)
             SELECT :activation, :connector, :action, user_id, :now FROM ({users}) ORDER BY user_id
             """,  # noqa: S608 - no user text
             {**values, "connector": row["connector_type"], "action": action, "now": now},
         )
-        counts.append(gone.rowcount)
+        counts.append(sent.rowcount)
     connection.execute("DELETE FROM audience_members WHERE activation_id = ?", (row["id"],))
     connection.execute(
         "INSERT INTO audience_members SELECT ?, user_id FROM segment_members WHERE segment_id = ?",
@@ -200,3 +195,45 @@ _LEAVERS = """
     SELECT user_id FROM audience_members WHERE activation_id = :activation
     EXCEPT SELECT user_id FROM segment_members WHERE segment_id = :segment
 """
+
+
+_PATH = "/api/activations/"
+TABLES = (
+    activations.schema,
+    # The audience at the connector.
+    """
+    CREATE TABLE audience_members (
+        activation_id INTEGER NOT NULL,
+        user_id TEXT NOT NULL,
+        PRIMARY KEY (activation_id, user_id)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        activation_id INTEGER NOT NULL,
+        connector_type TEXT NOT NULL,
+        action TEXT NOT NULL CHECK (action IN ('add', 'remove')),
+        user_id TEXT NOT NULL,
+        created_at TEXT NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE sync_logs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        activation_id INTEGER NOT NULL,
+        status TEXT NOT NULL CHECK (status IN ('success', 'error')),
+        user_count INTEGER NOT NULL,
+        added INTEGER NOT NULL,
+        removed INTEGER NOT NULL,
+        error_message TEXT,
+        synced_at TEXT NOT NULL
+    )
+    """,
+)
+ROUTES = (
+    *activations.routes(_PATH),
+    Route("POST", f"{_PATH}<int:id>/sync/", SECRET, sync),
+    Route("GET", f"{_PATH}<int:id>/logs/", SECRET, logs, PAGES),
+    Route("GET", f"{_PATH}<int:id>/outbox/", SECRET, outbox, PAGES),
+)

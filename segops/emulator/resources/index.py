@@ -1,14 +1,11 @@
-"""The list of all endpoints.
-
-Source: the table of endpoints itself.
-"""
+"""`GET /api/`: list every endpoint."""
 
 from __future__ import annotations
 
 import html
 
-from segops.emulator.answers import Answer
-from segops.emulator.call import Call
+from segops.emulator.responses import ApiResponse
+from segops.emulator.routing import ANYONE, RequestContext, Route
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -30,10 +27,8 @@ _PAGE = """<!doctype html>
 """
 
 
-def list_endpoints(call: Call) -> Answer:
+def list_endpoints(request: RequestContext) -> ApiResponse:
     """List all endpoints, as JSON, or as HTML for a browser."""
-    from segops.emulator.routes import ROUTES  # noqa: PLC0415 - this endpoint is in that table itself
-
     rows = [
         {
             "method": route.method,
@@ -41,11 +36,15 @@ def list_endpoints(call: Call) -> Answer:
             "callers": sorted(route.admits),
             "does": (route.endpoint.__doc__ or "").partition("\n")[0],
         }
-        for route in ROUTES
+        for route in request.routes
     ]
-    if "text/html" not in call.headers.get("accept", ""):
-        return Answer(200, {"endpoints": rows})
+    if "text/html" not in request.headers.get("accept", ""):
+        return ApiResponse(200, {"endpoints": rows})
     cells = [[row["method"], row["path"], ", ".join(row["callers"]), row["does"]] for row in rows]
     lines = ["<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in cells]
     page = _PAGE.format(rows="\n".join(lines))
-    return Answer(200, page.encode(), {"content-type": "text/html; charset=utf-8"})
+    return ApiResponse(200, page.encode(), {"content-type": "text/html; charset=utf-8"})
+
+
+TABLES = ()
+ROUTES = (Route("GET", "/api/", ANYONE, list_endpoints),)

@@ -1,34 +1,34 @@
-"""Products are found by a question, as an AI page or an assistant would ask it.
+"""Product search: find products that answer a question.
 
-Source: wire-protocol.md, section 6.9; how relevant a product is, is our choice.
+The relevance of a product is described in docs/local-segops-choices.md, "AI pages".
 """
 
 from __future__ import annotations
 
 import time
 
-from segops.emulator.answers import Answer, invalid, refuse
-from segops.emulator.call import Call
+from segops.emulator.crud import Row
 from segops.emulator.pagination import whole_number
-from segops.emulator.resources.catalogue import facet_values
-from segops.emulator.resources.crud import Row
+from segops.emulator.products.readability import texts, words
+from segops.emulator.products.schema import facet_values
 from segops.emulator.resources.products import products
-from segops.emulator.resources.readability import texts, words
+from segops.emulator.responses import ApiResponse, HTTPError
+from segops.emulator.routing import SECRET, RequestContext, Route
 
 PER_MINUTE = 100
 
-_MOST = 100
+_MAX_RESULTS = 100
 
 
-def search(call: Call) -> Answer:
-    """Find products by a question `q`: at most `limit` (20), of the product segment `segment_id` if one is named."""
+def search(request: RequestContext) -> ApiResponse:
+    """Find products by a question `q`, optionally in the product segment `segment_id`. `limit` defaults to 20."""
     started = time.perf_counter()
-    _count(call)
-    asked = call.query.get("q", "").strip()
+    _throttle(request)
+    asked = request.query.get("q", "").strip()
     if not asked:
-        raise invalid({"q": ["This parameter is required."]})
-    found = find_products(call, asked, _segment(call))
-    shown = found[: whole_number(call, "limit", 20, _MOST)]
+        raise HTTPError(400, {"q": ["This parameter is required."]})
+    found = find_products(request, asked, _segment(request))
+    shown = found[: whole_number(request, "limit", 20, _MAX_RESULTS)]
     latency = round((time.perf_counter() - started) * 1000, 1)
     body = {
         "query": asked,
@@ -36,41 +36,40 @@ def search(call: Call) -> Answer:
         "filters": facet_values([product["data"] for product in found]),
         "metadata": {"match_count": len(found), "latency_ms": latency},
     }
-    return Answer(200, body)
+    return ApiResponse(200, body)
 
 
-def find_products(call: Call, asked: str, segment_id: int | None) -> list[Row]:
+def find_products(request: RequestContext, asked: str, segment_id: int | None) -> list[Row]:
     """Return the products that share a word with a question, the most relevant first.
 
-    The relevance is the share of the question's words that the product has, a word of its name counting fully and one
-    of its attributes for half.
+    The relevance is the share of the words of the question in the product. Words in its attributes count half.
     """
-    wanted = words(asked)
+    asked_words = words(asked)
     within = "?1 IS NULL OR sku IN (SELECT sku FROM product_segment_members WHERE product_segment_id = ?1)"
     found = []
-    for row in products.all(call, within, (segment_id,)):
-        in_name = wanted & words(row["name"])
-        in_data = (wanted & words(" ".join(texts(row["data"])))) - in_name
+    for row in products.all(request, within, (segment_id,)):
+        in_name = asked_words & words(row["name"])
+        in_data = (asked_words & words(" ".join(texts(row["data"])))) - in_name
         if in_name or in_data:
-            score = round((len(in_name) + len(in_data) / 2) / len(wanted), 4)
+            score = round((len(in_name) + len(in_data) / 2) / len(asked_words), 4)
             found.append({**{name: row[name] for name in ("id", "sku", "name", "data")}, "relevance_score": score})
     return sorted(found, key=lambda product: (-product["relevance_score"], product["id"]))
 
 
-def _segment(call: Call) -> int | None:
-    text = call.query.get("segment_id")
+def _segment(request: RequestContext) -> int | None:
+    text = request.query.get("segment_id")
     if not text:
         return None
-    known = text.isdecimal() and call.database.query("SELECT 1 FROM product_segments WHERE id = ?", (text[:18],))
+    known = text.isdecimal() and request.database.query("SELECT 1 FROM product_segments WHERE id = ?", (text[:18],))
     if not known:
-        raise invalid({"segment_id": ["There is no such product segment."]})
+        raise HTTPError(400, {"segment_id": ["This product segment does not exist."]})
     return int(text[:18])
 
 
-def _count(call: Call) -> None:
-    """Refuse the 101st call within one minute of the clock."""
-    minute, second = divmod(int(call.now), 60)
-    with call.database.transaction() as connection:
+def _throttle(request: RequestContext) -> None:
+    """Limit the number of requests per minute of the clock."""
+    minute, second = divmod(int(request.now), 60)
+    with request.database.transaction() as connection:
         (count,) = connection.execute(
             """
             INSERT INTO rate_windows VALUES ('page_query', ?1, 1)
@@ -80,6 +79,13 @@ def _count(call: Call) -> None:
             (minute,),
         ).fetchone()
     if count > PER_MINUTE:
-        raise refuse(
+        raise HTTPError(
             429, f"Request was throttled: {PER_MINUTE} requests per minute.", {"retry-after": str(60 - second)}
         )
+
+
+TABLES = (
+    # Number of requests within one minute.
+    "CREATE TABLE rate_windows (name TEXT PRIMARY KEY, minute INTEGER NOT NULL, count INTEGER NOT NULL)",
+)
+ROUTES = (Route("GET", "/api/ai-pages/query", SECRET, search, frozenset({"q", "limit", "segment_id"})),)

@@ -1,7 +1,4 @@
-"""Products: the catalogue that AI assistants are to understand.
-
-Source: wire-protocol.md, sections 6.3 and 11 (point 15).
-"""
+"""Products: the catalogue of the tenant."""
 
 from __future__ import annotations
 
@@ -11,16 +8,16 @@ from typing import Any
 import msgspec
 
 from segops.emulator import times
-from segops.emulator.answers import Answer, invalid
-from segops.emulator.call import Call
+from segops.emulator.bodies import Errors, Field, Name, check_fields, read_list
+from segops.emulator.crud import Resource, Row
 from segops.emulator.database import Database
-from segops.emulator.resources.bodies import Errors, Field, Name, check_fields, read_list
-from segops.emulator.resources.crud import Resource, Row
+from segops.emulator.responses import ApiResponse, HTTPError
+from segops.emulator.routing import SECRET, RequestContext, Route
 
 _ATTRIBUTES = dict[str, Any]
 _RESERVED = frozenset({"page", "page_size", "q"})
 
-# A value equals the text of a filter if it is that text, that number or that truth value; a list, if an element does.
+# A value matches a filter if it is the same text, number, or boolean. A list matches if one of its elements does.
 _EQUALS = "(e.type = 'text' AND e.atom = ? OR e.type IN ('integer', 'real') AND e.atom = ? OR e.type = ?)"
 _HOLDS = f"""(
     EXISTS (SELECT 1 FROM json_each(data) AS e WHERE e.key = ? AND {_EQUALS})
@@ -36,11 +33,10 @@ products = Resource(
         "sku": Field(Name),
         "name": Field(Name),
         "data": Field(_ATTRIBUTES, {}, json=True),
-        "source": Field(str, read_only=True),
+        "source": Field(str, "api", read_only=True),
         "ai_readability_score": Field(float, read_only=True),
     },
     unique="sku",
-    check=lambda _call, values, old: values if old else {**values, "source": "api"},
     children={"product_scores": "product_id"},
 )
 
@@ -52,12 +48,12 @@ _ROW_FIELDS = {
 
 
 class Upserted(msgspec.Struct):
-    """What became of many products.
+    """The result of an upsert.
 
     Attributes:
-        created: How many were new.
-        updated: How many existed.
-        errors: For each bad row: its number from 0, its SKU if it has one, and what is wrong with each field.
+        created: Number of new products.
+        updated: Number of existing products.
+        errors: For each invalid row its index, its SKU or None, and the errors of each field.
     """
 
     created: int = 0
@@ -65,38 +61,33 @@ class Upserted(msgspec.Struct):
     errors: list[dict[str, Any]] = []
 
 
-def list_products(call: Call) -> Answer:
-    """List products; `q` is contained in the name, every other parameter is a field of `data` and its value."""
+def list_products(request: RequestContext) -> ApiResponse:
+    """List products whose name contains `q`. Every other parameter filters by a field of `data`."""
     conditions = ["1"]
     values: list[object] = []
-    if text := call.query.get("q"):
+    if text := request.query.get("q"):
         conditions.append("instr(casefold(name), ?)")
         values.append(text.casefold())
-    for name, value in call.query.items():
+    for name, value in request.query.items():
         if name not in _RESERVED:
             conditions.append(_HOLDS)
             values += [name, *_meanings(value)] * 2
-    return products.page(call, f"products WHERE {' AND '.join(conditions)}", tuple(values))
+    return products.page(request, f"products WHERE {' AND '.join(conditions)}", tuple(values))
 
 
-def bulk_upsert(call: Call) -> Answer:
-    """Create or update products by their SKU; bad rows are reported, the others are stored."""
-    rows = read_list(call, "products")
+def bulk_upsert(request: RequestContext) -> ApiResponse:
+    """Create or update products by SKU. Invalid rows are reported, all others are stored."""
+    rows = read_list(request, "products")
     if not isinstance(rows, list):
-        raise invalid({"products": ["Expected a list of products."]})
-    return Answer(200, upsert(call.database, rows, "api", times.from_unix(call.now)))
+        raise HTTPError(400, {"products": ["Expected a list of products."]})
+    return ApiResponse(200, upsert(request.database, rows, "api", times.from_unix(request.now)))
 
 
 def upsert(database: Database, rows: list[Any], source: str, now: str) -> Upserted:
-    """Store products by their SKU, all good ones in one transaction.
+    """Create or update products by SKU, all valid ones in one transaction.
 
-    Attributes are merged into those that a product has; a product without a name gets its SKU as one.
-
-    Args:
-        database: Where to.
-        rows: Objects with `sku`, `name` and `data`; what else they hold is folded into `data`.
-        source: "api" or "csv".
-        now: The time, as it is stored.
+    New attributes are merged into existing ones. A product without a name is named after its SKU.
+    Rows are objects with `sku`, `name`, and `data`. Other fields are merged into `data`.
     """
     done = Upserted()
     with database.transaction() as connection:
@@ -125,7 +116,7 @@ def upsert(database: Database, rows: list[Any], source: str, now: str) -> Upsert
 
 
 def _meanings(text: str) -> tuple[str, float | None, str]:
-    """Return a text as text, as a number, and as a JSON truth value."""
+    """Return a text as text, as a number, and as a JSON boolean."""
     try:
         value = float(text)
     except ValueError:
@@ -140,3 +131,11 @@ def _read_row(row: Any) -> tuple[Row, Errors]:
     if not errors:
         values["data"] = {**{name: value for name, value in row.items() if name not in _ROW_FIELDS}, **values["data"]}
     return values, errors
+
+
+_PATH = "/api/pim/products/"
+TABLES = (products.schema,)
+ROUTES = (
+    *products.routes(_PATH, index=list_products, query=None),
+    Route("POST", f"{_PATH}bulk/", SECRET, bulk_upsert),
+)

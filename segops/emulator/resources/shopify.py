@@ -1,7 +1,4 @@
-"""Shopify's webhooks become events.
-
-Source: wire-protocol.md, section 2.7.
-"""
+"""Shopify: turn webhooks of a shop into events."""
 
 from __future__ import annotations
 
@@ -13,10 +10,10 @@ from typing import Any
 import msgspec
 
 from segops.emulator import times
-from segops.emulator.answers import Answer, invalid, refuse
-from segops.emulator.call import Call
-from segops.emulator.resources.bodies import read_object
+from segops.emulator.bodies import read_object
 from segops.emulator.resources.tenant import setting, tenant_slug
+from segops.emulator.responses import ApiResponse, HTTPError
+from segops.emulator.routing import ANYONE, RequestContext, Route
 
 _TOPICS = {
     "orders/create": "order_placed",
@@ -28,39 +25,39 @@ _TOPICS = {
 }
 
 
-def receive(call: Call) -> Answer:
-    """Receive a webhook of Shopify, signed with the secret in the tenant's settings."""
-    if call.params["tenant_slug"] != tenant_slug(call.database):
-        raise refuse(404, "Not found.")
-    _check_signature(call)
-    topic = call.headers.get("x-shopify-topic", "")
+def receive(request: RequestContext) -> ApiResponse:
+    """Receive a Shopify webhook, signed with the secret in the settings of the tenant."""
+    if request.params["tenant_slug"] != tenant_slug(request.database):
+        raise HTTPError(404)
+    _check_signature(request)
+    topic = request.headers.get("x-shopify-topic", "")
     event_type = _TOPICS.get(topic)
-    if event_type is None:  # an answer other than a success would make Shopify send it again
-        return Answer(200, {"queued": False})
-    body = read_object(call)
+    if event_type is None:  # Shopify would retry anything but a success
+        return ApiResponse(200, {"queued": False})
+    body = read_object(request)
     user_id = _user_id(body, body if topic == "customers/create" else body.get("customer"))
     if not user_id:
-        raise invalid({"email": ["Neither an email nor a customer is given."]})
-    now = times.from_unix(call.now)
-    with call.database.transaction() as connection:
+        raise HTTPError(400, {"email": ["An email or a customer is required."]})
+    now = times.from_unix(request.now)
+    with request.database.transaction() as connection:
         connection.execute(
             "INSERT INTO events (user_id, event_type, occurred_at, received_at, payload) VALUES (?, ?, ?, ?, ?)",
             (user_id, event_type, now, now, msgspec.json.encode(_payload(body)).decode()),
         )
-    return Answer(202, {"queued": True}, count=1)
+    return ApiResponse(202, {"queued": True}, count=1)
 
 
-def _check_signature(call: Call) -> None:
-    secret = setting(call.database, "shopify_webhook_secret")
+def _check_signature(request: RequestContext) -> None:
+    secret = setting(request.database, "shopify_webhook_secret")
     if not secret:
-        raise refuse(403, "No Shopify webhook secret is configured: set shopify_webhook_secret at /api/settings/.")
-    digest = base64.b64encode(hmac.new(secret.encode(), call.body, hashlib.sha256).digest())
-    if not hmac.compare_digest(digest, call.headers.get("x-shopify-hmac-sha256", "").encode()):
-        raise refuse(401, "The X-Shopify-Hmac-SHA256 header does not fit the body.")
+        raise HTTPError(403, "No Shopify webhook secret is configured: set shopify_webhook_secret at /api/settings/.")
+    digest = base64.b64encode(hmac.new(secret.encode(), request.body, hashlib.sha256).digest())
+    if not hmac.compare_digest(digest, request.headers.get("x-shopify-hmac-sha256", "").encode()):
+        raise HTTPError(401, "The X-Shopify-Hmac-SHA256 header does not match the body.")
 
 
 def _user_id(body: dict[str, Any], customer: Any) -> str:
-    """Return the e-mail address of the customer, else the customer's id."""
+    """Return the email address of the customer, or else the customer's id."""
     known = customer if isinstance(customer, dict) else {}
     return next((str(each) for each in (body.get("email"), known.get("email"), known.get("id")) if each), "")
 
@@ -83,3 +80,7 @@ def _amount(text: Any) -> float | None:
         return msgspec.convert(text, float, strict=False)
     except msgspec.ValidationError:
         return None
+
+
+TABLES = ()
+ROUTES = (Route("POST", "/api/ingestion/shopify/<tenant_slug>/", ANYONE, receive, None),)

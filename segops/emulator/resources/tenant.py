@@ -1,7 +1,4 @@
-"""The one tenant of a local SegOps, and its settings.
-
-Source: wire-protocol.md, sections 1.2 and 2.7; where the settings are changed is our choice.
-"""
+"""Settings of the only tenant of a local SegOps."""
 
 from __future__ import annotations
 
@@ -9,10 +6,10 @@ from typing import Annotated
 
 import msgspec
 
-from segops.emulator.answers import Answer
-from segops.emulator.call import Call
+from segops.emulator.bodies import Field, Name, Text, read_fields
 from segops.emulator.database import Database
-from segops.emulator.resources.bodies import Field, Name, Text, read_fields
+from segops.emulator.responses import ApiResponse
+from segops.emulator.routing import SECRET, RequestContext, Route
 
 SLUG = "local"
 BRAND = "Your brand"
@@ -25,7 +22,7 @@ _DEFAULTS = {"tenant_slug": SLUG, "brand_name": BRAND, _SHOPIFY: ""}
 
 
 def tenant_slug(database: Database) -> str:
-    """Return the short name of the tenant."""
+    """Return the slug of the tenant."""
     return setting(database, "tenant_slug")
 
 
@@ -34,21 +31,29 @@ def setting(database: Database, name: str) -> str:
     return database.setting(name, lambda: _DEFAULTS[name])
 
 
-def get_settings(call: Call) -> Answer:
+def get_settings(request: RequestContext) -> ApiResponse:
     """Read the settings of the tenant."""
-    return Answer(200, _shown(call.database))
+    return ApiResponse(200, _shown(request.database))
 
 
-def put_settings(call: Call) -> Answer:
-    """Change some settings of the tenant: its slug, the name of its brand, the webhook secret of its Shopify shop."""
-    values = read_fields(call, _FIELDS, partial=True)
-    if values.get(_SHOPIFY) == MASK:  # sent back as it was shown
+def put_settings(request: RequestContext) -> ApiResponse:
+    """Change the slug of the tenant, the name of its brand, or its Shopify webhook secret."""
+    values = read_fields(request, _FIELDS, partial=True)
+    if values.get(_SHOPIFY) == MASK:  # sent back as shown
         del values[_SHOPIFY]
-    with call.database.transaction() as connection:
+    with request.database.transaction() as connection:
         connection.executemany("INSERT OR REPLACE INTO settings VALUES (?, ?)", values.items())
-    return Answer(200, _shown(call.database))
+    return ApiResponse(200, _shown(request.database))
 
 
 def _shown(database: Database) -> dict[str, str]:
     values = {name: setting(database, name) for name in _FIELDS}
     return {**values, _SHOPIFY: MASK if values[_SHOPIFY] else ""}
+
+
+TABLES = ()
+ROUTES = (
+    Route("GET", "/api/settings/", SECRET, get_settings),
+    Route("PUT", "/api/settings/", SECRET, put_settings),
+    Route("PATCH", "/api/settings/", SECRET, put_settings),
+)

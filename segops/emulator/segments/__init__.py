@@ -1,1 +1,1 @@
-"""Segments: a definition becomes SQL, and the SQL gives the members."""
+"""Compile segment definitions to SQL, and run it to find the members."""

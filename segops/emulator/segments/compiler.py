@@ -1,7 +1,7 @@
-"""A definition becomes one SQL statement over the events, grouped by user; every value is bound.
+"""Compile a definition to a single SQL statement over the events, grouped by user. Every value is bound.
 
-Each condition becomes a value per user and a test of that value. Who is a member and what `explain` says are read from
-the same values and tests.
+Each condition compiles to a value per user and a test of that value. Membership and `explain` use the same values and
+tests.
 """
 
 # ruff: noqa: S608 - SQL is what this module makes; its parts come from fixed tables, every value is bound
@@ -32,7 +32,7 @@ DAY = 86_400.0
 """A day, in seconds."""
 
 DECIMALS = 6
-"""To how many decimal places sums and averages are rounded before they are compared."""
+"""Decimal places to which sums and averages are rounded before they are compared."""
 
 _KEY_LENGTH = 27  # of an event's time
 
@@ -50,22 +50,22 @@ class Test(msgspec.Struct, frozen=True):
 
     Attributes:
         condition: The condition.
-        value: SQL for what `explain` shows of a user.
-        holds: SQL that is 1 for a user for whom the condition holds, otherwise 0.
+        value: SQL of the user's value that `explain` shows.
+        matches: SQL that is 1 if the user matches the condition, otherwise 0.
     """
 
     condition: Any
     value: str
-    holds: str
+    matches: str
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """SQL and what is bound in it.
+    """An SQL statement and its values.
 
     Attributes:
-        sql: The statement, with places such as `:p1`.
-        values: What is bound, by the name of the place.
-        tests: The conditions, in the order of definition.
+        sql: The statement, with placeholders such as `:p1`.
+        values: The bound values, by the name of the placeholder.
+        tests: The conditions, in order of definition.
     """
 
     sql: str
@@ -74,26 +74,26 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 def members_statement(group: Group, now: float) -> Statement:
-    """Return the statement whose rows are the users for whom a definition holds, in the order of their ids."""
+    """Return the statement that selects the users who match a definition, ordered by id."""
     compiler = _Compiler(now, None)
     where = compiler.group(group)
     return compiler.statement(f"SELECT user_id FROM users WHERE {where} ORDER BY user_id")
 
 
 def explain_statement(group: Group, now: float, user_id: str) -> Statement:
-    """Return the statement whose one row tells of a user what the definition and each condition say.
+    """Return the statement that selects how a user fares against a definition.
 
-    The row holds whether the definition holds, then the value and the test of each condition. There is no row if the
-    user has no events.
+    Its row contains whether the user matches the definition, then the value and the test of each condition. There is
+    no row for a user without events.
     """
     compiler = _Compiler(now, user_id)
     where = compiler.group(group)
-    columns = [where, *(column for test in compiler.tests for column in (test.value, test.holds))]
+    columns = [where, *(column for test in compiler.tests for column in (test.value, test.matches))]
     return compiler.statement(f"SELECT {', '.join(columns)} FROM users")
 
 
 def members_of(segment_id: int, bind: Bindings) -> str:
-    """Return SQL for the members of a segment, as last computed; who has been merged since then is still found."""
+    """Return SQL that selects the members of a segment as last computed, including users merged since then."""
     return (
         "SELECT coalesce(aliases.user_id, segment_members.user_id) FROM segment_members "
         f"LEFT JOIN aliases ON aliases.alias = segment_members.user_id WHERE segment_id = {bind(segment_id)}"
@@ -110,7 +110,7 @@ class _Compiler:
         self._tables: list[str] = []
 
     def statement(self, select: str) -> Statement:
-        columns = "".join(f",\n    {sql} AS v{number}" for number, sql in enumerate(self._columns))
+        columns = "".join(f",\n    {sql} AS v{index}" for index, sql in enumerate(self._columns))
         users = f"users AS (\n  SELECT user_id{columns}\n  FROM {self._source} GROUP BY user_id\n)"
         return Statement(f"WITH {', '.join([users, *self._tables])}\n{select}", self._bind.values, tuple(self.tests))
 
@@ -121,14 +121,14 @@ class _Compiler:
     def _test(self, condition: Condition) -> str:
         test = Test(condition, *_COMPILERS[type(condition)](self, condition))
         self.tests.append(test)
-        return test.holds
+        return test.matches
 
     def _column(self, sql: str) -> str:
         self._columns.append(sql)
         return f"users.v{len(self._columns) - 1}"
 
-    def _such(self, event_type: str | None, window_days: float | None) -> str:
-        """Return SQL that tells whether an event is of a type and in a window."""
+    def _event_filter(self, event_type: str | None, window_days: float | None) -> str:
+        """Return SQL that is true for events of a type within a window."""
         tests = [] if event_type is None else [f"event_type = {self._bind(event_type)}"]
         if window_days is not None:
             tests.append(f"occurred_at >= {self._ago(window_days)}")
@@ -138,14 +138,14 @@ class _Compiler:
         return self._bind(times.from_unix(self._now - days * DAY))
 
     def event_count(self, condition: EventCount) -> tuple[str, str]:
-        such = self._such(condition.event_type, condition.window_days)
-        value = self._column(f"count(CASE WHEN {such} THEN 1 END)")
+        event_filter = self._event_filter(condition.event_type, condition.window_days)
+        value = self._column(f"count(CASE WHEN {event_filter} THEN 1 END)")
         return value, f"{value} {COMPARISONS[condition.operator]} {self._bind(condition.value)}"
 
     def recency(self, condition: Recency) -> tuple[str, str]:
-        value = self._column(f"max(CASE WHEN {self._such(condition.event_type, None)} THEN occurred_at END)")
+        value = self._column(f"max(CASE WHEN {self._event_filter(condition.event_type, None)} THEN occurred_at END)")
         days = condition.window_days
-        if condition.operator == "gt":  # more whole days than this have gone by
+        if condition.operator == "gt":  # more whole days than this have passed
             return value, f"({value} IS NULL OR {value} <= {self._ago(math.floor(days) + 1)})"
         if condition.operator == "lt":
             return value, f"({value} IS NOT NULL AND {value} > {self._ago(math.ceil(days))})"
@@ -155,21 +155,21 @@ class _Compiler:
         return value, f"({value} IS NOT NULL AND {value} > {first} AND {value} <= {last})"
 
     def monetary(self, condition: Monetary) -> tuple[str, str]:
-        such = self._such(condition.event_type, condition.window_days)
+        event_filter = self._event_filter(condition.event_type, condition.window_days)
         number = number_of("payload", condition.property, self._bind)
-        each = f"CASE WHEN {such} THEN {number} END"
+        each = f"CASE WHEN {event_filter} THEN {number} END"
         if condition.metric == "max":
-            value, wanted = self._column(f"max({each})"), self._bind(condition.value)
+            value, threshold = self._column(f"max({each})"), self._bind(condition.value)
         else:
             aggregate = "total" if condition.metric == "sum" else "avg"
             value = self._column(f"round({aggregate}({each}), {DECIMALS})")
-            wanted = f"round({self._bind(condition.value)}, {DECIMALS})"
+            threshold = f"round({self._bind(condition.value)}, {DECIMALS})"
         missing = int(condition.operator == "neq")
-        return value, f"coalesce({value} {COMPARISONS[condition.operator]} {wanted}, {missing})"
+        return value, f"coalesce({value} {COMPARISONS[condition.operator]} {threshold}, {missing})"
 
     def property(self, condition: EventProperty | UserProperty) -> tuple[str, str]:
-        such = self._such(condition.event_type, None)
-        key = self._column(f"max(CASE WHEN {such} THEN occurred_at || printf('%019d', id) END)")
+        event_filter = self._event_filter(condition.event_type, None)
+        key = self._column(f"max(CASE WHEN {event_filter} THEN occurred_at || printf('%019d', id) END)")
         value = f"(SELECT payload FROM events WHERE id = CAST(substr({key}, {_KEY_LENGTH + 1}) AS INTEGER))"
         return value, property_test(value, condition.property, condition, self._bind)
 
@@ -189,7 +189,7 @@ class _Compiler:
 
 
 def _sequence(name: str, window: str, events: list[str]) -> list[str]:
-    """Return tables that find each event of a sequence at its first place after the one before."""
+    """Return the tables that find the first occurrence of each event of a sequence after the previous one."""
     places = (
         f"{name}_all AS (\n  SELECT user_id, event_type, "
         "row_number() OVER (PARTITION BY user_id ORDER BY occurred_at, id) AS place\n"
@@ -213,7 +213,7 @@ def _sequence(name: str, window: str, events: list[str]) -> list[str]:
 
 
 def _strict_sequence(name: str, window: str, events: list[str]) -> list[str]:
-    """Return tables that find a sequence of events with no other event in between."""
+    """Return the tables that find a sequence of events without other events in between."""
     followers = ", ".join(
         f"lead(event_type, {distance}) OVER by_time AS e{distance}" for distance in range(1, len(events))
     )

@@ -1,7 +1,4 @@
-"""The members of a segment are computed and stored, and whoever asked is told.
-
-Source: wire-protocol.md, sections 6.1 and 11 (point 10).
-"""
+"""Compute and store the members of segments."""
 
 from __future__ import annotations
 
@@ -12,11 +9,11 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from segops.emulator import times
-from segops.emulator.answers import Refusal
 from segops.emulator.database import Database
+from segops.emulator.responses import HTTPError
 from segops.emulator.segments.definition import load_definition
 from segops.emulator.segments.evaluate import find_members
-from segops.emulator.segments.product import recompute_products
+from segops.emulator.segments.products import recompute_products
 
 _log = logging.getLogger("segops.emulator")
 
@@ -25,12 +22,12 @@ class Recomputed(msgspec.Struct, frozen=True):
     """A segment whose members have just been computed.
 
     Attributes:
-        segment_id: The segment.
+        segment_id: The id of the segment.
         segment_name: Its name.
-        member_count: How many members it has now.
-        computed_at: When, as "2027-01-05T09:30:00.123456Z".
-        entered: Who was no member before, sorted.
-        exited: Who is no member any more, sorted.
+        member_count: Its current number of members.
+        computed_at: The time of the computation, such as "2027-01-05T09:30:00.123456Z".
+        entered: New members, sorted.
+        exited: Former members, sorted.
     """
 
     segment_id: int
@@ -41,35 +38,35 @@ class Recomputed(msgspec.Struct, frozen=True):
     exited: tuple[str, ...]
 
     def __repr__(self) -> str:
-        """Show no personal data."""
+        """Omit personal data."""
         return f"Recomputed(segment_id={self.segment_id}, member_count={self.member_count})"
 
 
 AfterRecompute = Callable[[Database, Recomputed], None]
-"""Called when the members of a segment have been computed and stored; what it raises is logged, not passed on."""
+"""Called after the members of a segment were computed and stored. Exceptions are logged."""
 
 
 def run_pending(database: Database, now: float, after: Iterable[AfterRecompute]) -> None:
-    """Compute what is queued and due; what cannot be computed is logged and keeps its members."""
+    """Run the computations that are due. A segment that cannot be computed is logged and keeps its members."""
     for segment_id in _take_due(database, "segments", now):
         try:
             recompute(database, segment_id, now, after)
-        except Refusal as refusal:
-            _log.warning("segment %d was not computed: %s", segment_id, refusal.answer.body)
+        except HTTPError as error:
+            _log.warning("segment %d was not computed: %s", segment_id, error.response.body)
     for segment_id in _take_due(database, "product_segments", now):
         try:
             recompute_products(database, segment_id, now)
-        except Refusal as refusal:
-            _log.warning("product segment %d was not computed: %s", segment_id, refusal.answer.body)
+        except HTTPError as error:
+            _log.warning("product segment %d was not computed: %s", segment_id, error.response.body)
 
 
 def recompute(
     database: Database, segment_id: int, now: float, after: Iterable[AfterRecompute] = ()
 ) -> Recomputed | None:
-    """Compute and store the members of a segment, then tell `after`; None if there is no such segment.
+    """Compute and store the members of a segment, then call `after`. Return None if the segment does not exist.
 
     Raises:
-        Refusal: 503; it took too long. Nothing has changed.
+        HTTPError: 503; it took too long. Nothing was changed.
     """
     with database.transaction() as connection:
         found = connection.execute("SELECT name, definition FROM segments WHERE id = ?", (segment_id,)).fetchone()
@@ -79,11 +76,11 @@ def recompute(
         done = _store(
             connection, segment_id, name, set(find_members(connection, load_definition(definition), now)), now
         )
-    for tell in after:
+    for hook in after:
         try:
-            tell(database, done)
-        except Exception:  # noqa: BLE001 - whatever a hook does, the segment has been computed
-            _log.exception("what follows the recompute of segment %d failed", segment_id)
+            hook(database, done)
+        except Exception:  # noqa: BLE001 - the segment has been computed, whatever a hook does
+            _log.exception("a hook failed after the recompute of segment %d", segment_id)
     return done
 
 
@@ -108,11 +105,11 @@ def _store(connection: sqlite3.Connection, segment_id: int, name: str, members: 
 
 
 def _take_due(database: Database, table: str, now: float) -> list[int]:
-    """Return what is due and take it off the queue, so that another process does not compute it as well."""
+    """Dequeue the computations that are due, so that no other process runs them as well."""
     due = f"SELECT id FROM {table} WHERE compute_due_at <= ? ORDER BY compute_due_at, id"  # noqa: S608 - no user text
     if not database.query(due, (now,)):
         return []
     with database.transaction() as connection:
-        taken = [number for (number,) in connection.execute(due, (now,)).fetchall()]
+        taken = [segment_id for (segment_id,) in connection.execute(due, (now,)).fetchall()]
         connection.execute(f"UPDATE {table} SET compute_due_at = NULL WHERE compute_due_at <= ?", (now,))  # noqa: S608 - as above
     return taken

@@ -1,6 +1,6 @@
-"""The definition of a segment: groups of typed conditions.
+"""Parse the definition of a segment into groups of typed conditions.
 
-Source: wire-protocol.md, section 7. Where it is silent, docs/local-segops-choices.md says what was chosen.
+The meaning of each condition is described in docs/local-segops-choices.md, "Segments".
 """
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from segops.emulator.answers import invalid
+from segops.emulator.responses import HTTPError
 from segops.emulator.segments.operators import Operator, check_operands
 
 MAX_DEPTH = 10
 """How deeply groups may be nested."""
 
 MAX_CONDITIONS = 100
-"""The most conditions of one definition."""
+"""Maximum number of conditions in a definition."""
 
 MAX_STEPS = 20
-"""The most events of one `event_sequence`."""
+"""Maximum number of events in an `event_sequence`."""
 
-# Text with U+0000 is refused: SQLite's text functions stop there.
+# Text with U+0000 is rejected, because SQLite's text functions stop there.
 Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^\x00]*$")]
 Number: TypeAlias = int | float
 Days: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=36500)]
@@ -30,7 +30,7 @@ Comparison: TypeAlias = Literal["eq", "neq", "gt", "gte", "lt", "lte"]
 
 
 class EventCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="event_count"):
-    """How many such events, ever or in the last `window_days`."""
+    """The number of events, ever or in the last `window_days`."""
 
     event_type: Name
     operator: Comparison
@@ -39,7 +39,7 @@ class EventCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="e
 
 
 class Recency(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="recency"):
-    """How many whole days ago the last such event was."""
+    """The number of whole days since the last event."""
 
     event_type: Name
     operator: Literal["gt", "lt", "eq"]
@@ -47,7 +47,7 @@ class Recency(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="rece
 
 
 class Monetary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="monetary"):
-    """A numeric property added up over all such events; the bare form means the sum of `total` over all events."""
+    """An aggregate of a numeric property, by default the sum of `total` over all events."""
 
     operator: Comparison
     value: Number
@@ -58,7 +58,7 @@ class Monetary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="mon
 
 
 class Comparing(msgspec.Struct, frozen=True, kw_only=True):
-    """What all conditions on a property share."""
+    """Common fields of conditions on a property."""
 
     property: Name
     operator: Operator
@@ -67,19 +67,19 @@ class Comparing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventProperty(Comparing, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="event_property"):
-    """A property of the latest such event."""
+    """A property of the latest event of a type."""
 
     event_type: Name
 
 
 class UserProperty(Comparing, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="user_property"):
-    """A trait: a property of the latest `context_identified` event."""
+    """A trait, which is a property of the latest `context_identified` event."""
 
     event_type: ClassVar[str] = "context_identified"
 
 
 class EventSequence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="event_sequence"):
-    """These events in this order, all in the last `window_days`; if strict, with no other event in between."""
+    """Events in this order within the last `window_days`. If strict, without other events in between."""
 
     events: Annotated[list[Name], msgspec.Meta(min_length=1, max_length=MAX_STEPS)]
     window_days: Days
@@ -87,7 +87,7 @@ class EventSequence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag
 
 
 class SegmentMembership(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="segment_membership"):
-    """Whether the user is in another segment, as that was last computed."""
+    """Membership in another segment, as last computed."""
 
     segment_id: Annotated[int, msgspec.Meta(ge=0, le=10**18)]
     operator: Literal["in", "not_in"]
@@ -101,13 +101,13 @@ T = TypeVar("T")
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Conditions and further groups of which all or any must hold; an empty group never holds."""
+    """Conditions and nested groups, all or any of which must match. An empty group never matches."""
 
     logic: Literal["AND", "OR"]
     conditions: tuple[Any, ...]  # of Condition (or, for products, ProductCondition) and Group
 
     def leaves(self) -> Iterator[Any]:
-        """Yield the conditions, also those of nested groups, in the order of definition."""
+        """Yield the conditions, including those of nested groups, in order of definition."""
         for node in self.conditions:
             if isinstance(node, Group):
                 yield from node.leaves()
@@ -116,26 +116,22 @@ class Group(msgspec.Struct, frozen=True):
 
 
 def parse_definition(value: object, condition: Any = Condition) -> Group:
-    """Check a definition.
-
-    Args:
-        value: The JSON value of the definition.
-        condition: The type of its conditions.
+    """Validate the JSON value of a definition, with conditions of a type.
 
     Raises:
-        Refusal: 400 with what is wrong in "definition".
+        HTTPError: 400, with the error of "definition".
     """
     try:
         group = _group(value, condition, "$", MAX_DEPTH)
     except ValueError as error:
-        raise invalid({"definition": [str(error)]}) from None
+        raise HTTPError(400, {"definition": [str(error)]}) from None
     if sum(1 for _ in group.leaves()) > MAX_CONDITIONS:
-        raise invalid({"definition": [f"Ensure it has no more than {MAX_CONDITIONS} conditions."]})
+        raise HTTPError(400, {"definition": [f"Ensure it has no more than {MAX_CONDITIONS} conditions."]})
     return group
 
 
 def load_definition(stored: str, condition: Any = Condition) -> Group:
-    """Return a definition that was checked and stored."""
+    """Return a stored definition."""
     return parse_definition(msgspec.json.decode(stored), condition)
 
 
@@ -166,9 +162,9 @@ class _Head(msgspec.Struct, forbid_unknown_fields=True):
     conditions: list[Any]
 
 
-def _convert(value: Any, wanted: Any, place: str) -> Any:
+def _convert(value: Any, into: Any, place: str) -> Any:
     try:
-        return msgspec.convert(value, wanted)
+        return msgspec.convert(value, into)
     except msgspec.ValidationError as error:
         text = str(error)
         text, _, inner = text.partition(" - at `$")

@@ -1,4 +1,4 @@
-"""Statements are run: within a time limit, and with REGEXP."""
+"""Run statements with a time limit and with the REGEXP operator."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from segops.emulator.answers import refuse
+from segops.emulator.responses import HTTPError
 from segops.emulator.segments.compiler import Statement, members_statement
 from segops.emulator.segments.definition import Group
 from segops.emulator.segments.regex import Search
 
 TIME_LIMIT = 30.0
-"""How long the evaluation of one definition may take, in seconds of real time."""
+"""Time limit for the evaluation of a definition, in seconds."""
 
 _CHECK_EVERY = 10_000  # of SQLite's instructions: well under a millisecond
 
 
 @contextmanager
 def time_limit(connection: sqlite3.Connection, seconds: float = TIME_LIMIT) -> Iterator[None]:
-    """Let REGEXP work, and let no statement of the block go on for longer than this.
+    """Provide REGEXP, and interrupt statements in the block after a time limit.
 
     Raises:
-        Refusal: 503; it took too long.
+        HTTPError: 503; it took too long.
     """
     deadline = time.monotonic() + seconds
     search = Search(deadline)
@@ -32,8 +32,8 @@ def time_limit(connection: sqlite3.Connection, seconds: float = TIME_LIMIT) -> I
     try:
         yield
     except sqlite3.OperationalError:
-        if search.gave_up or time.monotonic() > deadline:
-            raise refuse(503, f"Evaluating the definition took longer than {seconds:g} s and was given up.") from None
+        if search.timed_out or time.monotonic() > deadline:
+            raise HTTPError(503, f"Evaluating the definition timed out after {seconds:g} s.") from None
         raise
     finally:
         connection.set_progress_handler(None, 0)
@@ -43,16 +43,16 @@ def rows(connection: sqlite3.Connection, statement: Statement) -> list[tuple[obj
     """Return all rows of a statement.
 
     Raises:
-        Refusal: 503; it took too long.
+        HTTPError: 503; it took too long.
     """
     with time_limit(connection):
         return connection.execute(statement.sql, statement.values).fetchall()
 
 
 def find_members(connection: sqlite3.Connection, group: Group, now: float) -> list[str]:
-    """Return the users for whom a definition holds, sorted.
+    """Return the users who match a definition, sorted.
 
     Raises:
-        Refusal: 503; it took too long.
+        HTTPError: 503; it took too long.
     """
     return [str(row[0]) for row in rows(connection, members_statement(group, now))]

@@ -1,7 +1,4 @@
-"""Why a user is in a segment or not, and what one more event would change.
-
-Source: wire-protocol.md, section 6.6.
-"""
+"""Explain why a user is in a segment, and what one more event would change."""
 
 from __future__ import annotations
 
@@ -49,16 +46,15 @@ _WORDS = {"is_set": "is set", "is_not_set": "is not set", "is_true": "is true", 
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """What one condition says of one user.
+    """How a user fares against one condition.
 
     Attributes:
-        index: The place of the condition, from 0, in the order of definition; conditions of nested groups are counted
-            where their group stands.
+        index: The index of the condition in order of definition, counting those of nested groups.
         type: The type of the condition.
-        label: The condition for people, such as "sum(order_placed.total) ≥ 250".
-        actual_value: The user's value; null if there is none.
-        threshold: What it is compared with.
-        matches: Whether the condition holds.
+        label: A readable form of the condition, such as "sum(order_placed.total) ≥ 250".
+        actual_value: The user's value, or null.
+        threshold: The value that it is compared with.
+        matches: Whether the user matches the condition.
     """
 
     index: int
@@ -69,49 +65,36 @@ class Explanation(msgspec.Struct, frozen=True):
     matches: bool
 
     def __repr__(self) -> str:
-        """Show no personal data."""
+        """Omit personal data."""
         return f"Explanation({self.index}, {self.type!r}, matches={self.matches})"
 
 
 def explain_user(database: Database, segment_id: int, user_id: str, now: float) -> list[Explanation] | None:
-    """Return what each condition of a segment says of a user, in the order of definition.
+    """Return how a user fares against each condition of a segment, in order of definition.
 
-    Args:
-        database: Where everything is.
-        segment_id: The segment.
-        user_id: The user; an alias stands for whom it leads to.
-        now: The unix time.
-
-    Returns:
-        The explanations, or None if there is no such segment or the user has no events.
+    `user_id` may be an alias. Return None if the segment does not exist or the user has no events.
 
     Raises:
-        Refusal: 503; it took too long.
+        HTTPError: 503; it took too long.
     """
     with database.transaction() as connection:
         found = connection.execute("SELECT definition FROM segments WHERE id = ?", (segment_id,)).fetchone()
         if found is None:
             return None
-        row = _look(connection, load_definition(found[0]), user_id, now)
+        row = _evaluate(connection, load_definition(found[0]), user_id, now)
     return None if row is None else row[1]
 
 
 def would_change(
     database: Database, insert: Callable[[sqlite3.Connection], str], now: float
 ) -> tuple[list[tuple[int, str]], list[tuple[int, str]], int]:
-    """Tell which active segments a user would enter or leave if something were stored; nothing stays stored.
+    """Return which active segments a user would enter or leave after a change, which is rolled back.
 
-    Args:
-        database: Where everything is.
-        insert: Stores it, and returns the user (or an alias) whom it concerns.
-        now: The unix time.
-
-    Returns:
-        The segments entered and those left (id and name), and how many others there are. Both sides are evaluated
-        afresh: what has been computed and stored plays no part.
+    `insert` makes the change, and returns the id of the user or an alias. The result is the id and name of the segments
+    entered and of those exited, and the number of other segments. Both sides are evaluated now, without stored members.
 
     Raises:
-        Refusal: 503; it took too long.
+        HTTPError: 503; it took too long.
     """
     with database.transaction() as connection:
         segments = connection.execute(
@@ -119,11 +102,11 @@ def would_change(
         ).fetchall()
         with _undone(connection):
             user_id = insert(connection)
-            after = [_holds(connection, definition, user_id, now) for *_, definition in segments]
-        before = [_holds(connection, definition, user_id, now) for *_, definition in segments]
+            after = [_matches(connection, definition, user_id, now) for *_, definition in segments]
+        before = [_matches(connection, definition, user_id, now) for *_, definition in segments]
     changes = list(zip(segments, before, after, strict=True))
-    entered = [(number, name) for (number, name, _), was, will in changes if will and not was]
-    exited = [(number, name) for (number, name, _), was, will in changes if was and not will]
+    entered = [(segment_id, name) for (segment_id, name, _), was, will in changes if will and not was]
+    exited = [(segment_id, name) for (segment_id, name, _), was, will in changes if was and not will]
     return entered, exited, len(segments) - len(entered) - len(exited)
 
 
@@ -137,26 +120,26 @@ def _undone(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("RELEASE undone")
 
 
-def _holds(connection: sqlite3.Connection, definition: str, user_id: str, now: float) -> bool:
-    row = _look(connection, load_definition(definition), user_id, now)
+def _matches(connection: sqlite3.Connection, definition: str, user_id: str, now: float) -> bool:
+    row = _evaluate(connection, load_definition(definition), user_id, now)
     return row is not None and row[0]
 
 
-def _look(
+def _evaluate(
     connection: sqlite3.Connection, group: Group, user_id: str, now: float
 ) -> tuple[bool, list[Explanation]] | None:
     statement = explain_statement(group, now, aliases.resolve(connection, user_id))
-    for holds, *cells in rows(connection, statement):
+    for matches, *cells in rows(connection, statement):
         pairs = zip(statement.tests, cells[::2], cells[1::2], strict=True)
-        return bool(holds), [_explanation(index, *pair, now) for index, pair in enumerate(pairs)]
+        return bool(matches), [_explanation(index, *pair, now) for index, pair in enumerate(pairs)]
     return None
 
 
-def _explanation(index: int, test: Test, cell: Any, holds: Any, now: float) -> Explanation:
+def _explanation(index: int, test: Test, cell: Any, matches: Any, now: float) -> Explanation:
     condition = test.condition
-    kind = str(condition.__struct_config__.tag)
+    condition_type = str(condition.__struct_config__.tag)
     return Explanation(
-        index, kind, _label(condition), _actual(condition, cell, now), _threshold(condition), bool(holds)
+        index, condition_type, _label(condition), _actual(condition, cell, now), _threshold(condition), bool(matches)
     )
 
 
@@ -227,7 +210,7 @@ def _unix(text: str) -> float:
 
 
 def _property(payload: str, name: str) -> msgspec.Raw | None:
-    """Return a property as the JSON that was sent: not every number or text of it could be written again."""
+    """Return a property as the JSON that was sent, because not every number or text could be encoded again."""
     try:
         return _members.decode(payload).get(name)
     except (msgspec.DecodeError, RecursionError):  # SQLite reads some JSON that msgspec does not

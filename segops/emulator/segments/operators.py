@@ -1,9 +1,8 @@
-"""The operators that compare a JSON property, and the SQL for each.
+"""Compile the operators that compare a JSON property to SQL.
 
-Types are not mixed: a number is compared with numbers, text with text (by code point, case matters), a boolean with
-booleans. A negative operator (`neq`, `not_in`, `not_between`, `does_not_contain`, `is_not_set`) holds exactly where the
-positive one does not, so also where the property is missing. Null counts as missing.
-Source: wire-protocol.md, section 7.3.
+Numbers are compared with numbers only, text with text (by code point, case-sensitive), and booleans with booleans. A
+negative operator (`neq`, `not_in`, `not_between`, `does_not_contain`, `is_not_set`) matches exactly where the positive
+one does not, which includes missing properties. Null counts as missing.
 """
 
 # ruff: noqa: S608 - SQL is what this module makes; its parts come from fixed tables, every value is bound
@@ -18,29 +17,12 @@ import msgspec
 from segops.emulator.segments.regex import compile_regex
 
 MAX_ITEMS = 1000
-"""The most values of one `in` or `not_in`."""
+"""Maximum number of values of `in` and `not_in`."""
 
-Operator: TypeAlias = Literal[
-    "eq",
-    "neq",
-    "gt",
-    "gte",
-    "lt",
-    "lte",
-    "between",
-    "not_between",
-    "in",
-    "not_in",
-    "contains",
-    "does_not_contain",
-    "starts_with",
-    "ends_with",
-    "matches_regex",
-    "is_set",
-    "is_not_set",
-    "is_true",
-    "is_false",
-]
+_Comparing: TypeAlias = Literal["eq", "neq", "gt", "gte", "lt", "lte", "between", "not_between", "in", "not_in"]
+_Matching: TypeAlias = Literal["contains", "does_not_contain", "starts_with", "ends_with", "matches_regex"]
+_Unary: TypeAlias = Literal["is_set", "is_not_set", "is_true", "is_false"]
+Operator: TypeAlias = Literal[_Comparing, _Matching, _Unary]
 
 POSITIVE: Mapping[str, str] = {
     "neq": "eq",
@@ -49,7 +31,7 @@ POSITIVE: Mapping[str, str] = {
     "does_not_contain": "contains",
     "is_not_set": "is_set",
 }
-"""The operator of which each negative one is the opposite."""
+"""The positive operator that each negative one negates."""
 
 COMPARISONS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
@@ -64,8 +46,8 @@ _IS_TEXT = "kind = 'text'"
 _INT64 = range(-(2**63), 2**63)
 
 
-class Wanted(Protocol):
-    """What a property is compared with."""
+class Comparison(Protocol):
+    """An operator and its operands."""
 
     @property
     def operator(self) -> str:
@@ -82,13 +64,13 @@ class Wanted(Protocol):
 
 
 class Bindings:
-    """The values of a statement, by the name of their place in it."""
+    """The bound values of a statement, by the name of their placeholder."""
 
     def __init__(self) -> None:
         self.values: dict[str, object] = {}
 
     def __call__(self, value: object) -> str:
-        """Bind a value and return the SQL that stands for it."""
+        """Bind a value, and return its placeholder."""
         if isinstance(value, int) and value not in _INT64:
             value = float(value)
         name = f"p{len(self.values) + 1}"
@@ -97,10 +79,10 @@ class Bindings:
 
 
 def check_operands(operator: str, value: Any, value2: Any, place: str) -> None:
-    """Check that an operator can be used with these values.
+    """Check that an operator accepts its operands.
 
     Raises:
-        ValueError: It cannot; the message names the place.
+        ValueError: It does not. The message names the place.
     """
     operator = POSITIVE.get(operator, operator)
     if operator in _NO_OPERAND:
@@ -122,24 +104,20 @@ def check_operands(operator: str, value: Any, value2: Any, place: str) -> None:
         raise ValueError(f"Expected text, a number or, to compare for equality, a boolean - at `{place}.value`")
 
 
-def property_test(source: str, name: str, wanted: Wanted, bind: Bindings) -> str:
-    """Return SQL that is 1 where a property compares as wanted, otherwise 0.
+def property_test(source: str, name: str, comparison: Comparison, bind: Bindings) -> str:
+    """Return SQL that is 1 where a property matches a comparison, otherwise 0.
 
-    Args:
-        source: SQL for the JSON object that may have the property; null for none.
-        name: The property: one literal key.
-        wanted: The operator, any of them, and its operands, checked before.
-        bind: Takes the values.
+    `source` is SQL of a JSON object or null, and `name` a literal key.
     """
-    positive = POSITIVE.get(wanted.operator, wanted.operator)
+    positive = POSITIVE.get(comparison.operator, comparison.operator)
     members = f"SELECT type AS kind, value AS actual FROM json_each({source}) WHERE key = {bind(name)}"
-    test = _test(positive, wanted.value, wanted.value2, bind)
+    test = _test(positive, comparison.value, comparison.value2, bind)
     found = f"EXISTS (SELECT 1 FROM ({members} ORDER BY id DESC LIMIT 1) WHERE {test})"
-    return found if positive == wanted.operator else f"NOT {found}"
+    return found if positive == comparison.operator else f"NOT {found}"
 
 
 def number_of(source: str, name: str, bind: Bindings) -> str:
-    """Return SQL for a numeric property; null if it is missing or no number. Of a repeated key the last counts."""
+    """Return SQL of a numeric property, or null if it is not a number. The last of repeated keys counts."""
     return (
         f"(SELECT CASE WHEN type IN ('integer', 'real') THEN value END FROM json_each({source}) "
         f"WHERE key = {bind(name)} ORDER BY id DESC LIMIT 1)"
@@ -168,7 +146,7 @@ def _compares(sign: str, value: Any, bind: Bindings, kind: str = "kind", actual:
 
 
 def _contains(value: Any, bind: Bindings) -> str:
-    # The columns of the items keep their own names: SQLite would mix up two columns named alike.
+    # The columns of the items keep their names, because SQLite confuses columns with the same name.
     items = "json_each(CASE WHEN kind = 'array' THEN actual ELSE '[]' END)"
     found = f"EXISTS (SELECT 1 FROM {items} WHERE {_compares('=', value, bind, 'type', 'value')})"
     return f"({_IS_TEXT} AND instr(actual, {bind(value)}) > 0 OR {found})" if isinstance(value, str) else found

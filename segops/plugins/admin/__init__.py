@@ -1,7 +1,7 @@
-"""The admin SDK: what `SegOpsAdmin` is made of, and what a namespace of your own is made of.
+"""The admin SDK: the namespaces of `SegOpsAdmin`, and the building blocks for your own.
 
-The nine documented namespaces, `identity` and `competitors` are registered through the hook that a stranger's plugin
-uses. Names are loaded on first use: a program that only sends events pays nothing for this.
+The built-in namespaces use the same hook as third-party ones. Names are loaded on first use, so programs that only send
+events do not pay for them.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from segops.plugins.admin.resources import HOMES, Namespaces, load_resources
 
 if TYPE_CHECKING:
     from segops.plugins.admin.bulk import UpsertReport
+    from segops.plugins.admin.computable import Computable
     from segops.plugins.admin.concurrency import AsyncItems, AsyncPage, AsyncView, in_thread
     from segops.plugins.admin.context import CallCancelled, captured_responses
     from segops.plugins.admin.crud import Crud, UpdateMethod
     from segops.plugins.admin.csv_files import Upload
-    from segops.plugins.admin.exports import Exportable, ExportJob
+    from segops.plugins.admin.exports import Exportable, ExportFormat, ExportJob
     from segops.plugins.admin.http import HttpClient
     from segops.plugins.admin.methods import Method, methods_of
     from segops.plugins.admin.options import Options
@@ -35,9 +36,11 @@ __all__ = [
     "AsyncPage",
     "AsyncView",
     "CallCancelled",
+    "Computable",
     "Crud",
     "Endpoint",
     "EndpointCall",
+    "ExportFormat",
     "ExportJob",
     "Exportable",
     "Fields",
@@ -71,8 +74,9 @@ _HOMES = {
     "bulk": ("UpsertReport",),
     "context": ("CallCancelled", "captured_responses"),
     "concurrency": ("AsyncItems", "AsyncPage", "AsyncView", "in_thread"),
+    "computable": ("Computable",),
     "crud": ("Crud", "UpdateMethod"),
-    "exports": ("Exportable", "ExportJob"),
+    "exports": ("Exportable", "ExportFormat", "ExportJob"),
     "http": ("HttpClient",),
     "options": ("Options",),
     "pagination": ("Items", "Page"),
@@ -95,13 +99,13 @@ def segops_register_resources() -> dict[str, type[Resource]]:
     return load_resources()
 
 
-if not TYPE_CHECKING:  # or type checkers take every misspelt name for a lazy one
+if not TYPE_CHECKING:  # otherwise type checkers accept any name
 
     def __getattr__(name: str) -> Any:
         """Load the module of a public name on first use."""
         if name not in _HOME_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        if name in _HOMES["concurrency"]:  # freezers find the other modules through the hook, but not these two
+        if name in _HOMES["concurrency"]:  # freezers find the other modules through `load_resources`
             from segops.plugins.admin import concurrency  # noqa: PLC0415
 
             return getattr(concurrency, name)

@@ -1,4 +1,4 @@
-"""Bodies: what is sent, and what came back."""
+"""Decode response bodies, and encode multipart request bodies."""
 
 from __future__ import annotations
 
@@ -14,41 +14,48 @@ _SHOWN = 120
 
 
 def decode(what: str, response: Response) -> Any:
-    """Return the JSON of an answer; None if it has no body.
+    """Return the JSON of a response; None if it has no body.
 
     Args:
-        what: The request, as "GET /api/…"; it opens the message.
-        response: The answer.
+        what: The request, as "GET /api/…", for messages.
+        response: The response.
 
     Raises:
-        SegOpsResponseError: The body is no JSON.
+        SegOpsResponseError: The body is not JSON.
     """
     if not response.body:
         return None
     try:
         return msgspec.json.decode(response.body)
-    except (ValueError, RecursionError) as error:  # the first of text that is not UTF-8, too
-        kind = response.headers.get("content-type", "no content type")
-        raise unexpected(what, response, f"no JSON ({printable(kind)}; {printable(error)})") from error
+    except (ValueError, RecursionError) as error:  # ValueError also covers invalid UTF-8
+        content_type = response.headers.get("content-type", "no content type")
+        raise unexpected(what, response, "JSON", f"{printable(content_type)} ({printable(error)})") from error
 
 
-def unexpected(what: str, response: Response, found: str) -> SegOpsResponseError:
-    """Return the error for a success that does not hold what it should."""
+def unexpected(what: str, response: Response, expected: str, found: str) -> SegOpsResponseError:
+    """Return the error for a successful response with an unusable body.
+
+    Args:
+        what: The request, as "GET /api/…".
+        response: The response.
+        expected: What the body should contain.
+        found: What it contains.
+    """
     text = response.body.decode("utf-8", "replace")
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
     error = SegOpsResponseError(
-        f"{what} was answered with {response.status}, but the body is {found}: {shown!r}. "
-        "Is the base URL that of a SegOps API?",
+        f"{what} returned {response.status} with an unexpected body: expected {expected}, got {found}: {shown!r}",
         status=response.status,
         body=text,
         headers=response.headers,
     )
+    error.advice = "check that the base URL points to a SegOps API"
     error.method, _, error.path = what.partition(" ")
     return error
 
 
 def multipart(name: str, filename: str, content: bytes, content_type: str) -> tuple[bytes, str]:
-    """Return one file as multipart/form-data (RFC 7578), and the Content-Type of that."""
+    """Encode one file as multipart/form-data (RFC 7578) and return the body with its Content-Type."""
     boundary = f"segops-{uuid4().hex}"
     safe = "".join(f"%{ord(char):02X}" if char in '"\r\n' else char for char in filename)
     head = (

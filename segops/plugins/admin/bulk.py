@@ -1,4 +1,4 @@
-"""Many rows in requests of bounded size, with what became of each row."""
+"""Upsert many rows in requests of bounded size, and report on each row."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from segops.core import (
     event_action,
 )
 from segops.delivery import encode_json
-from segops.plugins.admin.fields import bare
+from segops.plugins.admin.fields import normalize
 from segops.plugins.admin.messages import quoted
 from segops.plugins.admin.records import Record
 
 BATCH_SIZE = 500
 MAX_BYTES = 900_000
-"""What one request holds at most: no limit is documented; below 1 MiB is safe behind common proxies."""
+"""Bytes per request, at most. The API documents no limit; common proxies accept up to 1 MiB."""
 
 
 class UpsertReport(Record):
-    """What became of the rows.
+    """The result of an upsert.
 
     Attributes:
-        created: How many were new.
-        updated: How many existed.
-        errors: For each row that was not taken: its `index` in what was given, its `sku` if it has one, and `errors`.
+        created: Rows that were created.
+        updated: Rows that were updated.
+        errors: For each rejected row: its `index` in the input, its `sku` if it has one, and `errors`.
     """
 
     __slots__ = ()
@@ -51,7 +51,7 @@ class Row(msgspec.Struct, frozen=True):
 _ROW = dict.fromkeys(("sku", "name", "data"))
 
 Send = Callable[[bytes], Any]
-"""Sends the body of one request and returns the decoded answer."""
+"""Sends the body of one request and returns the decoded response."""
 
 
 def upsert(
@@ -62,19 +62,19 @@ def upsert(
     max_bytes: int,
     progress: Callable[[UpsertReport], object] | None,
 ) -> UpsertReport:
-    """Send rows in as many requests as it takes; a request that is refused is cut in half, down to the bad row.
+    """Send rows in as many requests as needed; a rejected request is halved until only the bad row is left.
 
     Raises:
-        SegOpsArgumentError: A bound is below 1, or what is given are no rows.
-        SegOpsApiError: The server refused for another reason than the rows; what was reported so far is stored.
-        SegOpsTransportError: No answer came.
+        SegOpsArgumentError: A bound is below 1, or `rows` is not an iterable of mappings.
+        SegOpsApiError: The server returned an error that is not about the rows. Rows reported so far are stored.
+        SegOpsTransportError: There was no response.
     """
     if batch_size < 1 or max_bytes < 1:
-        raise SegOpsArgumentError("batch_size and max_bytes must be at least 1")
+        raise SegOpsArgumentError(f"batch_size and max_bytes must be at least 1, got {batch_size} and {max_bytes}")
     if isinstance(rows, Mapping | str | bytes):
-        raise SegOpsArgumentError(f"a {type(rows).__name__} holds no rows: give a list of mappings")
+        raise SegOpsArgumentError(f"rows must be a list of mappings, got {type(rows).__name__}")
     report = UpsertReport(created=0, updated=0, errors=[])
-    for chunk in cut(rows, report.errors, batch_size, max_bytes):
+    for chunk in split_rows(rows, report.errors, batch_size, max_bytes):
         _store(send, chunk, report)
         if progress is not None:
             progress(report)
@@ -82,15 +82,15 @@ def upsert(
     return report
 
 
-def cut(
+def split_rows(
     rows: Iterable[Mapping[str, Any]], errors: list[dict[str, Any]], batch_size: int, max_bytes: int
 ) -> Iterator[list[Row]]:
-    """Yield chunks of rows within both bounds; rows that cannot be sent are reported instead."""
+    """Yield chunks of rows within both bounds; report rows that cannot be sent."""
     chunk: list[Row] = []
     size = 0
     for index, given in enumerate(rows):
         try:
-            row = _read(index, given, max_bytes)
+            row = _encode(index, given, max_bytes)
         except (SegOpsArgumentError, SegOpsEncodingError) as error:
             errors.append(_error(index, given.get("sku") if isinstance(given, Mapping) else None, str(error)))
             continue
@@ -103,24 +103,24 @@ def cut(
         yield chunk
 
 
-def _read(index: int, given: Mapping[str, Any], max_bytes: int) -> Row:
+def _encode(index: int, given: Mapping[str, Any], max_bytes: int) -> Row:
     if not isinstance(given, Mapping):
-        raise SegOpsArgumentError(f"a row is a mapping with sku, name and data, not a {type(given).__name__}")
+        raise SegOpsArgumentError(f"row must be a mapping with sku, name and data, got {type(given).__name__}")
     for name in given.keys() - _ROW.keys():
-        if isinstance(name, str) and bare(name) in _ROW:
+        if isinstance(name, str) and normalize(name) in _ROW:
             raise SegOpsArgumentError(
-                f"unknown field {quoted(name)}: did you mean {bare(name)!r}? attributes go into data"
+                f"unknown field {quoted(name)}: did you mean {normalize(name)!r}? put attributes into data"
             )
     json = encode_json(given, "row")
     if len(json) > max_bytes:
-        raise SegOpsArgumentError(f"the row has {len(json)} bytes, more than max_bytes ({max_bytes})")
+        raise SegOpsArgumentError(f"row has {len(json)} bytes, more than max_bytes ({max_bytes})")
     return Row(index, given.get("sku"), json)
 
 
 def _store(send: Send, chunk: list[Row], report: UpsertReport) -> None:
     body = b'{"products":[' + b",".join(row.json for row in chunk) + b"]}"
     try:
-        answer = send(body)
+        response = send(body)
     except SegOpsApiError as error:
         if event_action(error.status) is not Action.SPLIT:
             raise
@@ -131,19 +131,19 @@ def _store(send: Send, chunk: list[Row], report: UpsertReport) -> None:
         _store(send, chunk[:middle], report)
         _store(send, chunk[middle:], report)
         return
-    if not isinstance(answer, dict):
+    if not isinstance(response, dict):
         return
-    errors = answer.get("errors") or []
+    errors = response.get("errors") or []
     if not isinstance(errors, list):
-        raise SegOpsResponseError(f"the errors of the rows must be a list, got {type(errors).__name__}", status=200)
+        raise SegOpsResponseError(f"errors must be a list, got {type(errors).__name__}", status=200)
     for name in ("created", "updated"):
-        if isinstance(answer.get(name), int):
-            report[name] += answer[name]
-    report.errors.extend(_placed(error, chunk) for error in errors)
+        if isinstance(response.get(name), int):
+            report[name] += response[name]
+    report.errors.extend(_with_index(error, chunk) for error in errors)
 
 
-def _placed(error: Any, chunk: list[Row]) -> dict[str, Any]:
-    """Return what the server says about a row, with the row's place in what was given."""
+def _with_index(error: Any, chunk: list[Row]) -> dict[str, Any]:
+    """Return an error of the server with the index of the row in the input."""
     if not isinstance(error, dict):
         return _error(chunk[0].index, None, str(error))
     index = error.get("index")

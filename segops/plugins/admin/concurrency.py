@@ -1,7 +1,7 @@
-"""The asyncio variant: the same methods, each call on a thread of its own.
+"""The asyncio variant: the same methods, with each call on a thread.
 
-A call mostly waits for the network, which it does as well on a thread; so there is one implementation, and what holds
-for it holds here. `segops/async_admin.pyi`, which is generated, gives the types.
+A call mostly waits for the network, and a thread is as good for that as an event loop. So there is one implementation,
+and it behaves the same in both variants. The generated `segops/async_admin.pyi` has the types.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ T = TypeVar("T")
 async def in_thread(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Call a function on a thread of the event loop's executor.
 
-    When the task is cancelled, the call is given up at its next pause, attempt, or piece of a download; what the server
-    has been told by then is not taken back.
+    Cancelling the task ends the call before its next delay, attempt, or chunk of a download. Requests that the server
+    already received are not undone.
     """
     stop = threading.Event()
     context = contextvars.copy_context()
@@ -62,25 +62,25 @@ class AsyncView:
 
 
 class AsyncPage(Page[R]):
-    """A page whose neighbour is awaited."""
+    """A page whose next page is awaited."""
 
     def __init__(self, page: Page[R]) -> None:
         dict.__init__(self, page.items())
         vars(self).update(vars(page))
         self._page = page
 
-    async def next_page(self) -> AsyncPage[R] | None:  # type: ignore[override] # it is awaited
+    async def next_page(self) -> AsyncPage[R] | None:  # type: ignore[override] # awaited here
         """Fetch the next page; None after the last one."""
         page = await in_thread(self._page.next_page)
         return None if page is None else AsyncPage(page)
 
-    def walk(self) -> AsyncItems[R]:  # type: ignore[override] # it is iterated over with `async for`
-        """Return the items from here to the end of the list; further pages are fetched when they are reached."""
+    def walk(self) -> AsyncItems[R]:  # type: ignore[override] # for `async for`
+        """Iterate over the items from here to the end of the list, fetching further pages on demand."""
         return AsyncItems(self._page.walk())
 
 
 class AsyncItems(Generic[R]):
-    """The items of a list, one by one, for `async for`; each page is fetched when it is reached."""
+    """An asynchronous iterator over the items of a list, which fetches each page on demand."""
 
     def __init__(self, items: Items[R]) -> None:
         self._pages = items.pages()
@@ -117,6 +117,6 @@ def _awaited(method: Callable[P, Any]) -> Callable[P, Awaitable[Any]]:
 
 
 def _unsigned(function: T) -> T:
-    """Forget the signature that was copied, which has `self`: what is wrapped is bound, and asked for its own."""
+    """Remove the copied signature, which has `self`: the wrapped method is bound."""
     vars(function).pop("__signature__", None)
     return function

@@ -1,4 +1,4 @@
-"""What a call carries with it from outside: who wants to see the raw answers, and whether it was given up."""
+"""Context of a call: who captures its responses, and whether it was cancelled."""
 
 from __future__ import annotations
 
@@ -8,25 +8,29 @@ from contextvars import ContextVar
 from segops.core import Clock, Response, SegOpsError
 
 captured_responses: ContextVar[list[Response] | None] = ContextVar("segops_admin_captured_responses", default=None)
-"""Takes the answers of the calls that are made in this context."""
+"""Collects the responses to calls in this context."""
 
 cancelled: ContextVar[threading.Event | None] = ContextVar("segops_admin_cancelled", default=None)
-"""Is set when nobody waits for this context any more, because an asyncio task was cancelled."""
+"""Set when the asyncio task that made the calls in this context is cancelled."""
 
 
-class CallCancelled(SegOpsError):  # noqa: N818 - nothing went wrong
-    """Nobody waits for this call any more."""
+class CallCancelled(SegOpsError):  # noqa: N818 - a cancellation is not an error
+    """The task that made this call was cancelled."""
 
 
 def check_cancelled() -> None:
-    """Raise CallCancelled if nobody waits any more."""
+    """Raise CallCancelled if the task that made this call was cancelled."""
     event = cancelled.get()
     if event is not None and event.is_set():
         raise CallCancelled("the task that made this call was cancelled")
 
 
 def pause(clock: Clock, seconds: float) -> None:
-    """Wait, but not on when nobody waits for the outcome."""
+    """Wait, but no longer than until the call is cancelled.
+
+    Raises:
+        CallCancelled: The call was cancelled.
+    """
     event = cancelled.get()
     if event is None:
         clock.sleep(seconds)

@@ -1,4 +1,4 @@
-"""What every resource can do."""
+"""The methods that every resource shares."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from segops.plugins.admin.fields import AllowedFields
 from segops.plugins.admin.pagination import PARAMETERS, Items, Page
 from segops.plugins.admin.paths import Id
 from segops.plugins.admin.records import R, Record, documented_fields
-from segops.plugins.admin.resource import Endpoint, EndpointCall, Fields, Resource, composite, endpoint
+from segops.plugins.admin.resource import Endpoint, EndpointCall, Fields, Resource, composite, endpoint, words_of
 
 UpdateMethod = Literal["PATCH", "PUT"]
-"""How `update` changes a record: some of its fields, or all of it."""
+"""How `update` changes a record: PATCH changes some fields, PUT replaces all."""
 
 _AUDIT = frozenset({"id", "created_at", "updated_at"})
-"""Fields that a stored record may have whatever it is, so that one that was read can be sent back."""
+"""Fields that any stored record may have, so that a record that was read can be sent back."""
 
 
 class Crud(Resource, Generic[R]):
     """The methods that every resource shares.
 
     Attributes:
-        record: What it holds. Its documented fields are what bodies may have and what lists may be filtered by.
-        more_fields: Fields of bodies besides those.
-        more_filters: Parameters of lists besides those.
+        record: The class of its records, taken from `Crud[…]`. Bodies accept its documented fields, and lists filter by
+            them.
+        more_fields: Further fields of bodies.
+        more_filters: Further parameters of lists.
 
-    Source: admin-sdk.md, "Resources"; wire-protocol.md, section 6.
+    Source: Admin SDK, "Resources".
     """
 
     record: type[R]
@@ -33,7 +34,7 @@ class Crud(Resource, Generic[R]):
     more_filters: frozenset[str] = frozenset()
 
     def __init_subclass__(cls) -> None:
-        """Take the record from the base class: `Crud[Segment]` holds segments."""
+        """Set `record` to the argument of the generic base class: `Crud[Segment]`."""
         super().__init_subclass__()
         for base in vars(cls).get("__orig_bases__", ()):
             for record in get_args(base):
@@ -42,7 +43,7 @@ class Crud(Resource, Generic[R]):
 
     @classmethod
     def allowed_fields(cls, endpoint: Endpoint) -> AllowedFields | None:
-        """Return the names that the body or the query of an endpoint may have; None if any will do."""
+        """Return the names that the body or the query of an endpoint may contain; None for any."""
         documented = frozenset(documented_fields(cls.record))
         if not documented and not cls.unlisted:
             return None
@@ -51,6 +52,11 @@ class Crud(Resource, Generic[R]):
         if endpoint.fields == "filters":
             return AllowedFields(documented | PARAMETERS[endpoint.pagination or "page"] | cls.more_filters)
         return super().allowed_fields(endpoint)
+
+    @classmethod
+    def noun(cls, placeholder: str) -> str:
+        """Return what a placeholder of a path identifies: `id` is the id of a record."""
+        return words_of(cls.record.__name__) if placeholder == "id" else super().noun(placeholder)
 
     @endpoint("GET", "{collection}", pagination="page", fields="filters")
     def list(
@@ -68,10 +74,10 @@ class Crud(Resource, Generic[R]):
 
         Args:
             params: The parameters as a mapping.
-            page: The number of the page, from 1.
-            page_size: How many items it may have; the server has its own limit.
-            extra_fields: Parameters that are not documented.
-            filters: More parameters: documented fields of the items.
+            page: The page number, from 1.
+            page_size: Items per page; the server has its own limit.
+            extra_fields: Undocumented parameters.
+            filters: Further parameters: documented fields of the items.
         """
         return call.page(self.record, params, {"page": page, "page_size": page_size, **filters}, extra_fields)
 
@@ -84,23 +90,23 @@ class Crud(Resource, Generic[R]):
         extra_fields: Fields | None = None,
         **filters: Any,
     ) -> Items[R]:
-        """Go through all items; each page is fetched when it is reached.
+        """Iterate over all items, fetching each page on demand.
 
         Args:
-            params: The parameters as a mapping; `page` says where to begin.
-            page_size: How many items to fetch at a time; the server has its own limit.
-            extra_fields: Parameters that are not documented.
-            filters: More parameters: documented fields of the items.
+            params: The parameters as a mapping; `page` sets the first page.
+            page_size: Items per page; the server has its own limit.
+            extra_fields: Undocumented parameters.
+            filters: Further parameters: documented fields of the items.
         """
         query = self.check_params("list", params, {"page_size": page_size, **filters}, extra_fields)
         return Items(lambda: self.list(extra_fields=query))
 
     @endpoint("GET", "{collection}{id}/")
     def get(self, call: EndpointCall, id: Id) -> R:
-        """Read one.
+        """Get one by its id.
 
         Args:
-            id: Its id.
+            id: The id.
         """
         return call.record(self.record, id=id)
 
@@ -108,11 +114,11 @@ class Crud(Resource, Generic[R]):
     def create(
         self, call: EndpointCall, /, body: Fields | None = None, *, extra_fields: Fields | None = None, **fields: Any
     ) -> R:
-        """Create one and return it as it was stored.
+        """Create one and return it as stored.
 
         Args:
             body: The fields as a mapping.
-            extra_fields: Fields that are not documented.
+            extra_fields: Undocumented fields.
             fields: The fields as keywords.
         """
         return call.record(self.record, body=call.fields(body, fields, extra_fields))
@@ -129,13 +135,13 @@ class Crud(Resource, Generic[R]):
         extra_fields: Fields | None = None,
         **fields: Any,
     ) -> R:
-        """Change some fields of one and return it as it is now.
+        """Update one and return it as stored.
 
         Args:
-            id: Its id.
+            id: The id.
             body: The new values as a mapping.
-            method: "PUT" replaces it as a whole: fields that are not given take their defaults.
-            extra_fields: Fields that are not documented.
+            method: "PATCH" changes the given fields, "PUT" replaces the record: other fields take their defaults.
+            extra_fields: Undocumented fields.
             fields: The new values as keywords.
         """
         sent = call.fields(body, fields, extra_fields)
@@ -143,9 +149,9 @@ class Crud(Resource, Generic[R]):
 
     @endpoint("DELETE", "{collection}{id}/")
     def delete(self, call: EndpointCall, id: Id) -> None:
-        """Delete one.
+        """Delete one by its id.
 
         Args:
-            id: Its id.
+            id: The id.
         """
         call.send(at={"id": id})

@@ -1,7 +1,6 @@
-"""CSV files as the service takes them: in UTF-8, separated by commas.
+"""Read CSV files and convert them to what the service accepts: UTF-8, separated by commas.
 
-Files that are compressed, in another encoding, or separated by something else are converted before the upload.
-Source: wire-protocol.md, section 6.3.
+The SDK decompresses gzip and converts other encodings and delimiters before the upload.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from segops.plugins.admin.messages import printable
 from segops.utils import expand_home
 
 Upload = str | os.PathLike[str] | bytes | BinaryIO
-"""A file by its name, its content, or an open binary stream."""
+"""The name of a file, its content, or an open binary stream."""
 
 _SEPARATORS = ",;\t|"
 _SAMPLE_ROWS = 50
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 
 _GZIP = b"\x1f\x8b"
-_MARKS = {  # the longest first: the mark of UTF-32 begins with that of UTF-16
+_MARKS = {  # longest first: the mark of UTF-32 starts like the mark of UTF-16
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
@@ -37,7 +36,7 @@ _MARKS = {  # the longest first: the mark of UTF-32 begins with that of UTF-16
 }
 _OTHERS = {
     b"PK\x03\x04": "a ZIP archive or an Excel workbook: save it as CSV",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook: save it as CSV",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: save it as CSV",
     b"\xfd7zXZ": "compressed with xz: unpack it",
     b"\x28\xb5\x2f\xfd": "compressed with zstd: unpack it",
     b"%PDF-": "a PDF: save it as CSV",
@@ -49,16 +48,16 @@ _DECLARED = re.compile(r'"?sep=(.)"?[^\S\r\n]*(?:\r\n|\r|\n)', re.IGNORECASE)
 def read_csv(
     file: Upload, filename: str | None, *, delimiter: str | None = None, encoding: str | None = None
 ) -> tuple[bytes, str]:
-    """Return the content and the name of a CSV file, in UTF-8 and separated by commas.
+    """Read a CSV file and return its content, in UTF-8 and separated by commas, and its name.
 
     Args:
         file: The file.
-        filename: What to call it.
-        delimiter: What separates its columns. Default: what its first rows show.
-        encoding: Its encoding. Default: that of its byte order mark, else UTF-8.
+        filename: The name to use.
+        delimiter: The column delimiter. Default: detected from the first rows.
+        encoding: The encoding. Default: from the byte order mark, otherwise UTF-8.
 
     Raises:
-        SegOpsArgumentError: It cannot be read, or is certainly no CSV: empty, binary, JSON, or in another encoding.
+        SegOpsArgumentError: The file cannot be read, or is not CSV: empty, binary, JSON, or in another encoding.
     """
     separator = None if delimiter is None else _checked(delimiter)
     if isinstance(file, str | os.PathLike):
@@ -70,11 +69,11 @@ def read_csv(
     if content.startswith(_GZIP):
         content, name = _unpacked(content, name), name.removesuffix(".gz")
     if not content.strip():
-        raise SegOpsArgumentError(f"{printable(name)} is empty: give a CSV file with a header and at least one row")
+        raise SegOpsArgumentError(f"{printable(name)} is empty: use a CSV file with a header and at least one row")
     text = _decoded(content, name, encoding)
     if _JSON.match(text):
         raise SegOpsArgumentError(
-            f"{printable(name)} is no CSV file: it holds JSON; pass its rows to products.bulk_upsert "
+            f"{printable(name)} is not a CSV file: it contains JSON; pass its rows to products.bulk_upsert "
             "(segops products bulk-upsert FILE)"
         )
     declared = _DECLARED.match(text)
@@ -88,7 +87,7 @@ def read_csv(
 
 
 def _checked(delimiter: str) -> str:
-    """Return the separator that was asked for."""
+    """Return the delimiter as one character."""
     sign = _DELIMITERS.get(delimiter.lower(), delimiter) if isinstance(delimiter, str) else ""
     if len(sign) != 1 or sign.isalnum() or sign in '"\r\n ':
         raise SegOpsArgumentError(f"delimiter must be one character such as ';', or 'tab', got {delimiter!r}")
@@ -99,41 +98,39 @@ def _unpacked(content: bytes, name: str) -> bytes:
     try:
         return gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise SegOpsArgumentError(f"{printable(name)} is no CSV file: it is a damaged gzip file ({error})") from None
+        raise SegOpsArgumentError(f"{printable(name)} is not a CSV file: it is a damaged gzip file ({error})") from None
 
 
 def _decoded(content: bytes, name: str, encoding: str | None) -> str:
     for mark, what in _OTHERS.items():
         if content.startswith(mark):
-            raise SegOpsArgumentError(f"{printable(name)} is no CSV file: it is {what}")
+            raise SegOpsArgumentError(f"{printable(name)} is not a CSV file: it is {what}")
     marked = next((known for mark, known in _MARKS.items() if content.startswith(mark)), None)
     chosen = encoding or marked or "utf-8"
     if chosen == "utf-8" and b"\0" in content:
         raise SegOpsArgumentError(
-            f"{printable(name)} is no CSV file: it holds NUL bytes, as binary files do; if it is UTF-16, pass "
+            f"{printable(name)} is not a CSV file: it contains NUL bytes; if it is UTF-16, pass "
             'encoding="utf-16-le" (--encoding utf-16-le)'
         )
     try:
         text = content.decode(chosen).removeprefix("\ufeff")
     except (LookupError, TypeError):
-        raise SegOpsArgumentError(
-            f"encoding is {chosen!r}, which Python does not know: use one such as utf-8, utf-16 or cp1252"
-        ) from None
+        raise SegOpsArgumentError(f"unknown encoding {chosen!r}: use one such as utf-8, utf-16 or cp1252") from None
     except ValueError as error:
         at = f" (byte {error.start})" if isinstance(error, UnicodeDecodeError) else ""
         raise SegOpsArgumentError(
-            f"{printable(name)} is no CSV file in {'UTF-8' if chosen == 'utf-8' else chosen}{at}: pass its encoding, "
-            'such as encoding="cp1252" for Excel on Windows (--encoding cp1252), or save it as UTF-8'
+            f"{printable(name)} is not a CSV file in {'UTF-8' if chosen == 'utf-8' else chosen}{at}: pass its "
+            'encoding, such as encoding="cp1252" for Excel on Windows (--encoding cp1252), or save it as UTF-8'
         ) from None
     if "\0" in text:
         raise SegOpsArgumentError(
-            f"{printable(name)} is no CSV file in {chosen}: it holds NUL characters; pass its encoding"
+            f"{printable(name)} is not a CSV file in {chosen}: it contains NUL characters; pass its encoding"
         )
     return text
 
 
 def _separator(text: str, name: str) -> str:
-    """Return what separates the columns: it splits the header, and the first rows alike."""
+    """Return the delimiter that splits the header and the first rows into the same number of columns."""
     widths: dict[str, int] = {}
     fits: dict[str, int] = {}
     for sign in _SEPARATORS:
@@ -146,7 +143,7 @@ def _separator(text: str, name: str) -> str:
     best = [sign for sign, width in candidates.items() if width == max(candidates.values())]
     if len(best) > 1:
         raise SegOpsArgumentError(
-            f"{printable(name)} may be separated by {' or '.join(map(repr, best))}: pass one as delimiter (--delimiter)"
+            f"{printable(name)} may be delimited by {' or '.join(map(repr, best))}: pass one as delimiter (--delimiter)"
         )
     return best[0] if best else ","
 
@@ -165,7 +162,7 @@ def _with_commas(text: str, separator: str, name: str) -> str:
     try:
         csv.writer(written).writerows(reader)
     except csv.Error as error:
-        raise SegOpsArgumentError(f"{printable(name)} is no CSV file: line {reader.line_num}: {error}") from None
+        raise SegOpsArgumentError(f"{printable(name)} is not a CSV file: line {reader.line_num}: {error}") from None
     return written.getvalue()
 
 
@@ -175,12 +172,12 @@ def _read_file(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise SegOpsArgumentError(
-            f"{printable(path)} cannot be read ({printable(reason)}): give the name of a CSV file"
+            f"{printable(path)} cannot be read ({printable(reason)}): use the name of a CSV file"
         ) from error
 
 
 def _read_stream(file: BinaryIO) -> bytes:
     content = file.read() if hasattr(file, "read") else None
     if not isinstance(content, bytes):
-        raise SegOpsArgumentError(f"a {type(file).__name__} gives no bytes: give a path, bytes or a binary stream")
+        raise SegOpsArgumentError(f"file must be a path, bytes or a binary stream, got {type(file).__name__}")
     return content

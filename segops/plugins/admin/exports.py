@@ -1,11 +1,8 @@
-"""Exports: started, waited for, downloaded.
-
-Source: wire-protocol.md, sections 6.1, 6.9 and 11 (point 16).
-"""
+"""Exports: start them, wait for them, and download their files."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from segops.core import SegOpsResponseError
 from segops.plugins.admin.crud import Crud
@@ -15,46 +12,52 @@ from segops.plugins.admin.resource import EndpointCall, Fields, composite, endpo
 from segops.plugins.admin.sinks import Progress, Target, check_target, open_sink
 from segops.plugins.admin.waiting import wait_for_job
 
+ExportFormat = Literal["csv", "parquet", "html", "tsx", "json"]
+"""Segments: "csv" or "parquet". Pages: "html", "tsx" or "json"."""
+
+ExportStatus = Literal["pending", "complete", "failed"]
+
 
 class ExportJob(Record):
     """An export.
 
     Attributes:
-        id: Its number; an answer may have it as `export_id` instead, so read `number`.
+        id: The id. Some responses call it `export_id`: use `number`, which reads either.
+        export_id: The id in some responses.
         status: "pending", "complete" or "failed".
-        format: The format of the file.
-        download_url: Where the file is, once it is complete.
-        expires_at: When the file is deleted, about an hour later.
+        format: The file format.
+        download_url: The URL of the file once the export is complete.
+        expires_at: When the server deletes the file, about an hour later.
     """
 
     __slots__ = ()
     id: int
     export_id: int
-    status: str
-    format: str
+    status: ExportStatus
+    format: ExportFormat
     download_url: str
     expires_at: str
 
     @property
     def number(self) -> int:
-        """The number of the export, whatever the server calls it.
+        """The id of the export, whichever name the server uses.
 
         Raises:
-            SegOpsResponseError: The server sent none.
+            SegOpsResponseError: The server sent no id.
         """
         return number_of(self, "export_id", "id")
 
 
 class Exportable(Crud[R]):
-    """What can be exported into a file.
+    """A resource with records that can be exported to a file.
 
     Attributes:
-        default_format: The format of the file if none is asked for.
+        default_format: The file format unless the caller chooses one.
     """
 
-    default_format: str
+    default_format: ExportFormat
 
-    @endpoint("POST", "{collection}{id}/export/", fields=("format",))
+    @endpoint("POST", "{collection}{id}/export/", fields=())
     def export(
         self,
         call: EndpointCall,
@@ -62,47 +65,47 @@ class Exportable(Crud[R]):
         id: Id,
         body: Fields | None = None,
         *,
-        format: str | None = None,
+        format: ExportFormat | None = None,
         extra_fields: Fields | None = None,
         **fields: Any,
     ) -> ExportJob:
-        """Start to write it into a file; it does not wait for the outcome.
+        """Start an export without waiting for it.
 
         Args:
             id: What to export.
             body: The options as a mapping.
             format: "csv" (the default) or "parquet" for segments; "html" (the default), "tsx" or "json" for pages.
-            extra_fields: Options that are not documented.
-            fields: More options.
+            extra_fields: Undocumented options.
+            fields: Further options as keywords.
         """
-        given = {} if format is None else {"format": format}
-        sent = call.fields(body, {**given, **fields}, extra_fields)
+        keywords = fields if format is None else {"format": format, **fields}
+        sent = call.fields(body, keywords, extra_fields)
         return call.record(ExportJob, id=id, body={"format": self.default_format, **sent})
 
     @endpoint("GET", "{collection}{id}/export/")
     def export_status(self, call: EndpointCall, id: Id, export: ExportJob | Id) -> ExportJob:
-        """Tell whether the file of an export is there.
+        """Get the status of an export.
 
-        The documentation has this endpoint for segments; for pages it is an inference.
+        The API documents this endpoint for segments only; pages are assumed to work alike.
 
         Args:
             id: What was exported.
-            export: The export, or its number.
+            export: The export, or its id.
         """
         return call.record(ExportJob, id=id, query={"export_id": _number(export)})
 
     @composite("export_status")
     def wait_for_export(self, id: Id, export: ExportJob | Id, *, timeout: float = 300.0) -> ExportJob:
-        """Wait until the file of an export is there.
+        """Wait until an export is complete.
 
         Args:
             id: What was exported.
-            export: The export, or its number.
+            export: The export, or its id.
             timeout: Seconds to wait at most.
 
         Raises:
             SegOpsJobError: The export failed.
-            SegOpsTimeoutError: It takes longer.
+            SegOpsTimeoutError: The export does not finish in time.
         """
         first = export if isinstance(export, ExportJob) else self.export_status(id, export)
         return wait_for_job(
@@ -121,13 +124,13 @@ class Exportable(Crud[R]):
     ) -> int:
         """Download the file of an export and return its size in bytes.
 
-        A file appears under its name only once it is complete, readable by its owner alone: it may hold personal data.
+        The file appears under its name once it is complete. Only its owner can read it: it may contain personal data.
 
         Args:
-            export: The export, or its number.
-            target: The name of a file, or an open binary stream.
-            progress: Is told the bytes that there are, and the bytes that there will be or None.
-            timeout: Seconds that it may take.
+            export: The export, or its id.
+            target: The name of the file to write, or an open binary stream.
+            progress: Called with the bytes received so far, and the total or None.
+            timeout: Seconds for the download.
         """
         url = export.get("download_url") if isinstance(export, ExportJob) else None
         if url is not None and not isinstance(url, str):
@@ -142,22 +145,22 @@ class Exportable(Crud[R]):
         id: Id,
         target: Target,
         *,
-        format: str | None = None,
+        format: ExportFormat | None = None,
         progress: Progress | None = None,
         timeout: float = 300.0,
     ) -> int:
-        """Export it into a file: start, wait, download; return the size of the file in bytes.
+        """Export to a file and return its size in bytes: start, wait, and download.
 
         Args:
             id: What to export.
-            target: The name of a file, or an open binary stream.
+            target: The name of the file to write, or an open binary stream.
             format: "csv" (the default) or "parquet" for segments; "html" (the default), "tsx" or "json" for pages.
-            progress: Is told the bytes that there are, and the bytes that there will be or None.
-            timeout: Seconds to wait for the file to be written; the download has its own limit.
+            progress: Called with the bytes received so far, and the total or None.
+            timeout: Seconds to wait for the export; the download has its own limit.
 
         Raises:
             SegOpsJobError: The export failed.
-            SegOpsTimeoutError: It takes longer.
+            SegOpsTimeoutError: The export does not finish in time.
         """
         check_target(target)
         done = self.wait_for_export(id, self.export(id, format=format), timeout=timeout)

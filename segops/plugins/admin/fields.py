@@ -1,4 +1,4 @@
-"""Fields of bodies and parameters of queries: gathered from a mapping and keywords, and checked by their names."""
+"""Merge the fields of a body or query from a mapping and keywords, and check their names."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ _HINTS: Mapping[str, str] = {
     **dict.fromkeys(_PAGING, "use page and page_size"),
     **dict.fromkeys(("method", "extra_fields"), "pass it as a keyword to a method that takes it"),
 }
-"""Words with a meaning of their own in this SDK or in other lists: they are never taken for a field of somebody."""
+"""Words that mean something in this SDK or in other lists. They are never taken for a field of the tenant."""
 
 _SYNONYMS: Mapping[str, str] = {
     **dict.fromkeys(("properties", "traits", "data"), "payload"),
     **dict.fromkeys(("timestamp", "time", "sentat"), "occurred_at"),
     **dict.fromkeys(("event", "type", "name"), "event_type"),
 }
-"""What other services call the fields of an event."""
+"""Names that other services use for the fields of an event."""
 
 _NEAR = 0.85
-"""How alike two names must be (`difflib`) for one to be a misspelling where any other name may be right."""
+"""Similarity (`difflib`) from which a name counts as a misspelling where any other name may be right."""
 
 
 class AllowedFields(msgspec.Struct, frozen=True):
-    """The names that a body or a query may have.
+    """The names that a body or a query may contain.
 
     Attributes:
         names: The documented names.
-        is_open: Whether names of the tenant's own are documented, too: only misspellings of `names` are refused.
+        is_open: Whether the tenant may use names of its own: only misspellings of `names` are rejected.
     """
 
     names: frozenset[str]
     is_open: bool = False
 
     def check(self, names: Iterable[str]) -> None:
-        """Refuse names that nobody documented.
+        """Reject undocumented names.
 
         Raises:
-            SegOpsArgumentError: There is one; the message says which one was probably meant.
+            SegOpsArgumentError: A name is not documented; the message suggests the likely one.
         """
         for name in names:
             if name not in self.names:
@@ -55,7 +55,7 @@ class AllowedFields(msgspec.Struct, frozen=True):
 
     def _check_unknown(self, name: object) -> None:
         if not isinstance(name, str):
-            raise SegOpsArgumentError(f"names of fields must be str, got {quoted(name)} ({type(name).__name__})")
+            raise SegOpsArgumentError(f"field names must be str, got {quoted(name)} ({type(name).__name__})")
         likely = self._likely(name)
         if self.is_open and likely is None and name not in _HINTS:
             return
@@ -68,14 +68,14 @@ class AllowedFields(msgspec.Struct, frozen=True):
         raise SegOpsArgumentError(f"unknown field {quoted(name)}: {fix} (extra_fields sends undocumented fields)")
 
     def _likely(self, name: str) -> str | None:
-        if _SYNONYMS.get(bare(name)) in self.names:
-            return _SYNONYMS[bare(name)]
-        spelt = {bare(each): each for each in self.names}
-        if bare(name) in spelt:
-            return spelt[bare(name)]
+        if _SYNONYMS.get(normalize(name)) in self.names:
+            return _SYNONYMS[normalize(name)]
+        spellings = {normalize(each): each for each in self.names}
+        if normalize(name) in spellings:
+            return spellings[normalize(name)]
         cutoff = _NEAR if self.is_open else 0.6
-        found = get_close_matches(bare(name), spelt, n=1, cutoff=cutoff)
-        return spelt[found[0]] if found else None
+        found = get_close_matches(normalize(name), spellings, n=1, cutoff=cutoff)
+        return spellings[found[0]] if found else None
 
 
 EVENT = AllowedFields(frozenset({"user_id", "event_type", "occurred_at", "payload", "anonymous_id"}))
@@ -86,39 +86,39 @@ def merge_fields(
     mapping: Mapping[str, Any] | None,
     keywords: Mapping[str, Any],
     extra: Mapping[str, Any] | None = None,
-    accepted: AllowedFields | None = None,
+    allowed: AllowedFields | None = None,
     *,
-    what: str = "body",
-    keeps_none: bool = True,
+    name: str = "body",
+    keep_none: bool = True,
 ) -> dict[str, Any]:
-    """Return the fields that are given as a mapping, as keywords and as extra fields, as one dict.
+    """Merge the fields given as a mapping, as keywords, and as extra fields into one dict.
 
     Args:
         mapping: Documented fields.
-        keywords: More documented fields.
+        keywords: Further documented fields.
         extra: Fields whose names are not checked.
-        accepted: The documented names. Default: any.
-        what: What the mapping is called.
-        keeps_none: Whether None is a value; in queries it counts as not given.
+        allowed: The documented names. Default: any.
+        name: The name of the mapping, for messages.
+        keep_none: Whether None is a value; in queries it means not given.
 
     Raises:
-        SegOpsArgumentError: A name is not documented, one is given twice, or what should be a mapping is none.
+        SegOpsArgumentError: A name is not documented or is given twice, or a value is not a mapping.
     """
-    gathered: dict[str, Any] = {}
-    for name, part in ((what, mapping), ("keywords", keywords), ("extra_fields", extra)):
+    merged: dict[str, Any] = {}
+    for source, part in ((name, mapping), ("keywords", keywords), ("extra_fields", extra)):
         if part is None:
             continue
         if not isinstance(part, Mapping):
-            raise SegOpsArgumentError(f"{name} must be a mapping, got {type(part).__name__}")
-        if accepted is not None and part is not extra:
-            accepted.check(part.keys())
-        fields = {key: value for key, value in part.items() if keeps_none or value is not None}
-        if twice := gathered.keys() & fields.keys():
+            raise SegOpsArgumentError(f"{source} must be a mapping, got {type(part).__name__}")
+        if allowed is not None and part is not extra:
+            allowed.check(part.keys())
+        fields = {key: value for key, value in part.items() if keep_none or value is not None}
+        if twice := merged.keys() & fields.keys():
             raise SegOpsArgumentError(f"given twice: {listed(sorted(twice))}: leave one out")
-        gathered |= fields
-    return gathered
+        merged |= fields
+    return merged
 
 
-def bare(name: str) -> str:
-    """Return a name without what tells its spellings apart: userId, user-id and user_id."""
+def normalize(name: str) -> str:
+    """Return a name in a form that its spellings share: userId, user-id and user_id."""
     return name.casefold().replace("_", "").replace("-", "").replace(" ", "")

@@ -1,4 +1,4 @@
-"""The HTTP calls of the admin SDK: one loop tries, reads the answer, waits and tries again."""
+"""Make the HTTP calls of the admin SDK, with retries."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ from segops.plugins.admin.context import captured_responses, check_cancelled, pa
 from segops.plugins.admin.messages import printable
 from segops.plugins.admin.options import Options
 from segops.plugins.admin.paths import check_path, with_query
-from segops.plugins.admin.sinks import Memory, Sink
+from segops.plugins.admin.sinks import MemorySink, Sink
+from segops.utils import log
 
 UNSET = msgspec.UNSET
-"""Stands for "no body": None is a body, the JSON null."""
+"""No body. None is a body: the JSON null."""
 
 MUTATIONS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -45,17 +46,17 @@ _MAX_REDIRECTS = 5
 
 
 class HttpClient:
-    """Makes calls for which there is no method yet, and those of all methods; for any number of threads.
+    """The low-level client: makes the calls of all methods, and of endpoints without a method. Thread-safe.
 
     Args:
-        transport: What requests are handed to.
-        authorization: The value of the Authorization header, if there is one.
-        options: How calls are made.
+        transport: Sends the requests.
+        authorization: The value of the Authorization header, or None.
+        options: How to make calls.
         policy: How long to wait between attempts.
         clock: The clocks.
         open_other: Opens a transport to another server, for files that are stored elsewhere.
 
-    Source: admin-sdk.md, "Escape hatch"; wire-protocol.md, sections 1.3 to 1.10 and 5.2.
+    Source: Admin SDK, "Escape hatch".
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class HttpClient:
         return f"<HttpClient {self.transport.url or type(self.transport).__name__}>"
 
     def with_options(self, options: Options) -> HttpClient:
-        """Return the same with other options, over the same transport."""
+        """Return a client with other options over the same transport."""
         return HttpClient(
             self.transport,
             authorization=self._authorization,
@@ -100,24 +101,24 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> Any:
-        """Make a call and return the decoded JSON; the text if the answer is something else; None if it is empty.
+        """Make a call and return the decoded JSON, the text of any other response, or None if it is empty.
 
         Args:
             method: The HTTP method.
             path: The percent-encoded path, relative to the base URL: "/segments/".
-            query: Parameters for the query. None is left out, a list is repeated.
-            body: The body: anything that has a JSON form, or bytes to be sent as they are.
-            headers: More headers.
-            idempotency_key: For a mutation: the key to send in place of a random one.
+            query: The parameters of the query. None is left out; a list repeats the parameter.
+            body: The body: anything with a JSON form, or bytes to send unchanged.
+            headers: Further headers.
+            idempotency_key: For mutations: the key to send instead of a random one.
 
         Raises:
-            SegOpsArgumentError: The path or the query is wrong; nothing was sent.
-            SegOpsApiError: The server refused, or sent something else than the JSON that it says it sends.
-            SegOpsTransportError: No answer came.
+            SegOpsArgumentError: The path or the query is invalid; nothing was sent.
+            SegOpsApiError: The server returned an error, or a body that is not the JSON it claims to be.
+            SegOpsTransportError: There was no response.
         """
         response = self.send(method, path, query=query, body=body, headers=headers, idempotency_key=idempotency_key)
-        kind = response.headers.get("content-type", "")
-        if kind and "json" not in kind:
+        content_type = response.headers.get("content-type", "")
+        if content_type and "json" not in content_type:
             return response.body.decode("utf-8", "replace") or None
         return decode(_describe(method.upper(), check_path(path)), response)
 
@@ -131,7 +132,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
     ) -> Response:
-        """Do what `request` does, but return the answer as it is: status, headers and body."""
+        """Make a call as `request` does and return the response: status, headers, and body."""
         method = method.upper()
         sent = {"Accept": "application/json", **self.options.headers, **(headers or {})}
         if self._authorization is not None:
@@ -146,43 +147,44 @@ class HttpClient:
                 "Content-Type", "application/octet-stream" if isinstance(body, bytes) else "application/json"
             )
         request = Request(method, with_query(check_path(path), query or {}), sent, content)
-        memory = Memory()
-        head = self._perform(self.transport, request, memory, deadline=self.options.deadline)
+        memory = MemorySink()
+        head = self._send_with_retries(self.transport, request, memory, deadline=self.options.deadline)
         response = Response(head.status, head.headers, memory.body())
-        _note(response)
+        _capture(response)
         return response
 
     def fetch(self, url: str, sink: Sink, *, timeout: float) -> None:
-        """Hand the file at `url` to a sink, following redirects.
+        """Download the file at `url` into a sink, following redirects.
 
-        The key is only sent to the server that it belongs to: stored files live on other servers, and their URLs are
-        permission enough. From an https server nothing is fetched in the clear.
+        Only the server that the key belongs to receives it: other servers store files under URLs that grant access by
+        themselves. An https server cannot redirect a download to plain http.
 
         Args:
             url: A path, or the URL of this server or of another one.
-            sink: Takes the file.
-            timeout: Seconds that it may take in all; a silence of `options.timeout` is as bad.
+            sink: Receives the file.
+            timeout: Seconds for the whole download; `options.timeout` limits each pause in it.
 
         Raises:
-            SegOpsResponseError: The server says that the file is where it cannot be fetched from.
+            SegOpsResponseError: The server names a location that files are not downloaded from.
         """
         end = self.clock.monotonic() + timeout
         for _ in range(_MAX_REDIRECTS):
-            with self._reach(url) as (transport, request):
+            with self._open_target(url) as (transport, request):
                 try:
-                    head = self._perform(transport, request, sink, deadline=end - self.clock.monotonic(), is_file=True)
+                    deadline = end - self.clock.monotonic()
+                    head = self._send_with_retries(transport, request, sink, deadline=deadline, is_file=True)
                 except SegOpsRedirectError as error:
                     url = _join(url, error.headers.get("location", ""))
                     continue
-            _note(head)
+            _capture(head)
             return
-        raise SegOpsResponseError(f"the file was moved more than {_MAX_REDIRECTS} times", status=302)
+        raise SegOpsResponseError(f"the download was redirected more than {_MAX_REDIRECTS} times", status=302)
 
     @contextmanager
-    def _reach(self, url: str) -> Iterator[tuple[Transport, Request]]:
-        """Find the transport and the request for the URL of a file."""
+    def _open_target(self, url: str) -> Iterator[tuple[Transport, Request]]:
+        """Yield the transport and the request for the URL of a file."""
         own = urlsplit(self.transport.url)
-        with _blaming_the_server(url):
+        with _as_server_error(url):
             other, origin = urlsplit(url), _origin(url)
             target = f"{other.path or '/'}{'?' if other.query else ''}{other.query}"
             is_path = not (other.scheme or other.netloc)
@@ -195,19 +197,19 @@ class HttpClient:
         if other.scheme not in {own.scheme, "https"} or own.scheme not in {"http", "https"}:
             where = printable(f"{other.scheme}://{other.hostname}")
             raise SegOpsResponseError(
-                f"the server says that the file is at {where}: files are not fetched from there", status=200
+                f"the server stores the file at {where}, which must be https or a server like the base URL", status=200
             )
-        with _blaming_the_server(url):
+        with _as_server_error(url):
             transport = self._open_other(f"{other.scheme}://{other.netloc}")
         try:
             yield transport, Request("GET", path)
         finally:
             transport.close()
 
-    def _perform(
+    def _send_with_retries(
         self, transport: Transport, request: Request, sink: Sink, *, deadline: float, is_file: bool = False
     ) -> Response:
-        """Try until it succeeds, cannot succeed, or the time or the retries are used up."""
+        """Send a request until it succeeds, cannot succeed, or runs out of time or retries."""
         end = self.clock.monotonic() + deadline
         backoff = Backoff(self._policy, self.clock)
         attempt = 0
@@ -215,51 +217,52 @@ class HttpClient:
             check_cancelled()
             attempt += 1
             left = max(end - self.clock.monotonic(), 0.001)
-            response, failure = self._try(transport, request, sink, left, is_file=is_file)
+            response, failure = self._attempt(transport, request, sink, left, is_file=is_file)
             if failure is None:
                 return response
             failure.method, failure.path, failure.attempts = request.method, request.path.partition("?")[0], attempt
             delay = backoff.failed(retry_after(response.headers, self.clock.time()))
             is_last = attempt > self.options.max_retries or self.clock.monotonic() + delay >= end
-            is_nowhere = transport.offline and isinstance(failure, SegOpsTransportError)
-            if is_last or is_nowhere or not _is_retryable(failure) or not sink.can_restart():
+            is_offline = transport.offline and isinstance(failure, SegOpsTransportError)
+            if is_last or is_offline or not _is_retryable(failure) or not sink.can_restart():
                 raise failure
+            _log_retry(failure, delay)
             pause(self.clock, delay)
 
-    def _try(
+    def _attempt(
         self, transport: Transport, request: Request, sink: Sink, left: float, *, is_file: bool
     ) -> tuple[Response, SegOpsApiError | SegOpsTransportError | None]:
-        """Make one attempt and return the answer, and what is wrong with it."""
+        """Make one attempt and return the response, and the error if it failed."""
         timeout, idle = (left, self.options.timeout) if is_file else (min(left, self.options.timeout), None)
         try:
-            response = transport.stream(request, sink.accept, timeout=timeout, idle=idle)
+            response = transport.stream(request, sink.start, timeout=timeout, idle=idle)
         except (SegOpsTransportError, SegOpsResponseError) as error:
             return Response(0), error
         if response.status // 100 == _SUCCESS:
             return response, None
-        body = response.body or (sink.body() if isinstance(sink, Memory) else b"")
+        body = response.body or (sink.body() if isinstance(sink, MemorySink) else b"")
         what = _describe(request.method, request.path)
         return response, api_error(what, response.status, body, response.headers)
 
 
 @contextmanager
-def _blaming_the_server(url: str) -> Iterator[None]:
-    """Raise what is wrong with the URL of a file as an error of the server, which sent it."""
+def _as_server_error(url: str) -> Iterator[None]:
+    """Raise errors about the URL of a file as errors of the server, which sent it."""
     try:
         yield
     except (ValueError, SegOpsConfigError) as error:
         raise SegOpsResponseError(
-            f"the server says that the file is at an unusable URL: {printable(_without_secrets(url))!r}", status=200
+            f"the server sent an invalid URL for the file: {printable(_without_secrets(url))!r}", status=200
         ) from error
 
 
 def _join(url: str, location: str) -> str:
-    with _blaming_the_server(location):
+    with _as_server_error(location):
         return urljoin(url, location)
 
 
 def _without_secrets(url: str) -> str:
-    """Return a URL without its query, which is the permission to fetch a stored file, and without a password."""
+    """Return a URL without its query, which grants access to the file, and without its password."""
     bare = url.partition("?")[0].partition("#")[0]
     scheme, marker, rest = bare.partition("://")
     host, slash, path = rest.partition("/")
@@ -271,14 +274,28 @@ def _is_retryable(failure: SegOpsApiError | SegOpsTransportError) -> bool:
     return admin_action(result) is Action.RETRY
 
 
+def _log_retry(failure: SegOpsApiError | SegOpsTransportError, delay: float) -> None:
+    status = {"status": failure.status} if isinstance(failure, SegOpsApiError) else {}
+    log(
+        "debug",
+        "segops.admin.retry",
+        method=failure.method,
+        path=failure.path,
+        attempt=failure.attempts,
+        delay=round(delay, 3),
+        error=type(failure).__name__,
+        **status,
+    )
+
+
 def _describe(method: str, path: str) -> str:
     return f"{method} {path.partition('?')[0]}"
 
 
-def _note(response: Response) -> None:
-    seen = captured_responses.get()
-    if seen is not None:
-        seen.append(response)
+def _capture(response: Response) -> None:
+    captured = captured_responses.get()
+    if captured is not None:
+        captured.append(response)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

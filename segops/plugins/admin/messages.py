@@ -1,4 +1,4 @@
-"""Text from elsewhere in messages: shortened, and without characters that a terminal obeys."""
+"""Format foreign text for messages: shorten it, and escape control characters."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ _LISTED = 40
 
 
 def printable(text: object, limit: int = _SHOWN) -> str:
-    """Return text with control and invisible characters as escapes, shortened."""
+    """Return text shortened, with control and invisible characters escaped."""
     shown = str(text)
     escaped = "".join(char if char.isprintable() else _escape(char) for char in shown[:limit])
     return f"{escaped}…" if len(shown) > limit else escaped
 
 
 def quoted(value: object, limit: int = _SHOWN) -> str:
-    """Return a text in quotes, or another plain value, for a message."""
+    """Return text in quotes, or another plain value as it is."""
     return repr(value) if isinstance(value, int | float | bool | None) else f"'{printable(value, limit)}'"
 
 
 def listed(names: Iterable[object], limit: int = _LISTED) -> str:
-    """Return names as one list for a message."""
+    """Return names separated by commas."""
     found = list(names)
     more = [f"and {len(found) - limit} more"] if len(found) > limit else []
     return ", ".join([*map(printable, found[:limit]), *more])

@@ -1,4 +1,4 @@
-"""What all namespaces declare, as one table: the source of the command line, the documentation and the stubs."""
+"""List the methods of all namespaces: the source of the command line, the reference, and the asyncio types."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
         namespace: The name of the namespace, such as "product_segments".
         name: The name of the method.
         verb: The word on the command line.
-        http_method: The HTTP method; empty if it makes use of others.
+        http_method: The HTTP method; empty for a composite method.
         path: The path template, relative to the base URL, with the names of arguments in braces.
-        pagination: How pages are asked for, if it gives the items of a list.
-        uses: The names of the methods that it makes use of.
-        is_listed: Whether the documentation of the API names its endpoint.
-        signature: What it takes, without `self`.
+        pagination: How to ask for pages, if the method returns a list or its items.
+        uses: The names of the methods that a composite method calls.
+        is_listed: Whether the API documents its endpoint.
+        signature: Its signature, without `self`.
         function: The function in the class.
     """
 
@@ -53,19 +53,19 @@ class Method(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def argument_docs(self) -> dict[str, str]:
-        """What the docstring says about each argument, by name."""
+        """The descriptions of the arguments in the docstring, by name."""
         section = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", self.doc, re.MULTILINE | re.DOTALL)
         found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section[1], re.MULTILINE) if section else []
         return {name: " ".join(text.split()) for name, text in found}
 
     @property
     def is_mutation(self) -> bool:
-        """Whether it changes something, as far as its HTTP method says."""
+        """Whether its HTTP method changes something."""
         return self.http_method in MUTATIONS
 
 
 def methods_of(resources: Mapping[str, type[Resource]]) -> tuple[Method, ...]:
-    """Return the methods of all namespaces, in the order of the classes, what they inherit first."""
+    """Return the methods of all namespaces in the order of the classes, inherited ones first."""
     return tuple(method for namespace, cls in resources.items() for method in _methods(namespace, cls))
 
 
@@ -93,7 +93,7 @@ def _methods(namespace: str, cls: type[Resource]) -> Iterator[Method]:
 
 
 def _pagination(cls: type[Resource], declared: Endpoint) -> Pagination | None:
-    """Return how pages are asked for: a method that makes use of another one asks as that does."""
+    """Return how to ask for pages: a composite method asks as the first method that it calls."""
     if declared.pagination is None or not declared.uses:
         return declared.pagination
     used: Endpoint = vars(getattr(cls, declared.uses[0]))["endpoint"]

@@ -1,4 +1,4 @@
-"""How admin calls are made."""
+"""Options of admin calls."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from segops.utils import check_number
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How each call is made.
+    """How to make each call.
 
     Attributes:
-        timeout: Seconds that one attempt may take.
-        max_retries: How often a call is repeated after 429, 5xx or no answer; 0 for never.
-        deadline: Seconds that a call may take in all, with its retries and the waiting between them.
-        idempotency_key: Sent with each mutation in place of a random one. It names one intent: use it for one call.
-        headers: Sent with each request, besides those that are always sent.
+        timeout: Seconds for one attempt.
+        max_retries: Retries after 429, 5xx or a network error; 0 turns them off.
+        deadline: Seconds for a call with all its retries and the delays between them.
+        idempotency_key: Sent with each mutation instead of a random key. Use it for one call only.
+        headers: Further headers for each request.
 
     Raises:
-        SegOpsConfigError: One of them is not usable.
+        SegOpsConfigError: A value is invalid.
 
-    Source: admin-sdk.md, "Errors, retries, idempotency"; wire-protocol.md, sections 1.10 and 5.2.
+    Source: Admin SDK, "Errors, retries, idempotency".
     """
 
     timeout: float = 30.0
@@ -36,9 +36,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("timeout", "deadline"):
             check_number(name, getattr(self, name), minimum=0)
             if getattr(self, name) == 0:
-                raise SegOpsConfigError(f"{name} is 0: give the seconds that a call may take")
+                raise SegOpsConfigError(f"{name} must be a positive number of seconds, got 0")
         if type(self.max_retries) is not int or self.max_retries < 0:
-            raise SegOpsConfigError(f"max_retries is {self.max_retries!r}: give a whole number, 0 for no retries")
+            raise SegOpsConfigError(f"max_retries must be an integer of at least 0, got {self.max_retries!r}")
         key = self.idempotency_key
         if key is not None and not (isinstance(key, str) and key and key.isascii() and key.isprintable()):
             raise SegOpsConfigError("idempotency_key must be printable ASCII text, such as a UUID")

@@ -1,9 +1,9 @@
-"""Lists: one page at a time, or all items one by one.
+"""Read lists page by page, or item by item.
 
-Links of the server are never followed. Only the number or the cursor of the next page is taken from them, and asked
-for at the endpoint that was asked before; so a link cannot lead elsewhere, and filters stay as the caller gave them.
+The SDK never follows links of the server. It takes only the number or the cursor of the next page from a link and asks
+the same endpoint for it, so that a link cannot lead elsewhere and the caller's filters stay as they are.
 
-Source: wire-protocol.md, section 1.8; fault-matrix.md, row 63.
+Source: Admin SDK, "Pagination"; docs/reliability.md, row 63.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from segops.plugins.admin.records import Record
 R = TypeVar("R", bound=Record)
 
 Pagination = Literal["page", "cursor", "limit", "array"]
-"""How an endpoint is asked for a page: `page` and `page_size`; `limit` and `cursor`; `limit` alone; not at all."""
+"""The parameters that ask for a page: `page` and `page_size`; `limit` and `cursor`; only `limit`; none."""
 
 PARAMETERS: Mapping[Pagination, frozenset[str]] = {
     "page": frozenset({"page", "page_size"}),
@@ -30,31 +30,31 @@ PARAMETERS: Mapping[Pagination, frozenset[str]] = {
     "limit": frozenset({"limit", "page", "page_size"}),
     "array": frozenset(),
 }
-"""What a caller may say about pages; `page_size` is sent as what its endpoint calls it."""
+"""The paging parameters that callers may pass; `page_size` is sent under the name that the endpoint uses."""
 
 SIZE_NAMES: Mapping[Pagination, str] = {"page": "page_size", "cursor": "limit", "limit": "limit"}
-"""What the size of a page is called on the wire."""
+"""The name of the page size on the wire."""
 
 _FIRST_CHOICE = "results"
 _LONGEST_PAGE = 19
-"""Digits of the number of a page, at most; longer ones are not counted on."""
+"""Digits of a page number, at most."""
 
 Query = Mapping[str, Any]
 
 
 class Page(Record, Generic[R]):
-    """A part of a list: the envelope as it was sent, whose items are iterated over, and which knows its neighbour.
+    """One page of a list.
 
-    It is a mapping with `count`, `next`, `previous` and `results`, whatever the server sent: `page["results"]`,
-    `page.get("next")`, `"next" in page`, `len(page)` and `json.dumps(page)` are those of the mapping. Iterating gives
-    the items, and so do numbers and slices: `page[0]`.
+    A page is a mapping with `count`, `next`, `previous` and `results`, whatever the server sent: `page["results"]`,
+    `page.get("next")`, `"next" in page`, `len(page)` and `json.dumps(page)` work on the mapping. Iteration, numbers and
+    slices work on the items: `page[0]`.
 
     Attributes:
-        count: How many items there are in all, as far as the server says; otherwise how many are here.
-        next: The link to the next page as the server sent it; its cursor where it sent no link; None at the end.
+        count: The total number of items if the server sends it, otherwise the number of items on this page.
+        next: The link to the next page as the server sent it, or its cursor; None on the last page.
         previous: The link to the previous page, or None.
         results: The items.
-        following: The parameter that asks for the next page, and its value; None at the end.
+        following: The parameter that asks for the next page, and its value; None on the last page.
         response: The response: status, headers and body.
     """
 
@@ -63,32 +63,32 @@ class Page(Record, Generic[R]):
     previous: str | None
     results: list[R]
 
-    def __init__(self, fetch: Fetch, kind: type[R], query: Query) -> None:
+    def __init__(self, fetch: Fetch, cls: type[R], query: Query) -> None:
         response = fetch.send(query)
         body = decode(fetch.what, response)
         items = _find_items(body)
         if items is None or not {dict}.issuperset(map(type, items)):
-            raise unexpected(fetch.what, response, "no list of objects")
+            raise unexpected(fetch.what, response, "a list of objects", "other JSON")
         envelope: dict[str, Any] = body if isinstance(body, dict) else {}
-        if wrong := _find_wrong(envelope):
-            raise unexpected(fetch.what, response, f"a list with an unusable {wrong!r}")
+        if invalid := _find_invalid(envelope):
+            raise unexpected(fetch.what, response, "a list of objects", f"one with an invalid {invalid!r}")
         super().__init__(envelope)
-        self["results"] = list(map(kind, items))
+        self["results"] = list(map(cls, items))
         if self.get("count") is None:
             self["count"] = len(items)
         self.setdefault("next", envelope.get("next_cursor"))
         self.setdefault("previous", None)
         self._fetch = fetch
-        self._kind = kind
+        self._cls = cls
         self._query = query
         self.response = response
         self.following = _following(envelope, query)
 
     def __repr__(self) -> str:
-        """Show how many items there are, but none of them."""
-        return f"<Page of {len(self.results)} {self._kind.__name__}, {self.count} in all>"
+        """Show the number of items only."""
+        return f"<Page of {len(self.results)} {self._cls.__name__}, {self.count} in total>"
 
-    def __iter__(self) -> Iterator[R]:  # type: ignore[override] # a list first, a mapping for code that takes it for one
+    def __iter__(self) -> Iterator[R]:  # type: ignore[override] # iterates over items, not over keys
         return iter(self.results)
 
     @overload
@@ -108,24 +108,24 @@ class Page(Record, Generic[R]):
         """Fetch the next page; None after the last one.
 
         Raises:
-            SegOpsApiError: The server refused.
-            SegOpsTransportError: No response came.
+            SegOpsApiError: The server returned an error.
+            SegOpsTransportError: There was no response.
         """
         if self.following is None:
             return None
         name, value = self.following
-        return Page(self._fetch, self._kind, {**self._query, name: value})
+        return Page(self._fetch, self._cls, {**self._query, name: value})
 
     def walk(self) -> Items[R]:
-        """Return the items from here to the end of the list; further pages are fetched when they are reached."""
+        """Iterate over the items from here to the end of the list, fetching further pages on demand."""
         return Items(lambda: self)
 
 
 class Fetch(msgspec.Struct, frozen=True):
-    """How pages of one list are asked for.
+    """How to fetch the pages of one list.
 
     Attributes:
-        send: Asks with these parameters.
+        send: Sends the request with these parameters.
         what: The request, as "GET /api/…".
     """
 
@@ -134,10 +134,10 @@ class Fetch(msgspec.Struct, frozen=True):
 
 
 class Items(Iterator[R], Generic[R]):
-    """The items of a list, one by one; each page is fetched when it is reached, and only then.
+    """An iterator over the items of a list, which fetches each page on demand.
 
-    It ends when the server says so, and also when it sends the same page again: a list whose links go round in a
-    circle ends after each page was given once.
+    It ends on the last page, and also when the server repeats a page: a list whose links form a loop yields each page
+    once.
     """
 
     def __init__(self, first: Callable[[], Page[R]]) -> None:
@@ -145,19 +145,19 @@ class Items(Iterator[R], Generic[R]):
         self._items = chain.from_iterable(page.results for page in self._pages)
 
     def __iter__(self) -> Iterator[R]:
-        return self._items  # gives an item to a loop in a fraction of the time that __next__ takes
+        return self._items  # much faster in a loop than __next__
 
     def __next__(self) -> R:
         return next(self._items)
 
     def pages(self) -> Iterator[Page[R]]:
-        """Return the pages instead; what was taken from this iterator so far is not given again."""
+        """Return the remaining pages instead of the items."""
         return self._pages
 
 
 def _walk(first: Callable[[], Page[R]]) -> Iterator[Page[R]]:
     page: Page[R] | None = first()
-    bodies: tuple[bytes, ...] = ()  # of the first page and of the one before: others ask for what was asked for already
+    bodies: tuple[bytes, ...] = ()  # of the first and the previous page; `asked` catches other repetitions
     asked: set[Any] = set()
     while page is not None and page.response.body not in bodies:
         yield page
@@ -170,11 +170,11 @@ def _walk(first: Callable[[], Page[R]]) -> Iterator[Page[R]]:
         except SegOpsNotFoundError as error:
             if "invalid page" not in error.text.lower():
                 raise
-            return  # the list became shorter meanwhile
+            return  # the list has shrunk since the previous page
 
 
 def _find_items(body: Any) -> list[Any] | None:
-    """Return the array of an answer: itself, its "results", or the only array in it."""
+    """Return the array of a body: the body itself, its "results", or its only array."""
     if isinstance(body, list):
         return body
     if not isinstance(body, dict):
@@ -187,7 +187,7 @@ def _find_items(body: Any) -> list[Any] | None:
 
 
 def _following(envelope: Mapping[str, Any], query: Query) -> tuple[str, str | int] | None:
-    """Return the parameter that asks for the next page, and its value; None if there is none."""
+    """Return the parameter that asks for the next page, and its value; None on the last page."""
     link = envelope.get("next")
     cursor = envelope.get("next_cursor")
     if cursor and "page" not in query:
@@ -203,10 +203,10 @@ def _following(envelope: Mapping[str, Any], query: Query) -> tuple[str, str | in
     return ("page", int(page) + 1) if page.isdecimal() and len(page) < _LONGEST_PAGE else None
 
 
-def _find_wrong(envelope: Mapping[str, Any]) -> str | None:
-    """Return the part of an envelope that is not of its type; None if there is none.
+def _find_invalid(envelope: Mapping[str, Any]) -> str | None:
+    """Return the name of a value in an envelope that has the wrong type, or None.
 
-    What leads to the next page and cannot be read is an error: a list must not end there in silence.
+    An unreadable link to the next page is an error: the list must not end there silently.
     """
     types: Mapping[str, tuple[type, ...]] = {"count": (int,), "next": (str,), "next_cursor": (str, int)}
     return next(

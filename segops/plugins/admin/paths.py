@@ -1,6 +1,6 @@
-"""Paths and queries: what a caller gives becomes one percent-encoded segment, or an error.
+"""Build paths and queries: each value becomes one percent-encoded segment, or an error.
 
-Source: fault-matrix.md, row 64; wire-protocol.md, sections 1.1 and 5.2.
+Source: docs/reliability.md, row 64.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from segops.delivery import encode_json
 from segops.plugins.admin.messages import printable
 
 Id = int | str
-"""What names a record: its number, or the text that the application itself gave it."""
+"""The id of a record: a number, or the text that the application chose."""
 
 PREFIX = "/api"
-"""What the paths of all requests begin with. Source: wire-protocol.md, section 1.1."""
+"""The prefix of all paths."""
 
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 _IN_PATH = re.compile(r"[A-Za-z0-9\-._~!$&'()*+,;=:@/%]*")
@@ -35,55 +35,59 @@ _WRITTEN = (str, int, float, UUID)
 
 
 def fill(template: str, values: Mapping[str, Id]) -> str:
-    """Return a path template with each "{name}" replaced by its value as one percent-encoded segment.
+    """Return a path template with each "{name}" replaced by its value, percent-encoded.
 
     Raises:
-        SegOpsArgumentError: A value cannot be a segment of a path.
+        SegOpsArgumentError: A value cannot be a path segment.
     """
     return _PLACEHOLDER.sub(lambda found: encode_segment(found[1], values[found[1]]), template)
 
 
 def encode_segment(name: str, value: Id) -> str:
-    """Return a value as one segment of a path.
+    """Return a value as one path segment.
 
     Raises:
-        SegOpsArgumentError: It is neither text nor a number, or it is empty, "." or "..".
+        SegOpsArgumentError: The value is not text or a number, or it is empty, "." or "..".
     """
     value = _of_python(name, value)
     if isinstance(value, Enum | UUID):
         value = str(value.value if isinstance(value, Enum) else value)
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise SegOpsArgumentError(f"{name} is a {type(value).__name__}: give a number or text")
+        raise SegOpsArgumentError(f"{name} must be a number or a string, got {type(value).__name__}")
     text = str(value)
     if text in {"", ".", ".."}:
-        raise SegOpsArgumentError(f"{name} is {text!r}, which cannot stand in a path: give the id of a record")
+        raise SegOpsArgumentError(f"{name} must be the id of a record, got {text!r}")
     try:
         return quote(text, safe="")
     except UnicodeEncodeError:
-        raise SegOpsArgumentError(f"{name} holds half of a surrogate pair, which is no character") from None
+        raise SegOpsArgumentError(f"{name} contains a lone surrogate, which cannot be encoded: remove it") from None
 
 
 def check_path(path: str) -> str:
-    """Return the path of a request that the caller wrote, with "/api" in front.
+    """Check a path that the caller wrote and return it with the "/api" prefix.
 
     Raises:
-        SegOpsArgumentError: It is not an absolute, percent-encoded path, or it has dots that lead elsewhere.
+        SegOpsArgumentError: The path is not absolute and percent-encoded, or contains "." or ".." segments.
     """
     if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
-        raise SegOpsArgumentError("the path must begin with one /, and is relative to the base URL: /segments/")
+        raise SegOpsArgumentError(
+            "the path must start with a single / and be relative to the base URL, such as /segments/"
+        )
     bare, _, query = path.partition("?")
     if not _IN_PATH.fullmatch(bare) or not _IN_QUERY.fullmatch(query):
-        raise SegOpsArgumentError("the path holds characters that must be percent-encoded: use urllib.parse.quote")
+        raise SegOpsArgumentError("the path contains characters that must be percent-encoded: use urllib.parse.quote")
     if ("." in bare or "%" in bare) and {".", ".."}.intersection(unquote(bare).split("/")):
-        raise SegOpsArgumentError("the path holds . or .. as a segment: write out where it leads")
+        raise SegOpsArgumentError("the path contains a . or .. segment: write the resolved path")
     return path if bare == PREFIX or bare.startswith(f"{PREFIX}/") else f"{PREFIX}{path}"
 
 
 def with_query(path: str, query: Mapping[str, Any]) -> str:
-    """Return a path with a query; None is left out, a list is repeated, truth values are "true" and "false".
+    """Return a path with a query.
+
+    None is left out, a list repeats the parameter, and booleans are "true" and "false".
 
     Raises:
-        SegOpsArgumentError: A value has no form in a query.
+        SegOpsArgumentError: A value cannot be part of a query.
     """
     try:
         asked = "&".join(
@@ -94,17 +98,17 @@ def with_query(path: str, query: Mapping[str, Any]) -> str:
             ]
         )
     except UnicodeEncodeError:
-        raise SegOpsArgumentError("the query holds half of a surrogate pair, which is no character") from None
+        raise SegOpsArgumentError("the query contains a lone surrogate, which cannot be encoded: remove it") from None
     return f"{path}{'&' if '?' in path else '?'}{asked}" if asked else path
 
 
 def _quoted(text: str) -> str:
-    """Quote as `urlencode` does; most text needs none, which is seen in a quarter of the time that quoting takes."""
+    """Quote as `urlencode` does, with a fast path for text that needs no quoting."""
     return text if _UNRESERVED.fullmatch(text) else quote_plus(text)
 
 
 def query_of(url: str) -> dict[str, str]:
-    """Return the parameters of a link, whatever it points to."""
+    """Return the query parameters of a link."""
     return dict(parse_qsl(url.partition("#")[0].partition("?")[2]))
 
 
@@ -115,9 +119,9 @@ def _each(values: Any) -> Iterable[Any]:
 
 
 def _of_python(name: str, value: Any) -> Any:
-    """Return what pandas and numpy have in place of a number, a text or a time as it stands in a body."""
+    """Convert numbers and times of pandas and numpy as in a body."""
     if isinstance(value, float | date) and value != value:  # noqa: PLR0124 - NaN and NaT equal nothing
-        raise SegOpsArgumentError(f"{name} is NaN or NaT, a value that is missing: leave it out")
+        raise SegOpsArgumentError(f"{name} is NaN or NaT: leave out missing values")
     if isinstance(value, Decimal) or type(value).__module__ == "numpy":
         return msgspec.json.decode(encode_json(value, name))
     return value
@@ -133,6 +137,4 @@ def _text(name: str, value: Any) -> str:
         return value.isoformat()
     if isinstance(value, _WRITTEN):
         return str(value)
-    raise SegOpsArgumentError(
-        f"{printable(name)} is a {type(value).__name__}: a filter is text, a number or a truth value"
-    )
+    raise SegOpsArgumentError(f"{printable(name)} must be a string, a number or a boolean, got {type(value).__name__}")

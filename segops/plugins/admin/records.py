@@ -1,4 +1,4 @@
-"""What the server sends, with the documented fields as attributes."""
+"""Records: the objects that the server sends, with their documented fields as attributes."""
 
 from __future__ import annotations
 
@@ -10,33 +10,31 @@ from segops.core import SegOpsResponseError
 from segops.plugins.admin.messages import listed, quoted
 
 _DIGITS = 19
-"""Digits of the number of a record, at most."""
+"""Digits of an id, at most."""
 
 R = TypeVar("R", bound="Record")
 
 
 class Record(dict[str, Any]):
-    """An object of the API: a dict of what was sent, whose documented fields are attributes as well.
+    """An object of the API: a dict of what the server sent, with its fields as attributes.
 
-    Subclasses annotate the documented fields. What was sent is kept as it came: a field that is missing is an
-    AttributeError when it is asked for, and a field of another type than documented is no error here. Fields that
-    nobody documented are attributes too, unless all records have one of that name; `record["items"]` always works.
+    Subclasses annotate the documented fields. Nothing is converted or checked: a missing field raises AttributeError
+    when you read it, and a field may have another type than documented. Undocumented fields are attributes too, unless
+    every record has an attribute of that name; `record["items"]` always works.
 
     Raises:
-        TypeError: A subclass annotates a field that has the name of what all records have, or gives it a value.
+        TypeError: A subclass annotates a field that shadows an attribute of every record, or gives it a value.
     """
 
     __slots__ = ()
 
     def __init_subclass__(cls) -> None:
-        # A property around a function of C is read in a tenth of the time that __getattr__ takes.
+        # A property around a C function is ten times as fast as __getattr__.
         for name in _annotated(cls):
             if hasattr(Record, name):
-                raise TypeError(f"{cls.__name__} annotates {name!r}, which all records have: read it as an item")
+                raise TypeError(f"{cls.__name__} annotates {name!r}, an attribute of every record: read it as an item")
             if name in vars(cls):
-                raise TypeError(
-                    f"{cls.__name__} gives {name!r} a value, but a field is what was sent: use get({name!r}, …)"
-                )
+                raise TypeError(f"{cls.__name__} gives {name!r} a default, but fields have none: use get({name!r}, …)")
             setattr(cls, name, property(itemgetter(name)))
 
     def __missing__(self, name: str) -> Any:
@@ -45,19 +43,19 @@ class Record(dict[str, Any]):
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("_") and name in self:
             return self[name]
-        raise AttributeError(f"{type(self).__name__!r} has no {name!r}: the server sent {listed(self.keys())}")
+        raise AttributeError(f"{type(self).__name__!r} has no field {name!r}: the server sent {listed(self.keys())}")
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *(name for name in self.keys() if name.isidentifier())})
 
     def __repr__(self) -> str:
-        """Show a number as id and nothing else: the fields hold personal data."""
+        """Show only a numeric id: the other fields may contain personal data."""
         number = self.get("id")
         return f"<{type(self).__name__} {number}>" if isinstance(number, int) else f"<{type(self).__name__}>"
 
     @property
     def extra(self) -> dict[str, Any]:
-        """The fields that are not documented for this kind of record."""
+        """The undocumented fields."""
         documented = documented_fields(type(self))
         return {name: value for name, value in self.items() if name not in documented}
 
@@ -67,10 +65,10 @@ class Record(dict[str, Any]):
 
 
 def number_of(record: Record, *names: str) -> int:
-    """Return the number of a record under the first of some names that the server sent.
+    """Return the numeric id of a record, from the first of several names that the server sent.
 
     Raises:
-        SegOpsResponseError: The server sent none that is a number.
+        SegOpsResponseError: The server sent no number.
     """
     found = next((record[name] for name in names if record.get(name) is not None), None)
     if isinstance(found, str) and found.isdecimal() and len(found) <= _DIGITS:
@@ -78,30 +76,30 @@ def number_of(record: Record, *names: str) -> int:
     if isinstance(found, int) and not isinstance(found, bool):
         return found
     raise SegOpsResponseError(
-        f"the server sent no usable {' or '.join(names)} of the {type(record).__name__}: {quoted(found)}", status=200
+        f"{type(record).__name__}: {' or '.join(names)} must be a number, got {quoted(found)}", status=200
     )
 
 
 class _MissingError(KeyError, AttributeError):
-    """A field that was not sent, whichever way it was asked for."""
+    """A field that the server did not send; raised for items and attributes alike."""
 
 
-def documented_fields(kind: type[Record]) -> dict[str, Any]:
-    """Return the annotations of a kind of record by the name of the field, those of its base classes first."""
+def documented_fields(cls: type[Record]) -> dict[str, Any]:
+    """Return the annotations of the fields of a record class by name, base classes first."""
     fields: dict[str, Any] = {}
-    for base in reversed(kind.__mro__):
+    for base in reversed(cls.__mro__):
         if base is not Record and issubclass(base, Record):
             fields |= _annotated(base)
     return fields
 
 
-def _annotated(kind: type[Record]) -> dict[str, Any]:
-    """Return the annotations of fields, which those of the class's own variables are not."""
-    return {name: type_ for name, type_ in inspect.get_annotations(kind).items() if "ClassVar" not in str(type_)}
+def _annotated(cls: type[Record]) -> dict[str, Any]:
+    """Return the annotations of fields, leaving out class variables."""
+    return {name: type_ for name, type_ in inspect.get_annotations(cls).items() if "ClassVar" not in str(type_)}
 
 
 class Receipt(Record):
-    """The answer to an action: what the server says it did or will do.
+    """The response to an action: what the server did or will do.
 
     Attributes:
         status: Such as "queued".

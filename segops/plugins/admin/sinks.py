@@ -1,4 +1,4 @@
-"""Where the bodies of answers go: into memory, a file, or an open stream."""
+"""Sinks for response bodies: memory, a file, or an open stream."""
 
 from __future__ import annotations
 
@@ -15,69 +15,69 @@ from segops.plugins.admin.messages import printable
 from segops.utils import expand_home
 
 Progress = Callable[[int, int | None], object]
-"""Is told how many bytes there are so far, and how many there will be if the server says so."""
+"""Called with the bytes received so far, and the total if the server sends it."""
 
 Target = str | os.PathLike[str] | BinaryIO
-"""A file to write, or an open binary stream."""
+"""The name of a file, or an open binary stream."""
 
 MAX_JSON = 64 * 1024 * 1024
-"""Bytes of an answer that is read into memory, at most."""
+"""Bytes of a response that are read into memory, at most."""
 
 _SUCCESS = 2
 _DIGITS = 18
-"""Of a length that is believed, at most."""
+"""Digits of a Content-Length, at most."""
 
 
 class Sink(Protocol):
-    """Takes the body of one answer, or of several in turn when attempts fail."""
+    """Receives the body of a response, and starts over when an attempt fails."""
 
-    def accept(self, head: Response) -> Callable[[bytes], object] | None:
-        """Begin anew, and return what takes the pieces; None to leave the body in the answer."""
+    def start(self, head: Response) -> Callable[[bytes], object] | None:
+        """Start over and return the function that takes the chunks; None to leave the body in the response."""
 
     def can_restart(self) -> bool:
-        """Return whether `accept` may be called again."""
+        """Return whether `start` may be called again."""
         ...
 
 
-class Memory:
+class MemorySink:
     """Keeps the body in memory."""
 
     def __init__(self, limit: int = MAX_JSON) -> None:
         self._limit = limit
-        self._pieces: list[bytes] = []
+        self._chunks: list[bytes] = []
         self._size = 0
         self._status = 0
 
-    def accept(self, head: Response) -> Callable[[bytes], object]:
-        """Begin anew."""
-        self._pieces, self._size, self._status = [], 0, head.status
+    def start(self, head: Response) -> Callable[[bytes], object]:
+        """Start over."""
+        self._chunks, self._size, self._status = [], 0, head.status
         return self._add
 
     def can_restart(self) -> bool:
-        """Return True: nobody has seen what there is."""
+        """Return True: the body is discarded."""
         return True
 
     def body(self) -> bytes:
-        """Return what came."""
-        return b"".join(self._pieces)
+        """Return the body."""
+        return b"".join(self._chunks)
 
-    def _add(self, piece: bytes) -> None:
+    def _add(self, chunk: bytes) -> None:
         check_cancelled()
-        self._size += len(piece)
+        self._size += len(chunk)
         if self._size > self._limit:
             raise SegOpsResponseError(
-                f"the answer is larger than {self._limit} bytes: ask for less at a time", status=self._status
+                f"the response is larger than {self._limit} bytes: request less at a time", status=self._status
             )
-        self._pieces.append(piece)
+        self._chunks.append(chunk)
 
 
-class Stream:
+class StreamSink:
     """Writes a body into an open stream.
 
     Args:
         stream: The open binary stream.
-        progress: Is told how far it is, after each piece.
-        rewind: Empties the stream for another attempt; None if it is not ours to empty.
+        progress: Called after each chunk.
+        rewind: Empties the stream before another attempt; None if that is not possible.
     """
 
     def __init__(
@@ -89,8 +89,8 @@ class Stream:
         self._total: int | None = None
         self.size = 0
 
-    def accept(self, head: Response) -> Callable[[bytes], object] | None:
-        """Begin anew, if the answer is a success; other bodies are not what is wanted here."""
+    def start(self, head: Response) -> Callable[[bytes], object] | None:
+        """Start over if the response is a success; leave the bodies of errors in the response."""
         if head.status // 100 != _SUCCESS:
             return None
         if self._rewind is not None:
@@ -102,36 +102,36 @@ class Stream:
         return self._write
 
     def can_restart(self) -> bool:
-        """Return whether nothing was written yet, or it can be taken back."""
+        """Return whether the stream is still empty, or can be emptied."""
         return self._rewind is not None or not self.size
 
-    def _write(self, piece: bytes) -> None:
+    def _write(self, chunk: bytes) -> None:
         check_cancelled()
-        self._stream.write(piece)
-        self.size += len(piece)
+        self._stream.write(chunk)
+        self.size += len(chunk)
         if self._progress is not None:
             self._progress(self.size, self._total)
 
 
 @contextmanager
-def open_sink(target: Target, progress: Progress | None = None) -> Iterator[Stream]:
-    """Open what a download is written to.
+def open_sink(target: Target, progress: Progress | None = None) -> Iterator[StreamSink]:
+    """Open the target of a download.
 
-    A file gets its name only when the block ends well: until then it has a temporary one beside it, and whatever ends
-    the block early, an interrupt too, removes that. Others than its owner cannot read it.
+    A file gets its name when the block succeeds. Until then it has a temporary name in the same directory, and any
+    exception removes it. Only its owner can read it.
 
     Raises:
-        SegOpsArgumentError: The file cannot be written, or the target is neither a file name nor a binary stream.
+        SegOpsArgumentError: The file cannot be written, or the target is not a file name or a binary stream.
     """
     check_target(target)
     if not isinstance(target, str | os.PathLike):
-        yield Stream(target, progress)
+        yield StreamSink(target, progress)
         return
     path = Path(expand_home(target))
     file = _temporary(path)
     try:
         with file:
-            yield Stream(file, progress, lambda: (file.seek(0), file.truncate()))
+            yield StreamSink(file, progress, lambda: (file.seek(0), file.truncate()))
         _rename(file.name, path)
     except BaseException:
         with suppress(OSError):
@@ -140,10 +140,10 @@ def open_sink(target: Target, progress: Progress | None = None) -> Iterator[Stre
 
 
 def check_target(target: Target) -> None:
-    """Raise SegOpsArgumentError if it is plain that nothing can be written there, before long work is started."""
+    """Raise SegOpsArgumentError if the target obviously cannot be written, before a long job starts."""
     if not isinstance(target, str | os.PathLike):
         if not hasattr(target, "write"):
-            raise SegOpsArgumentError(f"a {type(target).__name__} cannot be written to: give a path or a binary stream")
+            raise SegOpsArgumentError(f"target must be a file name or a binary stream, got {type(target).__name__}")
         return
     path = Path(expand_home(target))
     try:
@@ -151,14 +151,12 @@ def check_target(target: Target) -> None:
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
-        raise SegOpsArgumentError(
-            f"the name of the file cannot be used ({printable(error)}): give another one"
-        ) from error
+        raise SegOpsArgumentError(f"invalid file name ({printable(error)}): use another one") from error
     if path.is_dir() or not path.name:
-        raise SegOpsArgumentError(f"{printable(path)} is a directory: give the name of a file")
+        raise SegOpsArgumentError(f"{printable(path)} is a directory: use the name of a file")
     if not path.parent.is_dir():
         raise SegOpsArgumentError(
-            f"{printable(path)} cannot be written (there is no directory {printable(path.parent)}): make it first"
+            f"{printable(path)} cannot be written: create the directory {printable(path.parent)} first"
         )
 
 
@@ -169,7 +167,7 @@ def _temporary(path: Path) -> BinaryIO:
         )
     except OSError as error:
         raise SegOpsArgumentError(
-            f"{printable(path)} cannot be written ({error.strerror}): give another name"
+            f"{printable(path)} cannot be written ({error.strerror}): use another file"
         ) from error
 
 
@@ -178,5 +176,5 @@ def _rename(name: str, path: Path) -> None:
         os.replace(name, path)  # noqa: PTH105 - a plain path
     except OSError as error:
         raise SegOpsArgumentError(
-            f"{printable(path)} cannot be written ({error.strerror}): give another name"
+            f"{printable(path)} cannot be written ({error.strerror}): use another file"
         ) from error

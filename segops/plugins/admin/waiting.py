@@ -1,4 +1,4 @@
-"""Wait for long work."""
+"""Wait for jobs and computations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 FIRST_INTERVAL = 0.25
 LAST_INTERVAL = 5.0
-"""Seconds between two questions: at first, and at last. Source: wire-protocol.md, section 6.1."""
+"""Seconds between two polls: at first, and at most."""
 
 _SHOWN = 300
 _FINISHED = frozenset({"complete", "completed", "done", "finished", "ready", "success", "succeeded"})
@@ -28,17 +28,17 @@ _FAILED = frozenset({"failed", "error", "expired", "cancelled"})
 def wait_until(
     http: HttpClient, read: Callable[[], T], is_done: Callable[[T], bool], *, timeout: float, what: str
 ) -> T:
-    """Read again and again until it is done, ever more slowly, and return what was read last.
+    """Poll at increasing intervals until the result is done, and return it.
 
     Args:
-        http: Whose clock is used.
+        http: The client, for its clock.
         read: Asks the server.
-        is_done: Looks at the answer.
+        is_done: Checks the result.
         timeout: Seconds to wait at most.
-        what: What is waited for; it opens the message.
+        what: What to wait for, such as "the export"; it opens the message.
 
     Raises:
-        SegOpsTimeoutError: It is still not done; the work itself goes on.
+        SegOpsTimeoutError: It is not done in time; the server keeps working.
     """
     check_number("timeout", timeout, minimum=0)
     end = http.clock.monotonic() + timeout
@@ -46,7 +46,9 @@ def wait_until(
     while not is_done(state := read()):
         left = end - http.clock.monotonic()
         if left <= 0:
-            raise SegOpsTimeoutError(f"{what} was not done within {timeout:g} s; it goes on, so ask again later")
+            raise SegOpsTimeoutError(
+                f"{what} did not finish within {timeout:g} s: it is still running, check again later"
+            )
         pause(http.clock, min(interval, left))
         interval = min(interval * 1.5, LAST_INTERVAL)
     return state
@@ -58,7 +60,7 @@ def wait_for_computation(
     """Start a computation and return the record once its `last_computed_at` has changed.
 
     Raises:
-        SegOpsTimeoutError: It takes too long.
+        SegOpsTimeoutError: It does not finish in time.
     """
     before = read().get("last_computed_at")
     start()
@@ -68,35 +70,35 @@ def wait_for_computation(
 
 
 def wait_for_job(http: HttpClient, first: R, read: Callable[[], R], *, timeout: float, what: str) -> R:
-    """Wait until the `status` of a job says that it is finished, and return the job.
+    """Wait until the `status` of a job is final, and return the job.
 
     Raises:
-        SegOpsJobError: It failed.
-        SegOpsTimeoutError: It takes too long.
+        SegOpsJobError: The job failed.
+        SegOpsTimeoutError: The job does not finish in time.
     """
     job = first if is_finished(first) else wait_until(http, read, is_finished, timeout=timeout, what=what)
     if job.get("status") in _FAILED:
-        raise SegOpsJobError(f"{what} ended as {job.get('status')!r}: {_reason(job)}", job=job.to_dict())
+        raise SegOpsJobError(f"{what} ended with status {job.get('status')!r}: {_reason(job)}", job=job.to_dict())
     return job
 
 
 def is_finished(job: Record) -> bool:
-    """Return whether a job is over, well or badly.
+    """Return whether a job has succeeded or failed.
 
     Raises:
-        SegOpsResponseError: Its status is not a text.
+        SegOpsResponseError: Its status is not a string.
     """
     status = job.get("status")
     if status is not None and not isinstance(status, str):
-        raise SegOpsResponseError(f"the server sent a job whose status is a {type(status).__name__}", status=200)
+        raise SegOpsResponseError(f"job status must be a string, got {type(status).__name__}", status=200)
     return status in _FINISHED | _FAILED
 
 
 def _reason(job: Record) -> str:
-    """Return why a job failed, as far as the server says; of several errors the first."""
+    """Return why a job failed: the first error that the server reports."""
     errors = job.get("errors")
     first = errors[0] if isinstance(errors, list) and errors else None
     reason = job.get("error") or job.get("error_message") or first
     if reason is None:
-        return "the server gives no reason"
+        return "the server gave no reason"
     return printable(reason if isinstance(reason, str) else msgspec.json.encode(reason).decode(), _SHOWN)

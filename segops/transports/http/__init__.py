@@ -1,4 +1,4 @@
-"""SegOps over HTTP: the transport for `http:` and `https:` URLs."""
+"""The HTTP transport, for `http:` and `https:` URLs."""
 
 from segops.transports.http.tls import make_context
 from segops.transports.http.transport import HttpTransport

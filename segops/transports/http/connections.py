@@ -1,4 +1,4 @@
-"""Connections to one server, made by urllib3 and kept for the next request."""
+"""A pool of connections to one server, made by urllib3."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Connection = PlainConnection | TLSConnection
 
 
 class ConnectionPool:
-    """Keeps idle connections; for any number of threads.
+    """Keep idle connections; safe to use from any number of threads.
 
-    It has no lock, so that a fork in the middle of anything leaves the child with a usable pool. A connection that was
-    made before a fork is shared with the parent and never used by the child.
+    It needs no lock, so a child that is forked at any moment gets a usable pool. The child never uses connections from
+    before the fork, because it shares them with its parent.
 
     Args:
         server: The server that requests are for.
-        proxy: The proxy on the way, if there is one.
-        ca_file: A PEM file with the certificate authorities to trust in place of the system's.
-        size: How many idle connections are kept.
+        proxy: The proxy to use, if any.
+        ca_file: A PEM file with the certificate authorities to trust instead of the system's.
+        size: The maximum number of idle connections.
 
     Raises:
-        SegOpsConfigError: `ca_file` cannot be used, or the proxy speaks SOCKS and the extra for it is not installed.
+        SegOpsConfigError: `ca_file` is unusable, or the proxy needs the extra `socks`, which is not installed.
     """
 
     def __init__(
@@ -51,24 +51,24 @@ class ConnectionPool:
 
             self._dial = partial(dial_through, proxy)
         if ca_file is not None:
-            _ = self._tls_context  # an unusable file is an error of construction
+            _ = self._tls_context  # raises now if the file is unusable
 
     @property
-    def era(self) -> tuple[int, int]:
-        """Changes with a fork and with `close`: connections of an earlier era are not used again."""
+    def generation(self) -> tuple[int, int]:
+        """Changes with a fork and with `close`; connections of an earlier generation are not reused."""
         return os.getpid(), self._closings
 
     def take(self) -> Connection | None:
         """Return an idle connection that is still open, if there is one.
 
-        A connection that can be read from has been closed by the server, or holds bytes that nobody asked for.
+        A connection that is readable is not: the server has closed it, or has sent bytes that no request asked for.
         """
         while True:
             try:
-                era, connection = self._idle.pop()
+                generation, connection = self._idle.pop()
             except IndexError:
                 return None
-            if era == self.era and connection.is_connected:
+            if generation == self.generation and connection.is_connected:
                 return connection
             connection.close()
 
@@ -76,7 +76,7 @@ class ConnectionPool:
         """Return a new connection.
 
         Raises:
-            OSError: It cannot be made.
+            OSError: Connecting failed.
         """
         connection = self._new()
         connection.dial = self._dial
@@ -87,37 +87,38 @@ class ConnectionPool:
             raise
         return connection
 
-    def put_back(self, connection: Connection, era: tuple[int, int]) -> None:
+    def put_back(self, connection: Connection, generation: tuple[int, int]) -> None:
         """Keep a connection whose response was read to its end.
 
         Args:
-            connection: What `take` or `connect` returned.
-            era: `era` as it was before the request.
+            connection: The connection, from `take` or `connect`.
+            generation: `generation` as it was before the request.
         """
-        if not connection.is_closed and era == self.era and len(self._idle) < self._size:
-            self._idle.append((era, connection))
+        if not connection.is_closed and generation == self.generation and len(self._idle) < self._size:
+            self._idle.append((generation, connection))
         else:
             connection.close()
 
     def close(self) -> None:
         """Close idle connections now, and those in use after their request."""
         self._closings += 1
-        self.take()  # all of them are of an earlier era
+        self.take()  # closes them all, because they are of an earlier generation
 
     def _new(self) -> Connection:
         server, proxy = self._server, None if self._dial else self._proxy
         peer = server if proxy is None else proxy.address
         if "https" not in (server.scheme, peer.scheme):
             return PlainConnection(peer.host, peer.port)
+        context = self._tls_context
         if proxy is None:
-            return TLSConnection(peer.host, peer.port, ssl_context=self._tls_context)
+            return TLSConnection(peer.host, peer.port, ssl_context=context)
         connection = TLSConnection(
             peer.host,
             peer.port,
-            ssl_context=self._tls_context,
+            ssl_context=context,
             proxy=Url(scheme=peer.scheme, host=peer.host, port=peer.port),
             proxy_config=ProxyConfig(
-                self._tls_context, use_forwarding_for_https=False, assert_hostname=None, assert_fingerprint=None
+                context, use_forwarding_for_https=False, assert_hostname=None, assert_fingerprint=None
             ),
         )
         if server.scheme == "https":
@@ -126,7 +127,7 @@ class ConnectionPool:
 
     @property
     def _tls_context(self) -> ssl.SSLContext:
-        """The TLS settings, loaded on first use; not under a lock, which a forked child could inherit held."""
+        """The TLS context, created on first use; without a lock, which a forked child could inherit locked."""
         if self._tls is None:
             self._tls = make_context(self._ca_file)
             self._tls.sslsocket_class = TimedTLSSocket

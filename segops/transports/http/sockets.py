@@ -1,9 +1,9 @@
-"""Sockets that keep one deadline for a whole exchange.
+"""Sockets with one deadline for a whole exchange.
 
-A socket's own timeout starts anew with each read, so a server that drips its answer is waited for without end
-(fault-matrix.md, row 8). These set it to what is left before every read and write. An exchange runs on one thread from
-its beginning to its end, so its deadline belongs to the thread; that way it also reaches the sockets that urllib3 and
-ssl create on their own, such as the one inside a TLS tunnel.
+A socket's own timeout restarts with every read, so a server that sends one byte at a time could block for hours. These
+sockets set their timeout to the remaining time before every read and write. An exchange stays on one thread, so the
+deadline is a thread-local. It therefore also reaches sockets that urllib3 and ssl create, such as the one inside a TLS
+tunnel.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import math
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 
 _SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 Endpoint = tuple[socket.AddressFamily, socket.SocketKind, int, str, _SocketAddress]
-_Way = TypeVar("_Way")
+_Route = TypeVar("_Route")
 
 _OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
 ]
 if hasattr(socket, "TCP_KEEPIDLE"):
-    # Routers forget a silent connection after a few minutes; the system's own first probe comes after two hours.
+    # Routers drop an idle connection after minutes; by default the first probe follows after two hours.
     _OPTIONS.append((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60))
 
 
 class Exchange(threading.local):
-    """The exchange that this thread is in.
+    """The exchange of the current thread.
 
     Attributes:
-        received: Bytes that were received since `start`.
+        received: The number of bytes received so far.
         has_ended: Whether the peer has closed the connection.
     """
 
@@ -51,36 +51,35 @@ class Exchange(threading.local):
     _deadline = 0.0
     _idle = math.inf
 
-    def start(self, timeout: float, idle: float = math.inf) -> dict[str, float]:
-        """Begin an exchange that may take `timeout` seconds, of which at most `idle` in a row without a byte.
+    @contextmanager
+    def within(self, timeout: float, idle: float) -> Iterator[None]:
+        """Run an exchange of at most `timeout` seconds, and at most `idle` seconds between two bytes.
 
-        Returns:
-            What `resume` needs to go on with the exchange that this one interrupts, if there is one.
+        Exchanges may nest: a function that takes the body of one response may send another request.
         """
         outer = vars(self).copy()
         self._deadline = monotonic() + timeout
         self._idle = idle
         self.received = 0
         self.has_ended = False
-        return outer
+        try:
+            yield
+        finally:
+            vars(self).update(outer)
 
-    def resume(self, outer: dict[str, float]) -> None:
-        """Go on with an exchange whose body is taken by a function that made a request itself."""
-        vars(self).update(outer)
-
-    def left(self) -> float:
-        """Return the seconds that may be waited for the next bytes.
+    def remaining(self) -> float:
+        """Return the seconds that the next read or write may take.
 
         Raises:
-            TimeoutError: None are.
+            TimeoutError: The deadline has passed.
         """
         seconds = self._deadline - monotonic()
         if seconds <= 0:
             raise TimeoutError("the deadline of the exchange has passed")
         return min(seconds, self._idle)
 
-    def note(self, count: int) -> None:
-        """Note that so many bytes were received; none at the end of the connection."""
+    def record(self, count: int) -> None:
+        """Record how many bytes were received; 0 at the end of the connection."""
         self.received += count
         self.has_ended = not count
 
@@ -92,30 +91,30 @@ class TimedSocket(socket.socket):
     """A TCP socket that keeps the deadline of the exchange."""
 
     def gettimeout(self) -> float:
-        """Return what is left; ssl asks for it before a handshake."""
-        return exchange.left()
+        """Return the remaining time; ssl calls this before a handshake."""
+        return exchange.remaining()
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
-        """Receive within what is left."""
-        self.settimeout(exchange.left())
+        """Receive within the remaining time."""
+        self.settimeout(exchange.remaining())
         data = super().recv(buflen, flags)
-        exchange.note(len(data))
+        exchange.record(len(data))
         return data
 
     def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
-        """Receive within what is left."""
-        self.settimeout(exchange.left())
+        """Receive within the remaining time."""
+        self.settimeout(exchange.remaining())
         count = super().recv_into(buffer, nbytes or memoryview(buffer).nbytes, flags)
-        exchange.note(count)
+        exchange.record(count)
         return count
 
     def send(self, data: ReadableBuffer, flags: int = 0) -> int:
-        """Send within what is left."""
-        self.settimeout(exchange.left())
+        """Send within the remaining time."""
+        self.settimeout(exchange.remaining())
         return super().send(data, flags)
 
     def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
-        """Send all within what is left; that of ssl would start the timeout anew for each record."""
+        """Send everything within the remaining time; ssl's own method restarts the timeout for each record."""
         rest = memoryview(data)
         while rest:
             rest = rest[self.send(rest, flags) :]
@@ -132,10 +131,11 @@ Dial = Callable[[str, int], TimedSocket]
 class _DeadlineConnection(HTTPConnection):
     """Connects with sockets that keep the deadline of the exchange.
 
-    urllib3 has no public way to bring your own socket; tests/transports/http/test_limits.py notices if this changes.
+    urllib3 has no public way to supply a socket, so this overrides a private method of it. A test in
+    tests/transports/http/test_limits.py fails if urllib3 stops calling that method.
 
     Attributes:
-        dial: Connects, in place of the function of this module.
+        dial: Connects instead of this module's `dial`.
     """
 
     dial: Dial | None = None
@@ -153,46 +153,46 @@ class TLSConnection(_DeadlineConnection, HTTPSConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether it still stands and has nothing to be read; what TLS has taken in already, select() cannot see."""
-        return super().is_connected and not _is_holding(self.sock)
+        """Whether it is open and has nothing to read; select() does not see what TLS has buffered."""
+        return super().is_connected and not _has_buffered(self.sock)
 
 
-def _is_holding(sock: socket.socket | SSLTransport) -> bool:
+def _has_buffered(sock: socket.socket | SSLTransport) -> bool:
     if isinstance(sock, SSLTransport):  # a tunnel through a proxy with TLS
         return sock.sslobj.pending() > 0 or sock.incoming.pending > 0
     return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
 
 
 def dial(host: str, port: int) -> TimedSocket:
-    """Connect to the first address of `host` that answers; each gets an even share of the time that is left.
+    """Connect to the first address of `host` that accepts; each gets an even share of the remaining time.
 
     Raises:
-        OSError: None of them answered.
+        OSError: None of them accepted.
     """
-    return first_that_connects(resolve(host, port), _connect)
+    return connect_to_first(resolve(host, port), _connect)
 
 
-def first_that_connects(ways: Sequence[_Way], connect: Callable[[_Way, float], TimedSocket]) -> TimedSocket:
-    """Connect in the first way that works; each gets an even share of the time that is left.
+def connect_to_first(routes: Sequence[_Route], connect: Callable[[_Route, float], TimedSocket]) -> TimedSocket:
+    """Connect by the first route that works; each gets an even share of the remaining time.
 
     Raises:
-        OSError: None works.
+        OSError: None of them works.
     """
     failure: OSError | None = None
-    for tried, way in enumerate(ways):
+    for tried, route in enumerate(routes):
         try:
-            return connect(way, exchange.left() / (len(ways) - tried))
+            return connect(route, exchange.remaining() / (len(routes) - tried))
         except OSError as error:
             failure = error
     raise failure or OSError("there is no address to connect to")
 
 
 def _connect(endpoint: Endpoint, timeout: float) -> TimedSocket:
-    family, kind, protocol, _, address = endpoint
-    sock = TimedSocket(family, kind, protocol)  # may be refused: a kernel without IPv6, a sandbox
+    family, type_, protocol, _, address = endpoint
+    sock = TimedSocket(family, type_, protocol)  # fails without IPv6 in the kernel, or in a sandbox
     try:
         for option in _OPTIONS:
-            with suppress(OSError):  # nothing depends on them
+            with suppress(OSError):  # optional
                 sock.setsockopt(*option)
         sock.settimeout(timeout)
         sock.connect(address)
@@ -205,32 +205,32 @@ def _connect(endpoint: Endpoint, timeout: float) -> TimedSocket:
 def resolve(host: str, port: int) -> Sequence[Endpoint]:
     """Return the addresses of `host`.
 
-    The system's resolver knows no timeout, so it is asked on a thread of its own, which may be left behind.
+    The system's resolver has no timeout, so it runs on its own thread, which may outlive the exchange.
 
     Raises:
-        OSError: There are none, or the resolver does not answer in time.
+        OSError: There are none, or the resolver did not return in time.
     """
-    name = host.encode("ascii")  # of text, the codec for international names would be loaded: a millisecond
+    name = host.encode("ascii")  # for a str, Python would import the codec for international names: 1 ms
     try:
         return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:  # a name
+    except socket.gaierror:  # a host name
         pass
-    found: SimpleQueue[Sequence[Endpoint] | OSError] = SimpleQueue()
+    results: SimpleQueue[Sequence[Endpoint] | OSError] = SimpleQueue()
 
     def look_up() -> None:
         try:
-            found.put(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
+            results.put(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
         except OSError as error:
-            found.put(error)
+            results.put(error)
 
     try:
         start_thread(threading.Thread(target=look_up, name="segops-resolver", daemon=True))
-    except RuntimeError:  # the interpreter is exiting, or this platform has no threads
+    except RuntimeError:  # the interpreter is exiting, or the platform has no threads
         look_up()
     try:
-        answer = found.get(timeout=exchange.left())
+        result = results.get(timeout=exchange.remaining())
     except Empty:
-        raise TimeoutError(f"the address of {host} was not found in time") from None
-    if isinstance(answer, OSError):
-        raise answer
-    return answer
+        raise TimeoutError(f"looking up {host} timed out") from None
+    if isinstance(result, OSError):
+        raise result
+    return result

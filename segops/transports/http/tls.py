@@ -1,7 +1,7 @@
-"""TLS settings, and what to say of them when they cannot be used.
+"""Create the TLS context, and explain TLS errors.
 
-OpenSSL and Python take some of them from the environment: SSLKEYLOGFILE, SSL_CERT_FILE, SSL_CERT_DIR, OPENSSL_CONF.
-Whoever reads an error about one of these must learn which variable it was.
+OpenSSL and Python read SSLKEYLOGFILE, SSL_CERT_FILE, SSL_CERT_DIR and OPENSSL_CONF from the environment. An error that
+one of these causes names it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from segops.utils import absolute_path
 
 
 def make_context(ca_file: str | os.PathLike[str] | None = None) -> ssl.SSLContext:
-    """Return the settings of a client: certificates are checked.
+    """Return the TLS context of a client that verifies certificates.
 
     Args:
-        ca_file: A PEM file with the certificate authorities to trust in place of the system's.
+        ca_file: A PEM file with the certificate authorities to trust instead of the system's.
 
     Raises:
-        SegOpsConfigError: The file, or what the environment asks for, cannot be used.
+        SegOpsConfigError: The file or a setting from the environment is unusable.
     """
     path = None if ca_file is None else absolute_path("ca_file", ca_file)
     try:
@@ -31,16 +31,16 @@ def make_context(ca_file: str | os.PathLike[str] | None = None) -> ssl.SSLContex
 
 
 def describe(error: Exception) -> str | None:
-    """Say what a failed exchange has to do with these settings; None if nothing."""
+    """Explain a failed exchange if TLS settings are the cause; None otherwise."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
-            f"its certificate was refused ({error.verify_message}); for an authority of your own pass ca_file"
+            f"the certificate is not trusted ({error.verify_message}); pass ca_file to trust your own authority"
             f"{_describe_authorities()}"
         )
-    if isinstance(error, OSError) and error.filename is not None:  # nothing else of an exchange is a file
+    if isinstance(error, OSError) and error.filename is not None:  # an exchange opens no other file
         return _describe_key_log(error.filename, error.strerror)
     if isinstance(error, ssl.SSLError) and error.library == "BIO" and (key_log := os.environ.get("SSLKEYLOGFILE")):
-        return _describe_key_log(key_log, str(error))  # as on a full disk
+        return _describe_key_log(key_log, str(error))  # for example on a full disk
     return None
 
 
@@ -48,16 +48,16 @@ def _explain(error: Exception, ca_file: str | None) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return _describe_key_log(error.filename, error.strerror)
     reason = (error.strerror if isinstance(error, OSError) else None) or error
-    if ca_file is not None and _is_refused(ca_file):
-        return f"ca_file {ca_file} cannot be used ({reason}): pass a readable PEM file"
+    if ca_file is not None and _is_unusable(ca_file):
+        return f"ca_file {ca_file} is unusable ({reason}): pass a readable PEM file"
     configuration = os.environ.get("OPENSSL_CONF")
     if configuration:
-        return f"the TLS settings in OPENSSL_CONF={configuration} cannot be used ({reason}): correct or unset it"
-    return f"the TLS settings of this machine cannot be used ({reason}): check the configuration of OpenSSL"
+        return f"the TLS settings in OPENSSL_CONF={configuration} are unusable ({reason}): correct or unset it"
+    return f"the TLS settings of this machine are unusable ({reason}): check the OpenSSL configuration"
 
 
-def _is_refused(ca_file: str) -> bool:
-    """Tell whether it is this file that cannot be used, rather than OpenSSL."""
+def _is_unusable(ca_file: str) -> bool:
+    """Return whether the file is the problem, rather than OpenSSL."""
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     except OSError:
@@ -70,23 +70,18 @@ def _is_refused(ca_file: str) -> bool:
 
 
 def _describe_key_log(path: str, reason: str | None) -> str:
-    return (
-        f"the file {path} that SSLKEYLOGFILE names cannot be written ({reason}): "
-        "unset SSLKEYLOGFILE, or let it name a file that can be written"
-    )
+    return f"SSLKEYLOGFILE={path} cannot be written ({reason}): unset SSLKEYLOGFILE, or set it to a writable file"
 
 
 def _describe_authorities() -> str:
-    """Say which variables name the authorities that are trusted, and whether they can be read."""
-    said = []
+    """List the variables that set the trusted authorities, and say which are unreadable."""
+    sources = []
     if file := os.environ.get("SSL_CERT_FILE"):
-        can_be_read = Path(file).is_file() and os.access(file, os.R_OK)
-        said.append(_describe_source("SSL_CERT_FILE", file, can_be_read=can_be_read))
+        sources.append(f"SSL_CERT_FILE={file}{_unreadable(Path(file).is_file() and os.access(file, os.R_OK))}")
     if folders := os.environ.get("SSL_CERT_DIR"):
-        can_be_read = any(Path(folder).is_dir() for folder in folders.split(os.pathsep))
-        said.append(_describe_source("SSL_CERT_DIR", folders, can_be_read=can_be_read))
-    return f" (trusted are those in {'; '.join(said)})" if said else ""
+        sources.append(f"SSL_CERT_DIR={folders}{_unreadable(any(map(os.path.isdir, folders.split(os.pathsep))))}")
+    return f" (trusted authorities: {'; '.join(sources)})" if sources else ""
 
 
-def _describe_source(name: str, value: str, *, can_be_read: bool) -> str:
-    return f"{name}={value}{'' if can_be_read else ', which cannot be read'}"
+def _unreadable(is_readable: bool) -> str:  # noqa: FBT001 - private
+    return "" if is_readable else ", which cannot be read"

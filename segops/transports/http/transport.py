@@ -1,8 +1,8 @@
-"""The default transport: HTTP/1.1 by urllib3, over connections that are kept for the next request.
+"""The default transport: HTTP/1.1 with urllib3, over pooled connections.
 
-urllib3's connections write requests and read responses; its pool is not used, because it rewrites paths ("%2e" becomes
-"%2E"). This module adds what urllib3 lacks: one deadline for the whole exchange, a limit on the size of a response, one
-fresh connection in place of a stale one, and safety across forks.
+urllib3's connections write requests and read responses. This module adds what urllib3 lacks: one deadline for the whole
+exchange, a limit on the size of a response, one retry when a pooled connection turns out to be closed, and fork safety.
+It does not use urllib3's pool, which rewrites paths ("%2e" becomes "%2E").
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from segops.transports.http.tls import describe
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
 _PIECE = 65536
 _PROXY_AUTHENTICATION_REQUIRED = 407
-_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
+_TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
 _MALFORMED: dict[type[Exception], str] = {
     BadStatusLine: "the response is not HTTP/1",
     IncompleteRead: "the response ended early",
@@ -45,24 +45,24 @@ _MALFORMED: dict[type[Exception], str] = {
 
 
 class HttpTransport(Transport):
-    """Sends requests to a SegOps server; for any number of threads.
+    """Send requests to a SegOps server; safe to use from any number of threads.
 
-    Redirects are not followed, nothing is retried (but for one fresh connection when the server has closed a kept one),
-    and certificates are always checked. After a fork the child opens connections of its own.
+    It follows no redirects, always verifies certificates, and retries nothing, except once on a new connection when the
+    server has closed a pooled one. After a fork the child opens its own connections.
 
     Args:
-        url: The server, as "https://api.segops.ai" or with a path in front: "https://example.org/segops". An "/api" at
-            its end is left out, because the paths of requests begin with it.
-        proxy: A proxy as "http://user:password@host:3128", or "socks5h://host:1080" with the extra `socks`; "" for
-            none. By default what the environment says (`https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`), except
+        url: The server, as "https://api.segops.ai", optionally with a path: "https://example.org/segops". A trailing
+            "/api" is removed, because the paths of requests begin with it.
+        proxy: A proxy, as "http://user:password@host:3128" or, with the extra `socks`, "socks5h://host:1080"; "" for
+            none. Default: the proxy of the environment (`https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`), except
             for servers on this machine.
-        ca_file: A PEM file with the certificate authorities to trust in place of the system's; `~` is expanded.
+        ca_file: A PEM file with the certificate authorities to trust instead of the system's; `~` is expanded.
         user_agent: The User-Agent header.
-        max_response_bytes: How much of an answer's body is read, both before and after it is decompressed.
-        pool_size: How many idle connections are kept.
+        max_response_bytes: The limit on the body of a response, both before and after decompression.
+        pool_size: The maximum number of idle connections.
 
     Raises:
-        SegOpsConfigError: One of these is not usable.
+        SegOpsConfigError: One of the arguments is invalid.
     """
 
     def __init__(
@@ -76,7 +76,10 @@ class HttpTransport(Transport):
         pool_size: int = 4,
     ) -> None:
         if max_response_bytes < 1 or pool_size < 0:
-            raise SegOpsConfigError("max_response_bytes must be at least 1, and pool_size at least 0")
+            raise SegOpsConfigError(
+                "max_response_bytes must be at least 1 and pool_size at least 0, "
+                f"got {max_response_bytes} and {pool_size}"
+            )
         self._server, self._prefix = parse_base(url)
         self.url = f"{self._server}{self._prefix}"
         self._proxy = find_proxy(self._server, proxy)
@@ -84,61 +87,59 @@ class HttpTransport(Transport):
         self._limit = max_response_bytes
         self._defaults = {"user-agent": user_agent, "accept-encoding": "identity"}
         if self._proxy is not None and not self._proxy.is_socks and self._server.scheme == "http":
-            # A proxy that forwards is asked for the whole URL, and takes its credentials from each request.
+            # A forwarding proxy expects the full URL, and its credentials with each request.
             self._prefix = self.url
             self._defaults |= {name.lower(): value for name, value in self._proxy.headers.items()}
 
     def __repr__(self) -> str:
-        """Show where it sends; neither credentials nor the proxy's."""
+        """Show the URL, but neither credentials nor the proxy's."""
         return f"HttpTransport({self.url!r})"
 
     @property
     def proxy(self) -> str | None:
-        """The proxy on the way, without its credentials; None if there is none."""
+        """The proxy in use, without its credentials; None if there is none."""
         return None if self._proxy is None else str(self._proxy.address)
 
     def send(self, request: Request, *, timeout: float) -> Response:
-        """Send one request and return the answer, whatever its status.
+        """Send one request and return the response, whatever its status.
 
         Raises:
-            SegOpsTimeoutError: The answer was not complete after `timeout` seconds.
-            SegOpsTransportError: No complete answer came: the cause says why.
-            SegOpsConfigError: The request cannot be written as HTTP.
+            SegOpsTimeoutError: The response was not complete after `timeout` seconds.
+            SegOpsTransportError: The response was not complete; the message and the cause say why.
+            SegOpsConfigError: The request is not valid HTTP.
         """
         return self._perform(request, None, timeout, math.inf)
 
     def stream(self, request: Request, sink: BodySink, *, timeout: float, idle: float | None = None) -> Response:
-        """Send one request and hand the body of the answer on as it comes, at most 64 KiB at a time.
+        """Send one request and pass on the body of the response as it arrives, in pieces of at most 64 KiB.
 
         Raises:
-            SegOpsTimeoutError: The answer was not complete after `timeout` seconds, or nothing came for `idle` seconds.
-            SegOpsTransportError: No complete answer came: the cause says why.
-            SegOpsConfigError: The request cannot be written as HTTP.
+            SegOpsTimeoutError: The response was not complete after `timeout` seconds, or no byte came for `idle`
+                seconds.
+            SegOpsTransportError: The response was not complete; the message and the cause say why.
+            SegOpsConfigError: The request is not valid HTTP.
         """
         return self._perform(request, sink, timeout, math.inf if idle is None else idle)
 
     def _perform(self, request: Request, sink: BodySink | None, timeout: float, idle: float) -> Response:
         headers = self._headers(request)
-        era = self._pool.era
-        outer = exchange.start(timeout, idle)
-        try:
+        generation = self._pool.generation
+        with exchange.within(timeout, idle):
             with self._translated_errors(request, min(timeout, idle)):
                 connection, incoming = self._request(request, headers)
-            is_read = False
+            is_complete = False
             try:
                 response = self._receive(request, incoming, sink, min(timeout, idle))
-                is_read = incoming.closed
+                is_complete = incoming.closed
             finally:
-                if not is_read:
+                if not is_complete:
                     connection.close()
                     incoming.close()
-                self._pool.put_back(connection, era)
-        finally:
-            exchange.resume(outer)
+                self._pool.put_back(connection, generation)
         return response
 
     def close(self) -> None:
-        """Close the connections, those in use after their request; a later `send` opens new ones."""
+        """Close idle connections now, and those in use after their request; a later `send` opens new ones."""
         self._pool.close()
 
     @contextmanager
@@ -150,9 +151,9 @@ class HttpTransport(Transport):
                 f"{request.method} {request.path} timed out after {timeout:g} s ({self.url})"
             ) from error
         except (OSError, HTTPException, HTTPError) as error:
-            is_ours = isinstance(error, OSError) and not _TUNNEL_REFUSED.match(str(error))
-            # Other errors quote what the server or the proxy sent: a traceback must not show that.
-            raise self._failure(request, error) from (error if is_ours else None)
+            # Other errors quote what the server or the proxy sent, which must not appear in a traceback.
+            is_local = isinstance(error, OSError) and not _TUNNEL_STATUS.match(str(error))
+            raise self._failure(request, self._explain(error)) from (error if is_local else None)
 
     def _headers(self, request: Request) -> dict[str, str]:
         """Return the headers to send; urllib3 adds the host and the length of the body."""
@@ -163,38 +164,48 @@ class HttpTransport(Transport):
             or " " in request.method + request.path
             or not request.path.startswith("/")
         ):
-            # The offending text is not shown: it may be the key.
+            # The message does not show the offending text, which may be the key.
             raise SegOpsConfigError(
-                "the request's path must begin with / and be percent-encoded, and its headers must be ASCII without "
+                "the path of a request must begin with / and be percent-encoded, and its headers must be ASCII without "
                 "control characters"
             )
         return {name: value for name, value in headers.items() if name not in _FRAMING}
 
     def _request(self, request: Request, headers: dict[str, str]) -> tuple[Connection, HTTPResponse]:
-        """Send a request and return the connection and the response, whose body is yet to be read."""
+        """Send a request; return the connection and the response, whose body is still unread."""
         connection = self._pool.take()
         if connection is not None:
             try:
                 return connection, self._send(connection, request, headers)
             except (OSError, HTTPException):
-                # The server may close a kept connection just as it is used again. Not one byte of a response means that
-                # it has most likely not seen the request.
+                # The server may close a pooled connection just as it is reused. If not one byte of a response came, it
+                # has most likely not seen the request.
                 if exchange.received:
                     raise
         connection = self._pool.connect()
         return connection, self._send(connection, request, headers)
 
     def _send(self, connection: Connection, request: Request, headers: dict[str, str]) -> HTTPResponse:
+        target = f"{self._prefix}{request.path}"
         try:
-            return _exchange(connection, request, f"{self._prefix}{request.path}", headers)
+            with suppress(BrokenPipeError, ConnectionResetError):  # a server may respond before it has read everything
+                connection.request(
+                    request.method, target, body=request.body or None, headers=headers, preload_content=False
+                )
+            incoming = connection.getresponse()
         except BaseException:
             connection.close()
             raise
+        if exchange.has_ended:  # http.client mistakes that for the end of the headers
+            incoming.close()
+            connection.close()
+            raise RemoteDisconnected("the connection was closed in the middle of the headers")
+        return incoming
 
     def _receive(self, request: Request, incoming: HTTPResponse, sink: BodySink | None, timeout: float) -> Response:
         head = Response(incoming.status, {name.lower(): incoming.headers[name] for name in incoming.headers})
         if head.status == _PROXY_AUTHENTICATION_REQUIRED and self._proxy is not None:
-            raise self._failure(request, OSError("407"))
+            raise self._failure(request, self._missing_credentials())
         write = None if sink is None else sink(head)
         if write is None:
             with self._translated_errors(request, timeout):
@@ -207,49 +218,41 @@ class HttpTransport(Transport):
                 return head
             write(piece)
 
-    def _failure(self, request: Request, error: Exception) -> SegOpsTransportError:
-        return SegOpsTransportError(f"{request.method} {request.path} failed: {self._reason(error)} ({self.url})")
+    def _failure(self, request: Request, reason: str) -> SegOpsTransportError:
+        return SegOpsTransportError(f"{request.method} {request.path} failed: {reason} ({self.url})")
 
-    def _reason(self, error: Exception) -> str:
-        """Say what went wrong and what to do about it, in no words of the server's or the proxy's."""
-        if about_tls := describe(error):
-            return about_tls
-        text = _describe_exchange(error)
-        if self._proxy is None:
-            return text
-        if "407" in text:
-            return f"the proxy {self._proxy.address} requires credentials: use http://user:password@host as its URL"
-        return f"{text} (through the proxy {self._proxy.address})"
+    def _explain(self, error: Exception) -> str:
+        """Say what went wrong and what to do, without text from the server or the proxy."""
+        if tls_problem := describe(error):
+            return tls_problem
+        if tunnel := _TUNNEL_STATUS.match(str(error)):
+            if int(tunnel[1]) == _PROXY_AUTHENTICATION_REQUIRED:
+                return self._missing_credentials()
+            reason = f"the proxy refused the connection with status {tunnel[1]}"
+        else:
+            reason = _reason(error)
+        return reason if self._proxy is None else f"{reason} (through the proxy {self._proxy.address})"
+
+    def _missing_credentials(self) -> str:
+        return f"the proxy {self.proxy} requires credentials: use http://user:password@host as its URL"
 
 
-def _describe_exchange(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, ProtocolError) and isinstance(error.args[-1], Exception):
         error = error.args[-1]  # what urllib3 wrapped
-    if isinstance(error, OSError) and (refused := _TUNNEL_REFUSED.match(str(error))):
-        return f"the proxy refused the connection with status {refused[1]}"
     if isinstance(error, OSError):
         return error.strerror or str(error) or type(error).__name__
     return _MALFORMED.get(type(error), f"the response is malformed ({type(error).__name__})")
 
 
-def _exchange(connection: Connection, request: Request, target: str, headers: dict[str, str]) -> HTTPResponse:
-    with suppress(BrokenPipeError, ConnectionResetError):  # a server may respond before it has read everything
-        connection.request(request.method, target, body=request.body or None, headers=headers, preload_content=False)
-    incoming = connection.getresponse()
-    if exchange.has_ended:  # http.client takes that for the end of the headers
-        incoming.close()
-        raise RemoteDisconnected("the connection was closed in the middle of the headers")
-    return incoming
-
-
 def _read(incoming: HTTPResponse, limit: int) -> tuple[bytes, bool]:
-    """Return the first `limit` bytes of the body, and whether there is more or it cannot be decompressed."""
+    """Return the first `limit` bytes of the body, and whether the rest is missing or cannot be decompressed."""
     body = bytearray()
     try:
         while piece := incoming.read1(_PIECE):
             body += piece
             if len(body) > limit:
                 return bytes(body[:limit]), True
-    except DecodeError:  # the status still counts: to send again would repeat what was accepted
+    except DecodeError:  # the status still counts: a retry would repeat what the server accepted
         return bytes(body), True
     return bytes(body), False

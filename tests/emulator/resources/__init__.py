@@ -1,1 +1,1 @@
-"""Tests of the project: local/resources."""
+"""Tests of the resources of the emulator."""

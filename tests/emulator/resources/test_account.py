@@ -40,7 +40,7 @@ def test_a_login_reads_what_a_key_reads_for_an_hour(both: Api) -> None:
     assert both.status("POST", "/auth/token/refresh/", {"refresh": tokens["refresh"]}, auth="")[0] == 401
 
 
-def test_a_wrong_login_is_refused(both: Api) -> None:
+def test_a_wrong_login_is_rejected(both: Api) -> None:
     user = both.segops.login
     wrong = [("x", user.password), (user.email, "x"), (user.email, "\u00e9\ud7ff")]
     for email, password in wrong:

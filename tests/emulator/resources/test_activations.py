@@ -43,7 +43,7 @@ def test_an_activation_lives_and_dies_and_keeps_its_secret(both: Api) -> None:
         ({"status": "error"}, "status"),
     ],
 )
-def test_a_bad_activation_is_refused(api: Api, change: dict[str, object], field: str) -> None:
+def test_a_bad_activation_is_rejected(api: Api, change: dict[str, object], field: str) -> None:
     segment = api.segment()
     status, errors = api.status("POST", P, {"segment": segment, **KLAVIYO, **change})
     assert (status, set(errors)) == (400, {field})

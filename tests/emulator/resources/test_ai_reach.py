@@ -1,11 +1,11 @@
-"""AI reach: queries, made-up answers, and the figures drawn from them."""
+"""AI reach: queries, simulated answers, and the figures drawn from them."""
 
 from __future__ import annotations
 
 import pytest
 
 from segops.emulator import LocalSegOps
-from segops.emulator.resources.simulator import PROVIDERS, simulate
+from segops.emulator.simulator import PROVIDERS, simulate
 from tests.emulator.api_client import Api
 from tests.emulator.local_service import Clock, Service
 
@@ -61,7 +61,7 @@ def test_a_query_lives_and_dies(both: Api) -> None:
         ({"query_text": "a", "is_active": 1}, "is_active"),
     ],
 )
-def test_a_bad_query_is_refused(api: Api, body: object, field: str) -> None:
+def test_a_bad_query_is_rejected(api: Api, body: object, field: str) -> None:
     status, errors = api.status("POST", P, body)
     assert (status, set(errors)) == (400, {field})
 

@@ -1,4 +1,4 @@
-"""Work that goes on after an answer."""
+"""Tasks that run after a response."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from segops.emulator.background import Background
+from segops.emulator.background import BackgroundTasks
 
 
 def test_work_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
-    background = Background()
+    background = BackgroundTasks()
     gate, done = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -28,16 +28,16 @@ def test_work_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_what_work_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    background = Background()
+    background = BackgroundTasks()
     with caplog.at_level(logging.ERROR, logger="segops.emulator"):
         background.start(lambda: next(iter(())))
         assert background.wait(60)
-    assert "background work" in caplog.text
+    assert "background task" in caplog.text
     assert "StopIteration" in caplog.text
 
 
 def test_work_may_wait_for_the_rest() -> None:
-    background = Background()
+    background = BackgroundTasks()
     results: list[bool] = []
     background.start(lambda: results.append(background.wait(1)))
     assert background.wait(60)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from segops.emulator.schema_check import Property, infer_properties, violations
+from segops.emulator.event_schemas import Property, infer_properties, violations
 from tests.emulator.api_client import Api
 from tests.emulator.local_service import event
 
@@ -68,8 +68,8 @@ def test_at_any_depth_an_event_is_stored_or_skipped(api: Api) -> None:
     for depth in range(800, 1010):  # somewhere here lies the end of what Python and SQLite can look into
         deep = b'{"a":' * depth + b"{}" + b"}" * depth
         body = b'{"events":[{"user_id":"u","event_type":"order_placed","payload":' + deep + b"}]}"
-        status, answer = api.service.post("/api/ingestion/track/batch/", body)
-        assert status == 400 or answer["queued"] + answer["skipped"] == 1
+        status, response = api.service.post("/api/ingestion/track/batch/", body)
+        assert status == 400 or response["queued"] + response["skipped"] == 1
     assert 0 < sum(1 for _ in api.segops.events()) < 210
 
 
@@ -94,9 +94,9 @@ def test_infer(both: Api) -> None:
         event(3, event_type="other", payload={"s": "text"}),
         {"event_type": "other"},
     ]
-    answer = both("POST", f"{P}infer/", {"events": events})
-    types = {name: (each["type"], each["required"]) for name, each in answer["properties"].items()}
-    assert answer["event_type"] == "order_placed"
+    response = both("POST", f"{P}infer/", {"events": events})
+    types = {name: (each["type"], each["required"]) for name, each in response["properties"].items()}
+    assert response["event_type"] == "order_placed"
     assert types == {
         "total": ("number", True),
         "n": ("integer", True),
@@ -107,8 +107,8 @@ def test_infer(both: Api) -> None:
         "o": ("object", False),
         "gone": ("any", False),
     }
-    assert answer["schemas"][1]["properties"]["s"] == {"type": "string", "required": False, "description": ""}
-    both("POST", P, {"event_type": "order_placed", "properties": answer["properties"]})
+    assert response["schemas"][1]["properties"]["s"] == {"type": "string", "required": False, "description": ""}
+    both("POST", P, {"event_type": "order_placed", "properties": response["properties"]})
     nonsense: tuple[Any, ...] = ([], {}, [1], [{"event_type": ""}])
     for bad in nonsense:
         assert set(both.status("POST", f"{P}infer/", {"events": bad})[1]) == {"events"}

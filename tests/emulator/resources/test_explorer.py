@@ -117,8 +117,8 @@ def test_the_sandbox_stores_nothing(both: Api) -> None:
     segment = both.segment()
     both.segment("Others", "signed_up")
     both.segment("Asleep", is_active=False)
-    answer = both("POST", "/explorer/sandbox/publish/", event(1, anonymous_id="dev"))
-    assert answer == {
+    response = both("POST", "/explorer/sandbox/publish/", event(1, anonymous_id="dev"))
+    assert response == {
         "published": True,
         "entered": [{"id": segment, "name": "Buyers"}],
         "exited": [],
@@ -130,7 +130,7 @@ def test_the_sandbox_stores_nothing(both: Api) -> None:
     assert set(both.status("POST", "/explorer/sandbox/publish/", {"user_id": 1})[1]) == {"user_id", "event_type"}
 
 
-def test_the_sandbox_refuses_what_ingestion_refuses(api: Api) -> None:
+def test_the_sandbox_rejects_what_ingestion_rejects(api: Api) -> None:
     api("POST", "/schemas/", {"event_type": "order_placed", "properties": {"total": "number"}})
     assert api.status("POST", "/explorer/sandbox/publish/", event(1, payload={"total": "x"}))[0] == 400
 
@@ -144,7 +144,7 @@ def deep_recursion() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("deep_recursion")
-def test_the_sandbox_refuses_what_sqlite_cannot_read_back(api: Api) -> None:
+def test_the_sandbox_rejects_what_sqlite_cannot_read_back(api: Api) -> None:
     deep = b'{"user_id":"u","event_type":"e","payload":' + b'{"a":' * 3000 + b"1" + b"}" * 3000 + b"}"
     assert api.status("POST", "/explorer/sandbox/publish/", deep)[0] == 400
     assert api("GET", P)["count"] == 0
@@ -180,7 +180,7 @@ def test_a_merge_overrides_and_is_resolved_on_read(both: Api) -> None:
 
 
 @pytest.mark.parametrize(("source", "target"), [("a", "a"), ("b", "a"), ("anonymous", "a"), ("a", "anonymous")])
-def test_a_merge_in_a_circle_or_of_nobody_is_refused(api: Api, source: str, target: str) -> None:
+def test_a_merge_in_a_circle_or_of_nobody_is_rejected(api: Api, source: str, target: str) -> None:
     api("POST", "/identity/merge/", {"from_user_id": "a", "into_user_id": "b"})
     before = api.segops.aliases()
     assert api.status("POST", "/identity/merge/", {"from_user_id": source, "into_user_id": target})[0] == 400

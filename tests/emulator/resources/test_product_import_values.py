@@ -181,9 +181,9 @@ def test_shopify_s_columns_are_known(api: Api) -> None:
 def test_without_an_sku_the_error_names_the_columns_and_the_option(api: Api, content: str) -> None:
     body, kind = multipart(content.encode())
     api("POST", "/pim/import/csv/", body, content_type=kind)
-    _, answer = api.status("POST", "/pim/import/1/confirm/", {"confirmed": True})
+    _, response = api.status("POST", "/pim/import/1/confirm/", {"confirmed": True})
     for part in ("'Handle'", "'Vendor'", "--mapping"):
-        assert part in str(answer.get("error", answer)).replace("\\", "")
+        assert part in str(response.get("error", response)).replace("\\", "")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_without_an_sku_the_error_names_the_columns_and_the_option(api: Api, con
         (b'{"sku": "A"}\n{"sku": "B"}\n', "/api/pim/products/bulk/"),
     ],
 )
-def test_a_file_that_the_service_does_not_document_is_refused_with_the_remedy(
+def test_a_file_that_the_service_does_not_document_is_rejected_with_the_remedy(
     api: Api, content: bytes, hint: str
 ) -> None:
     body, kind = multipart(content)

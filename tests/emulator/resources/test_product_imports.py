@@ -109,13 +109,13 @@ def test_a_mapping_must_make_sense(api: Api, mapping: Any) -> None:
     ],
     ids=["utf-16", "empty", "no name", "twice", "open quote", "NUL", "huge field", "too many"],
 )
-def test_what_is_no_csv_is_refused(api: Api, content: bytes) -> None:
+def test_what_is_not_csv_is_rejected(api: Api, content: bytes) -> None:
     status, errors = upload(api, content)
     assert (status, set(errors)) == (400, {"file"})
     assert api.status("GET", "/pim/import/1/")[0] == 404
 
 
-def test_what_is_no_upload_is_refused(api: Api) -> None:
+def test_what_is_not_an_upload_is_rejected(api: Api) -> None:
     assert upload(api, CSV, field="other") == (400, {"file": ["No file was submitted."]})
     for kind in ("text/csv", "multipart/form-data", "", "multipart/form-data; boundary=other"):
         assert api.status("POST", "/pim/import/csv/", CSV.encode(), content_type=kind)[0] == 400

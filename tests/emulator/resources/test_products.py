@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from segops.emulator.resources import readability
+from segops.emulator.products import readability
 from tests.emulator.api_client import Api
 
 P = "/pim/products/"
@@ -34,7 +34,7 @@ def test_a_product_lives_and_dies(both: Api) -> None:
         assert both.status(method, f"{P}1/", {}) == (404, {"detail": "Not found."})
 
 
-def test_what_is_wrong_with_a_product_is_told_for_each_field(api: Api) -> None:
+def test_errors_of_a_product_name_each_field(api: Api) -> None:
     status, errors = api.status("POST", P, {"name": "", "data": []})
     assert status == 400
     assert errors["sku"] == ["This field is required."]
@@ -108,9 +108,9 @@ def test_bulk_rows_are_stored_unless_they_are_bad(both: Api) -> None:
         {"sku": "D"},
         {"sku": "E", "data": 5},
     ]
-    answer = both("POST", f"{P}bulk/", {"products": rows})
-    assert (answer["created"], answer["updated"]) == (2, 0)
-    assert [(each["index"], each["sku"], *each["errors"]) for each in answer["errors"]] == [
+    response = both("POST", f"{P}bulk/", {"products": rows})
+    assert (response["created"], response["updated"]) == (2, 0)
+    assert [(each["index"], each["sku"], *each["errors"]) for each in response["errors"]] == [
         (1, "", "sku"),
         (2, None, "sku"),
         (3, None, "non_field_errors"),
@@ -173,8 +173,8 @@ def test_a_product_is_scored_and_the_score_kept(both: Api) -> None:
     }
     assert good["score"] == pytest.approx(sum(good["dimension_scores"].values()))
     assert (good["score"], good["recommendations"]) == (100.0, [])
-    status, answer = both.status("POST", "/pim/score-all/")
-    assert (status, answer["product_count"]) == (202, 2)
+    status, response = both.status("POST", "/pim/score-all/")
+    assert (status, response["product_count"]) == (202, 2)
     poor = both("GET", f"{P}2/score/")
     assert poor["score"] == both("GET", f"{P}2/")["ai_readability_score"] == 0
     assert {each["dimension"] for each in poor["recommendations"]} == set(poor["dimension_scores"])

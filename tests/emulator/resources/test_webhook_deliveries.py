@@ -3,71 +3,25 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from segops.webhooks import parse_webhook, verify_webhook
 from tests.emulator.api_client import Api
 from tests.emulator.local_service import event
+from tests.rig.waiting import wait_until
+from tests.rig.webhook_receiver import WebhookReceiver
 
 P = "/webhooks/"
 
 
-class Receiver(ThreadingHTTPServer):
-    """Keeps what it is sent, and answers with `status` once `gate` is open."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.received: list[tuple[bytes, str | None]] = []
-        self.status = 200
-        self.gate = threading.Event()
-        self.gate.set()
-        self.url = f"http://127.0.0.1:{self.server_port}/hook"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.received.append((body, self.headers["x-segops-signature"]))
-        self.server.gate.wait(60)
-        self.send_response(self.server.status)
-        self.send_header("location", self.server.url)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.gate.set()
-            server.shutdown()
-            thread.join()
-
-
 def settle(api: Api) -> None:
-    assert api.segops._background.wait(60)
+    assert api.segops.wait(60)
 
 
 def test_a_recompute_is_signed_and_delivered_to_all_active_hooks(both: Api) -> None:
     both.track(event(1), event(2))
-    with receiver() as server:
+    with WebhookReceiver() as server:
         both("POST", P, {"url": server.url, "secret": "whsec_test"})
         both("POST", P, {"url": server.url, "secret": None, "description": "unsigned"})
         both("POST", P, {"url": server.url, "is_active": False})
@@ -89,7 +43,7 @@ def test_a_recompute_is_signed_and_delivered_to_all_active_hooks(both: Api) -> N
 
 
 def test_one_attempt_no_redirect_and_the_failure_is_kept(api: Api) -> None:
-    with receiver() as server:
+    with WebhookReceiver() as server:
         server.status = 302
         api("POST", P, {"url": server.url})
         segment = api.segment()
@@ -101,27 +55,26 @@ def test_one_attempt_no_redirect_and_the_failure_is_kept(api: Api) -> None:
     api.compute(segment)
     settle(api)
     codes = [(each["status_code"], each["error"]) for each in api("GET", f"{P}1/deliveries/")["results"]]
-    assert codes[1:] == [(500, "answered with 500"), (302, "answered with 302")]
+    assert codes[1:] == [(500, "unexpected status 500"), (302, "unexpected status 302")]
     assert codes[0][0] is None
     assert codes[0][1]
 
 
-def test_hooks_are_told_in_parallel_and_the_request_does_not_wait(api: Api) -> None:
-    with receiver() as slow, receiver() as fast:
+def test_hooks_are_called_in_parallel_and_the_request_does_not_wait(api: Api) -> None:
+    with WebhookReceiver() as slow, WebhookReceiver() as fast:
         slow.gate.clear()
         api("POST", P, {"url": slow.url})
         api("POST", P, {"url": fast.url})
         api.segment()
-        while not (slow.received and fast.received):
-            time.sleep(0.005)
-        assert not api.segops._background.wait(0)
+        assert wait_until(lambda: slow.received and fast.received)
+        assert not api.segops.wait(0)
         slow.gate.set()
         settle(api)
     assert api("GET", f"{P}1/deliveries/")["count"] == 1
 
 
 def test_a_hook_deleted_meanwhile_keeps_nothing(api: Api) -> None:
-    with receiver() as slow:
+    with WebhookReceiver() as slow:
         slow.gate.clear()
         api("POST", P, {"url": slow.url})
         api.segment()
@@ -132,7 +85,7 @@ def test_a_hook_deleted_meanwhile_keeps_nothing(api: Api) -> None:
 
 
 def test_close_waits_for_deliveries(api: Api) -> None:
-    with receiver() as server:
+    with WebhookReceiver() as server:
         api("POST", P, {"url": server.url})
         api.segment()
         api.segops.close()
@@ -166,7 +119,7 @@ def test_a_hook_lives_and_dies_and_keeps_its_secret(both: Api) -> None:
         "",
     ],
 )
-def test_a_bad_url_is_refused(api: Api, url: str) -> None:
+def test_a_bad_url_is_rejected(api: Api, url: str) -> None:
     status, errors = api.status("POST", P, {"url": url})
     assert (status, set(errors)) == (400, {"url"})
 

@@ -32,9 +32,9 @@ class Desk:
         return response.status, json.loads(response.body) if response.body else None
 
     def get(self, path: str) -> Any:
-        status, answer = self.ask("GET", path)
-        assert status == 200, answer
-        return answer
+        status, response = self.ask("GET", path)
+        assert status == 200, response
+        return response
 
     def track(self, *events: Happening, anonymous_id: str | None = None) -> None:
         rows = [
@@ -48,22 +48,22 @@ class Desk:
             for event in events
         ]
         for start in range(0, len(rows), 500):
-            status, answer = self.ask("POST", BATCH_PATH, {"events": rows[start : start + 500]})
-            assert (status, answer["skipped"]) == (202, 0), answer
+            status, response = self.ask("POST", BATCH_PATH, {"events": rows[start : start + 500]})
+            assert (status, response["skipped"]) == (202, 0), response
 
     def create(self, definition: object, name: str = "S", **members: object) -> int:
-        status, answer = self.ask("POST", PREFIX, {"name": name, "definition": definition, **members})
-        assert status == 201, answer
-        return int(answer["id"])
+        status, response = self.ask("POST", PREFIX, {"name": name, "definition": definition, **members})
+        assert status == 201, response
+        return int(response["id"])
 
     def compute(self, segment_id: int) -> None:
         assert self.ask("POST", f"{PREFIX}{segment_id}/compute/") == (202, {"status": "queued"})
 
     def preview(self, definition: object) -> list[str]:
-        status, answer = self.ask("POST", f"{PREFIX}preview/", {"definition": definition, "limit": 1000})
-        assert status == 200, answer
-        assert answer["matched_users"] >= len(answer["sample_user_ids"])
-        return list(answer["sample_user_ids"])
+        status, response = self.ask("POST", f"{PREFIX}preview/", {"definition": definition, "limit": 1000})
+        assert status == 200, response
+        assert response["matched_users"] >= len(response["sample_user_ids"])
+        return list(response["sample_user_ids"])
 
     def stored_members(self, segment_id: int) -> list[str]:
         rows = self.segops._database.query(

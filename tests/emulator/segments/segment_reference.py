@@ -1,4 +1,4 @@
-"""An independent reading of wire-protocol.md, section 7, in plain Python; it shares no code with the local SegOps."""
+"""An independent implementation of segment definitions in plain Python, which shares no code with the local SegOps."""
 
 from __future__ import annotations
 

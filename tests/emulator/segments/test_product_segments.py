@@ -144,7 +144,7 @@ def test_what_the_members_of_a_segment_did() -> None:
         {"type": "user_behavior_signal", "signal": "viewed_by_segment", "segment_id": "7"},
     ],
 )
-def test_a_bad_definition_is_refused(desk: Desk, condition: dict[str, Any]) -> None:
+def test_a_bad_definition_is_rejected(desk: Desk, condition: dict[str, Any]) -> None:
     status, errors = desk.ask("POST", PATH, {"name": "P", "definition": group(condition)})
     assert (status, list(errors)) == (400, ["definition"])
 

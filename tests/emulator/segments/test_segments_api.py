@@ -103,10 +103,10 @@ def test_each_saved_definition_is_a_version(desk: Desk) -> None:
 def test_preview_and_estimate_store_nothing(desk: Desk) -> None:
     for number in range(15):
         order(desk, f"u{number:02}")
-    status, answer = desk.ask("POST", f"{PREFIX}preview/", {"definition": BUYERS})
-    assert (status, answer["matched_users"]) == (200, 15)
-    assert answer["sample_user_ids"] == [f"u{number:02}" for number in range(10)]
-    rows = desk.segops._database._connection.execute(answer["sql"], answer["params"]).fetchall()  # type: ignore[union-attr]
+    status, response = desk.ask("POST", f"{PREFIX}preview/", {"definition": BUYERS})
+    assert (status, response["matched_users"]) == (200, 15)
+    assert response["sample_user_ids"] == [f"u{number:02}" for number in range(10)]
+    rows = desk.segops._database._connection.execute(response["sql"], response["params"]).fetchall()  # type: ignore[union-attr]
     assert len(rows) == 15
     short = desk.ask("POST", f"{PREFIX}preview/", {"definition": BUYERS, "limit": 3})[1]
     assert len(short["sample_user_ids"]) == 3
@@ -136,13 +136,13 @@ def test_a_computation_is_done_at_once_or_after_the_delay() -> None:
         LocalSegOps(compute_delay=-1)
 
 
-def test_who_enters_and_leaves_is_told_after_each_recompute(desk: Desk) -> None:
-    told: list[Recomputed] = []
+def test_who_enters_and_leaves_is_reported_after_each_recompute(desk: Desk) -> None:
+    reported: list[Recomputed] = []
 
     def broken(_: Database, __: Recomputed) -> None:
         raise RuntimeError("a hook fails")
 
-    desk.segops.after_recompute[:] = [broken, lambda _, done: told.append(done)]
+    desk.segops.after_recompute[:] = [broken, lambda _, done: reported.append(done)]
     recent = group({"type": "recency", "event_type": "order_placed", "operator": "lt", "window_days": 2})
     segment = desk.create(recent, "Fresh")
     order(desk, "a")
@@ -151,11 +151,11 @@ def test_who_enters_and_leaves_is_told_after_each_recompute(desk: Desk) -> None:
     desk.clock.now += 2 * 86400
     order(desk, "c")
     desk.compute(segment)
-    assert [(each.entered, each.exited, each.member_count) for each in told] == [
+    assert [(each.entered, each.exited, each.member_count) for each in reported] == [
         (("a", "b"), (), 2),
         (("c",), ("a", "b"), 1),
     ]
-    assert (told[0].segment_name, told[0].computed_at) == ("Fresh", "2026-01-01T00:00:00.000000Z")
+    assert (reported[0].segment_name, reported[0].computed_at) == ("Fresh", "2026-01-01T00:00:00.000000Z")
     counts = desk.get(f"{PREFIX}{segment}/history/")
     assert [each["member_count"] for each in counts] == [2, 1]
     desk.clock.now += 29 * 86400
@@ -184,11 +184,11 @@ def test_the_membership_of_a_user_follows_a_later_identification(desk: Desk) -> 
     desk.compute(first)
     desk.track(Happening("u", "page_viewed", desk.now), anonymous_id="d")
     desk.compute(second)
-    answer = desk.get(f"{PREFIX}membership/?user_id=u")
-    assert answer["user_id"] == "u"
-    assert [(each["id"], each["name"]) for each in answer["segments"]] == [(1, "One"), (2, "Two")]
-    assert all(each["computed_at"] for each in answer["segments"])
-    assert desk.get(f"{PREFIX}membership/?user_id=anon_d")["segments"] == answer["segments"]
+    response = desk.get(f"{PREFIX}membership/?user_id=u")
+    assert response["user_id"] == "u"
+    assert [(each["id"], each["name"]) for each in response["segments"]] == [(1, "One"), (2, "Two")]
+    assert all(each["computed_at"] for each in response["segments"])
+    assert desk.get(f"{PREFIX}membership/?user_id=anon_d")["segments"] == response["segments"]
     assert desk.get(f"{PREFIX}membership/?user_id=nobody")["segments"] == []
     assert desk.ask("GET", f"{PREFIX}membership/")[0] == 400
     within = group({"type": "segment_membership", "segment_id": first, "operator": "in"})
@@ -271,7 +271,7 @@ def test_an_export_is_started_polled_and_downloaded() -> None:
     assert desk.ask("GET", done["download_url"])[0] == 404
 
 
-def test_an_export_that_cannot_be_is_refused(desk: Desk) -> None:
+def test_an_export_that_cannot_be_is_rejected(desk: Desk) -> None:
     segment = desk.create(BUYERS)
     assert desk.ask("POST", f"{PREFIX}9/export/")[0] == 404
     assert list(desk.ask("POST", f"{PREFIX}{segment}/export/", {"format": "xml"})[1]) == ["format"]

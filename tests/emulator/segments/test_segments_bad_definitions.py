@@ -78,7 +78,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_definition_is_refused_with_its_place(desk: Desk, name: str) -> None:
+def test_a_wrong_definition_is_rejected_with_its_place(desk: Desk, name: str) -> None:
     for path, more in ((f"{PREFIX}preview/", {}), (PREFIX, {"name": "S"})):
         status, errors = desk.ask("POST", path, {"definition": WRONG[name], **more})
         assert (status, list(errors)) == (400, ["definition"])
@@ -86,7 +86,7 @@ def test_a_wrong_definition_is_refused_with_its_place(desk: Desk, name: str) -> 
     assert desk.get(PREFIX)["count"] == 0
 
 
-def test_the_place_is_told_inside_nested_groups(desk: Desk) -> None:
+def test_the_place_is_reported_inside_nested_groups(desk: Desk) -> None:
     definition = group(COUNT, group(COUNT, {**COUNT, "operator": "no"}, logic="OR"))
     _, errors = desk.ask("POST", f"{PREFIX}preview/", {"definition": definition})
     assert errors == {"definition": ["Invalid enum value 'no' - at `$.conditions[1].conditions[1].operator`"]}
@@ -104,7 +104,7 @@ def test_the_largest_definitions_are_computed(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"definition":' * 5000, b"{", b"\xff", b"null", b'"x"'])
-def test_a_body_that_is_no_definition_is_refused(desk: Desk, body: bytes) -> None:
+def test_a_body_that_is_not_a_definition_is_rejected(desk: Desk, body: bytes) -> None:
     assert desk.send("POST", f"{PREFIX}preview/", body).status == 400
 
 
@@ -160,15 +160,15 @@ def test_text_of_users_never_becomes_sql(desk: Desk, text: str) -> None:
     ]
     for condition in conditions:
         assert desk.preview(group(condition)) == ["hit"], condition
-    status, answer = desk.ask("POST", f"{PREFIX}preview/", {"definition": group(*conditions)})
-    assert (status, answer["matched_users"]) == (200, 1)
-    assert text in {":p1", "#", "\\"} or text not in answer["sql"]
+    status, response = desk.ask("POST", f"{PREFIX}preview/", {"definition": group(*conditions)})
+    assert (status, response["matched_users"]) == (200, 1)
+    assert text in {":p1", "#", "\\"} or text not in response["sql"]
     segment = desk.create(group(*conditions), name=text)
     assert all(row.matches for row in desk.explain(segment, "hit"))
     assert desk.get(f"{PREFIX}{segment}/")["name"] == text
 
 
-def test_a_regex_that_explodes_elsewhere_is_answered_in_time(desk: Desk) -> None:
+def test_a_regex_that_explodes_elsewhere_is_handled_in_time(desk: Desk) -> None:
     desk.track(Happening("u", "context_identified", desk.now, {"p": "a" * 20_000 + "!"}))
     started = time.perf_counter()
     for pattern in ("^(a+)+$", "^(a|a)*$", "(a*)*b", "(.*)(.*)(.*)(.*)[^!a]"):
@@ -180,9 +180,9 @@ def test_what_takes_too_long_is_given_up_and_the_server_goes_on(desk: Desk, monk
     desk.track(Happening("u", "context_identified", desk.now, {"p": "ab" * 20_000}))
     monkeypatch.setattr(evaluate.time_limit.__wrapped__, "__defaults__", (0.0,))  # type: ignore[attr-defined]
     slow = group(prop("matches_regex", "^(a|b)*c"))
-    status, answer = desk.ask("POST", f"{PREFIX}preview/", {"definition": slow})
+    status, response = desk.ask("POST", f"{PREFIX}preview/", {"definition": slow})
     assert status == 503
-    assert "longer than 0 s" in answer["detail"]
+    assert "timed out after 0 s" in response["detail"]
     segment = desk.create(slow)
     desk.compute(segment)
     assert desk.get(f"{PREFIX}{segment}/")["last_computed_at"] is None

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from segops.emulator.resources.segment_members import segments_of
 from segops.emulator.segments.explain import explain_user, would_change
-from segops.emulator.segments.membership import segments_of
 from tests.emulator.segments.segment_desk import Desk, group
 from tests.emulator.segments.segment_reference import Happening
 

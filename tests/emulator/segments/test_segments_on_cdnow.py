@@ -109,9 +109,9 @@ def test_the_members_are_those_of_an_independent_evaluation(shop: tuple[Desk, Wo
     desk, world = shop
     definition = DEFINITIONS[name]
     expected = world.members(definition)
-    status, answer = desk.ask("POST", "/api/segments/preview/", {"definition": definition})
-    assert (status, answer["matched_users"]) == (200, len(expected))
-    assert answer["sample_user_ids"] == expected[:10]
+    status, response = desk.ask("POST", "/api/segments/preview/", {"definition": definition})
+    assert (status, response["matched_users"]) == (200, len(expected))
+    assert response["sample_user_ids"] == expected[:10]
     segment = desk.create(definition, name)
     desk.compute(segment)
     assert desk.stored_members(segment) == expected

@@ -63,7 +63,7 @@ def matches(pattern: str) -> dict[str, Any]:
     return group({"type": "user_property", "property": "p", "operator": "matches_regex", "value": pattern})
 
 
-def refusal(pattern: str) -> str:
+def rejection(pattern: str) -> str:
     """Return what the service says to a definition that it refuses."""
     status, errors = Desk().ask("POST", f"{PREFIX}preview/", {"definition": matches(pattern)})
     assert (status, list(errors)) == (400, ["definition"])
@@ -134,8 +134,8 @@ def test_only_text_matches() -> None:
         *["a" * 1001, "(a{999}){999}"],
     ],
 )
-def test_what_cannot_be_read_is_refused(pattern: str) -> None:
-    assert "egular expression" in refusal(pattern)
+def test_what_cannot_be_read_is_rejected(pattern: str) -> None:
+    assert "egular expression" in rejection(pattern)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_what_cannot_be_read_is_refused(pattern: str) -> None:
     ],
 )
 def test_a_construct_that_re2_does_not_support_is_named(pattern: str, construct: str) -> None:
-    assert refusal(pattern).startswith(f"Regular expressions do not support {construct}: use RE2 syntax")
+    assert rejection(pattern).startswith(f"Regular expressions do not support {construct}: use RE2 syntax")
 
 
 HOSTILE = [
@@ -178,7 +178,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("pattern", HOSTILE)
-def test_a_hostile_pattern_is_refused_or_compiled_at_once(pattern: str) -> None:
+def test_a_hostile_pattern_is_rejected_or_compiled_at_once(pattern: str) -> None:
     compile_regex(r"[^\pL]")
     started = time.thread_time()
     try:
@@ -216,10 +216,10 @@ def test_what_needs_many_states_is_found() -> None:
 def test_a_search_is_given_up_after_the_deadline() -> None:
     late = Search(time.monotonic() - 1)
     assert late("a", 1.5) is False
-    assert not late.gave_up
+    assert not late.timed_out
     with pytest.raises(TimeoutError):
         late("a", "b")
-    assert late.gave_up
+    assert late.timed_out
 
 
 def test_a_search_that_nothing_could_interrupt_is_given_up_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,9 +227,9 @@ def test_a_search_that_nothing_could_interrupt_is_given_up_before(monkeypatch: p
     desk = Desk()
     desk.track(Happening("u", "context_identified", desk.now, {"p": "a" * 100_000}))
     assert desk.preview(matches("^a")) == ["u"]
-    status, answer = desk.ask("POST", f"{PREFIX}preview/", {"definition": matches("a.{500}c")})
+    status, response = desk.ask("POST", f"{PREFIX}preview/", {"definition": matches("a.{500}c")})
     assert status == 503
-    assert "given up" in answer["detail"]
+    assert "timed out" in response["detail"]
 
 
 WITHOUT = """
@@ -256,5 +256,5 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path, content: str)
         text=True,
         check=True,
     )
-    assert done.stdout.startswith("400 A regular expression needs google-re2")
+    assert done.stdout.startswith("400 Regular expressions require google-re2")
     assert "pip install 'segops-sdk[dev]'" in done.stdout

@@ -67,7 +67,7 @@ def test_a_bad_url_is_an_error_that_names_what_is_wrong(url: str, what_is_wrong:
 
 
 def test_a_url_must_be_text() -> None:
-    with pytest.raises(SegOpsConfigError, match="of type bytes"):
+    with pytest.raises(SegOpsConfigError, match="got bytes"):
         HttpTransport(b"https://host")  # type: ignore[arg-type]
 
 

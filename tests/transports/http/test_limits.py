@@ -1,4 +1,4 @@
-"""HttpTransport against servers without manners: fault-matrix.md, rows 1 to 8 and 17 to 20."""
+"""HttpTransport against misbehaving servers: reliability table, rows 1 to 8 and 17 to 20."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from segops.core import (
     SegOpsTransportError,
 )
 from segops.transports.http import HttpTransport
-from segops.transports.http.sockets import TimedSocket, exchange, resolve
+from segops.transports.http.sockets import TimedSocket
 from tests.rig.fault_server import (
     Call,
     Fault,
@@ -105,11 +105,11 @@ def test_the_deadline_covers_a_slow_tunnel_and_the_handshake_in_it(tls: TLS, clo
         started = time.monotonic()
         with pytest.raises(SegOpsTimeoutError):
             transport.send(POST, timeout=4.0)
-        assert time.monotonic() - started < 7.5  # a deadline that began anew with the handshake would be at 7.6
+        assert time.monotonic() - started < 7.5  # a deadline that restarts with the handshake would be at 7.6
 
 
 def test_the_deadline_covers_the_tls_handshake(tls: TLS, closing: Closing) -> None:
-    with FaultServer(stall()) as server:  # without TLS: it never answers the hello
+    with FaultServer(stall()) as server:  # without TLS: it never responds to the hello
         url = server.url.replace("http:", "https:")
         fails_in_time(closing(HttpTransport(url, ca_file=tls.ca_file)))
 
@@ -146,7 +146,7 @@ def test_a_server_that_does_not_accept_is_a_timeout(black_hole: int, closing: Cl
     fails_in_time(closing(HttpTransport(f"http://127.0.0.1:{black_hole}")))
 
 
-def test_an_address_that_does_not_answer_leaves_time_for_the_next(
+def test_an_address_that_does_not_response_leaves_time_for_the_next(
     black_hole: int, monkeypatch: pytest.MonkeyPatch, closing: Closing
 ) -> None:
     with FaultServer() as server:
@@ -222,13 +222,12 @@ def test_a_host_is_looked_up_where_threads_cannot_start(name: str, monkeypatch: 
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    exchange.start(LONG)
-    if name == "localhost":
-        assert resolve(name, 80)
-    else:
-        with pytest.raises(socket.gaierror):
-            resolve(name, 80)
+    with pytest.raises(SegOpsTransportError) as caught:
+        HttpTransport(f"http://{name}:{port}").send(GET, timeout=LONG)
+    assert isinstance(caught.value.__cause__, ConnectionRefusedError if name == "localhost" else socket.gaierror)
 
 
 # Refusals
@@ -247,7 +246,7 @@ def test_refused_and_unknown_hosts_are_errors() -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_an_answer_and_never_followed(status: int, closing: Closing) -> None:
+def test_a_redirect_is_a_response_and_never_followed(status: int, closing: Closing) -> None:
     """Row 17."""
     with FaultServer() as elsewhere, FaultServer(redirect(f"{elsewhere.url}/stolen/", status)) as server:
         response = closing(HttpTransport(server.url)).send(POST, timeout=LONG)
@@ -303,7 +302,7 @@ def test_the_limit_is_exact(size: int, closing: Closing, *, truncated: bool, chu
         ("deflate", zlib.compress(b"hello")),
     ],
 )
-def test_a_compressed_answer_is_decompressed(encoding: str, packed: bytes, closing: Closing) -> None:
+def test_a_compressed_response_is_decompressed(encoding: str, packed: bytes, closing: Closing) -> None:
     with FaultServer(respond(200, packed, {"Content-Encoding": encoding})) as server:
         response = closing(HttpTransport(server.url)).send(GET, timeout=LONG)
     assert (response.body, response.truncated) == (b"hello", False)
@@ -318,14 +317,14 @@ def test_a_gzip_bomb_is_cut(closing: Closing) -> None:
     assert (len(response.body), response.truncated) == (2**20, True)
 
 
-def test_a_broken_compressed_answer_keeps_its_status(closing: Closing) -> None:
+def test_a_broken_compressed_response_keeps_its_status(closing: Closing) -> None:
     with FaultServer(respond(202, b"not gzip", {"Content-Encoding": "gzip"})) as server:
         response = closing(HttpTransport(server.url)).send(POST, timeout=LONG)
     assert (response.status, response.truncated) == (202, True)
 
 
 def test_urllib3_connects_with_our_sockets(closing: Closing) -> None:
-    """The override of a private method of urllib3 is in force: if urllib3 renames it, this notices."""
+    """urllib3 still calls the private method of its connections that sockets.py overrides."""
     with FaultServer() as server:
         transport = closing(HttpTransport(server.url))
         transport.send(GET, timeout=LONG)

@@ -1,4 +1,4 @@
-"""HttpTransport: what goes over the wire, and over which connection (fault-matrix.md, rows 4 to 6 and 64)."""
+"""HttpTransport: what goes over the wire, and over which connection (reliability table, rows 4 to 6 and 64)."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_base_url_may_end_in_slashes_api_or_a_path(end: str, prefix: str, cl
     assert "content-length" not in server.journal[0].headers
 
 
-def test_large_bodies_arrive_whole_and_without_an_answer_body(closing: Closing) -> None:
+def test_large_bodies_arrive_whole_and_without_a_response_body(closing: Closing) -> None:
     with FaultServer(respond(204, b"")) as server:
         request = Request("POST", "/api/x/", {}, b"x" * 1_000_000)
         response = closing(HttpTransport(server.url)).send(request, timeout=LONG)
@@ -123,17 +123,17 @@ def test_a_connection_closed_while_idle_is_replaced(closing: Closing) -> None:
     assert [received.connection for received in server.journal] == [1, 2]
 
 
-def test_bytes_that_nobody_asked_for_are_not_taken_for_an_answer(closing: Closing) -> None:
+def test_bytes_that_nobody_asked_for_are_not_taken_for_a_response(closing: Closing) -> None:
     was_read, was_sent = threading.Event(), threading.Event()
 
-    def answer_twice(call: Call) -> None:
+    def respond_twice(call: Call) -> None:
         call.read()
         call.peer.send(raw())
         was_read.wait(LONG)
         call.peer.send(raw(408))  # as servers do before they close an idle connection
         was_sent.set()
 
-    with FaultServer(answer_twice) as server:
+    with FaultServer(respond_twice) as server:
         transport = closing(HttpTransport(server.url))
         transport.send(POST, timeout=LONG)
         was_read.set()
@@ -144,21 +144,21 @@ def test_bytes_that_nobody_asked_for_are_not_taken_for_an_answer(closing: Closin
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_bytes_that_came_with_an_answer_are_not_taken_for_the_next(tls: TLS, closing: Closing, *, secure: bool) -> None:
-    def answer_twice(call: Call) -> None:
+def test_bytes_after_a_response_are_not_taken_for_the_next(tls: TLS, closing: Closing, *, secure: bool) -> None:
+    def respond_twice(call: Call) -> None:
         call.read()
         head, _, body = raw().partition(b"\r\n\r\n")
         call.peer.send(head + b"\r\n\r\n")
         call.peer.send(body + raw(500))  # one record of TLS, of which only the body is asked for
 
-    with FaultServer(answer_twice, tls=tls.server() if secure else None) as server:
+    with FaultServer(respond_twice, tls=tls.server() if secure else None) as server:
         transport = closing(HttpTransport(server.url, ca_file=tls.ca_file if secure else None))
         for _ in range(2):
             assert transport.send(POST, timeout=LONG).status == 202
 
 
 @pytest.mark.parametrize("fault", [hang_up(), hang_up(read=False), reset(), reset(read=False)])
-def test_a_kept_connection_that_fails_before_any_answer_is_replaced_once(fault: Fault, closing: Closing) -> None:
+def test_a_kept_connection_that_fails_before_any_response_is_replaced_once(fault: Fault, closing: Closing) -> None:
     """Row 5."""
     with FaultServer(respond(), fault) as server:
         transport = closing(HttpTransport(server.url))
@@ -187,7 +187,7 @@ def test_a_request_is_sent_again_only_once(closing: Closing) -> None:
 
 
 @pytest.mark.parametrize("after", [1, 30, len(raw()) - 1])
-def test_an_answer_cut_short_is_an_error_and_not_sent_again(after: int, closing: Closing) -> None:
+def test_a_response_cut_short_is_an_error_and_not_sent_again(after: int, closing: Closing) -> None:
     """Row 6."""
     with FaultServer(respond(), cut(after)) as server:
         transport = closing(HttpTransport(server.url))
@@ -198,7 +198,7 @@ def test_an_answer_cut_short_is_an_error_and_not_sent_again(after: int, closing:
 
 
 @pytest.mark.parametrize("reads_on", [True, False])
-def test_an_answer_that_comes_before_the_request_was_read_counts(closing: Closing, *, reads_on: bool) -> None:
+def test_a_response_that_comes_before_the_request_was_read_counts(closing: Closing, *, reads_on: bool) -> None:
     def refuse(call: Call) -> None:
         call.peer.send(raw(413, b"{}"))
         while reads_on and call.peer.sock.recv(65536):

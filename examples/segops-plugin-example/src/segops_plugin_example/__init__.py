@@ -1,7 +1,6 @@
 """A plugin for the SegOps SDK: campaigns of page views, and a queue in SQLite.
 
-Installing it is enough: the entry point in pyproject.toml leads every client to this module, and the two functions
-below are the hooks that it implements.
+Clients find this module through the entry point in pyproject.toml. The two functions below implement hooks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An enricher: which campaign brought the visitor."""
+"""An enricher that adds the campaign of a page view."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ FIELDS = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 
 
 def add_campaign(event: Event) -> Event:
-    """Add the UTM parameters of the page's URL to a page view, as properties of the same names.
+    """Add the UTM parameters of the URL to the payload of a page view.
 
-    Properties that the application set itself are kept. A URL that cannot be read adds nothing.
+    Keeps properties that the application set. Ignores URLs that cannot be parsed.
     """
     campaign = _campaign_of(event.payload.get("url"))
     if campaign:

@@ -1,4 +1,4 @@
-"""A transport: hands events to a queue in SQLite, from which a program of yours takes them."""
+"""A transport that writes events to a queue in SQLite, for your own consumer."""
 
 from __future__ import annotations
 
@@ -25,13 +25,12 @@ _INSERT = "INSERT INTO events (event) VALUES (?)"
 
 
 class SqliteQueue(Transport):
-    """Appends each event, as the JSON text that SegOps would get, to the table `events` of an SQLite database.
+    """Append each event, as JSON text, to the table `events` of a SQLite database.
 
-    A batch is one transaction: all of it is in the queue or none. A connection is opened for each batch, so that any
-    number of threads and processes may share the file, and nothing has to be closed.
+    Each batch is one transaction on its own connection, so any number of threads and processes may share the file.
 
     Args:
-        path: The database; made if it is missing.
+        path: The database, created if it is missing.
     """
 
     offline = True
@@ -42,34 +41,34 @@ class SqliteQueue(Transport):
 
     @classmethod
     def from_url(cls, url: str) -> SqliteQueue:
-        """Make the transport for "sqlite-queue:events.db" or "sqlite-queue:///var/spool/events.db".
+        """Create the transport for "sqlite-queue:events.db" or "sqlite-queue:///var/spool/events.db".
 
         Raises:
-            SegOpsConfigError: The URL names no file, or a host.
+            SegOpsConfigError: The URL has a host, or no path.
         """
         parts = urlsplit(url)
         if parts.netloc or not parts.path:
-            raise SegOpsConfigError(f"{url!r} names no file on this machine: write sqlite-queue:///var/spool/events.db")
+            raise SegOpsConfigError(f"URL needs a local path, such as sqlite-queue:///var/spool/events.db, got {url!r}")
         return cls(unquote(parts.path))
 
     def send(self, request: Request, *, timeout: float) -> Response:
-        """Append the events of a request, and answer as SegOps does.
+        """Append the events of a request and respond as SegOps does.
 
         Raises:
-            SegOpsTimeoutError: Another program held the database locked all the time.
-            SegOpsTransportError: SQLite cannot write to it.
+            SegOpsTimeoutError: Another program kept the database locked.
+            SegOpsTransportError: SQLite cannot write to the database.
         """
         try:
             events = _events_of(request)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return Response(400, body=b'{"detail":"the body is not what the endpoint takes"}')
+            return Response(400, body=b'{"detail":"the body is not a batch of events or an event"}')
         if events is None:
-            return Response(404, body=b'{"detail":"a queue takes events only"}')
+            return Response(404, body=b'{"detail":"this queue accepts events only"}')
         try:
             self._append(events, timeout)
         except sqlite3.OperationalError as error:
-            kind = SegOpsTimeoutError if "locked" in str(error) else SegOpsTransportError
-            raise kind(f"{self.url}: {error}") from error
+            cls = SegOpsTimeoutError if "locked" in str(error) else SegOpsTransportError
+            raise cls(f"{self.url}: {error}") from error
         except sqlite3.Error as error:
             raise SegOpsTransportError(f"{self.url}: {error}") from error
         return Response(202, body=msgspec.json.encode({"queued": len(events), "skipped": 0}))
@@ -85,7 +84,7 @@ class _Batch(msgspec.Struct):
 
 
 def _events_of(request: Request) -> list[str] | None:
-    """Return the events of a request, each as the text that it came as; None if it is not about events."""
+    """Return the events of a request as JSON texts; None if the request is not about events."""
     if request.path == BATCH_PATH:
         return [bytes(event).decode() for event in msgspec.json.decode(request.body, type=_Batch).events]
     if request.path == SINGLE_PATH:

@@ -1,7 +1,4 @@
-"""Analytics: figures about everything else.
-
-Source: wire-protocol.md, section 6.10.
-"""
+"""Analytics: metrics about segments, events, and activations."""
 
 from __future__ import annotations
 
@@ -11,17 +8,18 @@ from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.pagination import Page
 from segops.plugins.admin.records import Record
 from segops.plugins.admin.resource import EndpointCall, endpoint
+from segops.plugins.admin.resources.activations import ActivationStatus
 
 
 class Overview(Record):
-    """The figures of the tenant.
+    """Totals of the tenant.
 
     Attributes:
-        segment_count: How many segments there are.
-        total_members: How many members they have together.
-        events_30d: How many events came in the last 30 days.
-        ai_credits_used: How many AI credits are used.
-        ai_credits_limit: How many there are; -1 for any number.
+        segment_count: Segments.
+        total_members: Members of all segments together.
+        events_30d: Events in the last 30 days.
+        ai_credits_used: AI credits used.
+        ai_credits_limit: AI credits available; -1 means unlimited.
     """
 
     __slots__ = ()
@@ -33,14 +31,14 @@ class Overview(Record):
 
 
 class SegmentTrend(Record):
-    """How a segment went over the last 30 days.
+    """The members of a segment over the last 30 days.
 
     Attributes:
-        id: The number of the segment.
-        name: Its name.
-        member_count: How many members it has.
-        last_computed_at: When that was computed, as ISO 8601.
-        trend: For each day, `day` and `count`.
+        id: The id of the segment.
+        name: The name of the segment.
+        member_count: Members at the last computation.
+        last_computed_at: The last computation, as ISO 8601.
+        trend: `day` and `count` for each day.
     """
 
     __slots__ = ()
@@ -52,15 +50,15 @@ class SegmentTrend(Record):
 
 
 class Overlap(Record):
-    """How many members two segments have in common.
+    """The members that two segments share.
 
     Attributes:
-        seg_a_id: The number of the one segment.
-        seg_a_name: Its name.
-        seg_b_id: The number of the other.
-        seg_b_name: Its name.
-        overlap: How many members are in both.
-        overlap_pct: The same in percent of the smaller one.
+        seg_a_id: The id of the first segment.
+        seg_a_name: The name of the first segment.
+        seg_b_id: The id of the second segment.
+        seg_b_name: The name of the second segment.
+        overlap: Members in both.
+        overlap_pct: Members in both, in percent of the smaller segment.
     """
 
     __slots__ = ()
@@ -73,19 +71,19 @@ class Overlap(Record):
 
 
 class ActivationHealth(Record):
-    """How an activation went.
+    """The recent syncs of an activation.
 
     Attributes:
-        id: Its number.
-        segment_id: The number of the segment.
-        segment_name: Its name.
+        id: The id.
+        segment_id: The id of the segment.
+        segment_name: The name of the segment.
         connector_type: The other system.
-        status: "inactive", "active" or "error".
-        last_synced_at: When it was last in step, as ISO 8601.
-        last_error: What went wrong last.
-        member_count: How many members the segment has.
-        success_rate: Over the last 30 times; None before the first.
-        sync_logs: The last five times.
+        status: Whether it is in use, or failing.
+        last_synced_at: The last successful sync, as ISO 8601.
+        last_error: The last error.
+        member_count: Members of the segment.
+        success_rate: Success rate of the last 30 syncs; None before the first one.
+        sync_logs: The last five syncs.
     """
 
     __slots__ = ()
@@ -93,7 +91,7 @@ class ActivationHealth(Record):
     segment_id: int
     segment_name: str
     connector_type: str
-    status: str
+    status: ActivationStatus
     last_synced_at: str | None
     last_error: str | None
     member_count: int
@@ -102,32 +100,32 @@ class ActivationHealth(Record):
 
 
 class Analytics(Crud[Record]):
-    """Figures about everything else; they can only be read."""
+    """Read metrics about segments, events, and activations."""
 
     path = "/analytics/"
     unlisted = frozenset({"list", "iterate", "get", "create", "update", "delete"})
 
     @endpoint("GET", "{collection}overview/")
     def overview(self, call: EndpointCall) -> Overview:
-        """Read the figures of the tenant."""
+        """Get the totals of the tenant."""
         return call.record(Overview)
 
     @endpoint("GET", "{collection}usage/")
     def usage(self, call: EndpointCall) -> Record:
-        """Read what is used of the plan; the fields are not documented."""
+        """Get the usage of the plan; its fields are undocumented."""
         return call.record(Record)
 
     @endpoint("GET", "{collection}segments/", pagination="array")
     def segments(self, call: EndpointCall) -> Page[SegmentTrend]:
-        """List how the active segments went over the last 30 days."""
+        """List the active segments with their members over the last 30 days."""
         return call.page(SegmentTrend)
 
     @endpoint("GET", "{collection}overlap/", pagination="array")
     def overlap(self, call: EndpointCall) -> Page[Overlap]:
-        """List the pairs of segments that have most members in common, at most 20."""
+        """List the pairs of segments that share the most members, at most 20."""
         return call.page(Overlap)
 
     @endpoint("GET", "{collection}activations/", pagination="array")
     def activations(self, call: EndpointCall) -> Page[ActivationHealth]:
-        """List how the activations went."""
+        """List the activations with their recent syncs."""
         return call.page(ActivationHealth)

@@ -1,7 +1,4 @@
-"""Competitors: the brands that the own one is compared with.
-
-Source: wire-protocol.md, section 6.8.
-"""
+"""Competitors: brands to compare your brand with."""
 
 from __future__ import annotations
 
@@ -10,14 +7,14 @@ from segops.plugins.admin.records import Record
 
 
 class Competitor(Record):
-    """A brand that the own one is compared with.
+    """A brand to compare your brand with.
 
     Attributes:
-        id: Its number.
-        name: Its name.
-        domain: Its internet domain.
-        brand_aliases: Its other names.
-        is_active: Whether it is compared with.
+        id: The id.
+        name: The name.
+        domain: The internet domain.
+        brand_aliases: Other names of the brand.
+        is_active: Whether the brand is part of comparisons.
     """
 
     __slots__ = ()
@@ -29,6 +26,6 @@ class Competitor(Record):
 
 
 class Competitors(Crud[Competitor]):
-    """The brands that the own one is compared with; see `queries.win_rate`."""
+    """Manage the brands that `queries.win_rate` compares your brand with."""
 
     path = "/ai-reach/competitors/"

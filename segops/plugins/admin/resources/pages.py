@@ -1,7 +1,4 @@
-"""AI pages: landing pages that answer one question.
-
-Source: wire-protocol.md, section 6.9.
-"""
+"""AI pages: landing pages that each answer one question."""
 
 from __future__ import annotations
 
@@ -14,25 +11,25 @@ from segops.plugins.admin.resource import EndpointCall, Fields, endpoint
 
 
 class AiPage(Record):
-    """A landing page that answers one question; in lists it has neither `intro_copy` nor `product_skus`.
+    """A landing page that answers one question. Lists leave out `intro_copy` and `product_skus`.
 
     Attributes:
-        id: Its number.
-        slug: The end of its address, unique among the pages.
-        query: The number of an AI query, or the question itself.
-        title: Its title.
-        published: Whether everybody can read it.
-        builder_status: How far it is.
-        view_count: How often it was read.
-        last_ai_crawl_at: When an assistant's crawler read it last, as ISO 8601.
-        intro_copy: Its text.
-        product_skus: Its products.
+        id: The id.
+        slug: The last part of the URL, unique among the pages.
+        query: The id of an AI query, or the question itself.
+        title: The title.
+        published: Whether the page is public.
+        builder_status: The progress of the builder.
+        view_count: Page views.
+        last_ai_crawl_at: The last visit of an AI crawler, as ISO 8601.
+        intro_copy: The text.
+        product_skus: The SKUs of the products.
     """
 
     __slots__ = ()
     id: int
     slug: str
-    query: Any
+    query: int | str
     title: str
     published: bool
     builder_status: str
@@ -47,8 +44,8 @@ class ProductMatches(Record):
 
     Attributes:
         query: The question.
-        products: Those that fit, each with `id`, `sku`, `name`, `data` and `relevance_score`.
-        filters: The values of each attribute.
+        products: The matching products, each with `id`, `sku`, `name`, `data` and `relevance_score`.
+        filters: The values of each attribute of these products.
         metadata: `match_count` and `latency_ms`.
     """
 
@@ -60,7 +57,7 @@ class ProductMatches(Record):
 
 
 class Pages(Exportable[AiPage]):
-    """Landing pages that answer one question each."""
+    """Generate, build, publish, and export landing pages that answer one question each."""
 
     path = "/ai-pages/pages/"
     exports = "/ai-pages/exports/"
@@ -70,21 +67,21 @@ class Pages(Exportable[AiPage]):
     def bulk_generate(
         self, call: EndpointCall, /, body: Fields | None = None, *, extra_fields: Fields | None = None, **fields: Any
     ) -> Receipt:
-        """Queue a page for each active AI query that has none.
+        """Queue a page for each active AI query without one.
 
         Args:
             body: The options as a mapping: `segment_id`, `queries`.
-            extra_fields: Options that are not documented.
+            extra_fields: Undocumented options.
             fields: The options as keywords.
         """
         return call.receipt(body=call.fields(body, fields, extra_fields))
 
     @endpoint("POST", "{collection}{id}/regenerate/")
     def regenerate(self, call: EndpointCall, id: Id) -> Receipt:
-        """Queue that the text of a page is written anew.
+        """Queue a rewrite of the text of a page.
 
         Args:
-            id: The page.
+            id: The id of the page.
         """
         return call.receipt(id=id)
 
@@ -102,23 +99,23 @@ class Pages(Exportable[AiPage]):
         """Build a page.
 
         Args:
-            id: The page.
+            id: The id of the page.
             body: The options as a mapping: `template`.
-            extra_fields: Options that are not documented.
+            extra_fields: Undocumented options.
             fields: The options as keywords.
         """
         return call.receipt(id=id, body=call.fields(body, fields, extra_fields))
 
     @endpoint("POST", "{collection}{id}/publish/")
     def publish(self, call: EndpointCall, id: Id) -> Receipt:
-        """Let everybody read a page.
+        """Publish a page.
 
         Args:
-            id: The page.
+            id: The id of the page.
         """
         return call.receipt(id=id)
 
-    @endpoint("GET", "/ai-pages/query", fields=("limit", "segment_id"))
+    @endpoint("GET", "/ai-pages/query", fields=())
     def query(
         self,
         call: EndpointCall,
@@ -131,15 +128,15 @@ class Pages(Exportable[AiPage]):
         extra_fields: Fields | None = None,
         **filters: Any,
     ) -> ProductMatches:
-        """Find products that answer a question; at most 100 times a minute.
+        """Find products that answer a question, up to 100 times a minute.
 
         Args:
             q: The question.
             params: The parameters as a mapping.
-            limit: How many products to list: 20 by default, at most 100.
-            segment_id: Only products of this product segment.
-            extra_fields: Parameters that are not documented.
-            filters: More parameters.
+            limit: Products to return, at most 100. Default: 20.
+            segment_id: The id of a product segment to search in.
+            extra_fields: Undocumented parameters.
+            filters: Further parameters.
         """
         query = call.params(params, {"limit": limit, "segment_id": segment_id, **filters}, extra_fields)
         return call.record(ProductMatches, query={**query, "q": q})

@@ -1,13 +1,10 @@
-"""Products: the catalogue, its schema, its scores, and how it is filled.
-
-Source: wire-protocol.md, section 6.3.
-"""
+"""Products: the catalogue, its schema, its scores, and imports."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -29,14 +26,14 @@ class Product(Record):
     """A product.
 
     Attributes:
-        id: Its number.
-        sku: The code that is unique among the products.
-        name: Its name.
-        data: Its attributes.
-        source: "csv" or "api".
-        ai_readability_score: From 0 to 100; None before it was scored.
-        created_at: When it was stored first, as ISO 8601.
-        updated_at: When it was changed last.
+        id: The id.
+        sku: The SKU, unique among the products.
+        name: The name.
+        data: The attributes.
+        source: Where the product came from.
+        ai_readability_score: From 0 to 100; None before the first scoring.
+        created_at: When it was created, as ISO 8601.
+        updated_at: When it was last changed, as ISO 8601.
     """
 
     __slots__ = ()
@@ -44,22 +41,22 @@ class Product(Record):
     sku: str
     name: str
     data: dict[str, Any]
-    source: str
+    source: Literal["csv", "api"]
     ai_readability_score: float | None
     created_at: str
     updated_at: str
 
 
 class ProductSchema(Record):
-    """Which attributes products have.
+    """The attributes of products.
 
     Attributes:
-        id: Its number.
+        id: The id.
         fields: The attributes, each with `name`, `type`, `required` and `description`.
         default_currency: Such as "EUR".
         default_locale: Such as "en-US".
-        created_at: When it was stored first, as ISO 8601.
-        updated_at: When it was changed last.
+        created_at: When it was created, as ISO 8601.
+        updated_at: When it was last changed, as ISO 8601.
     """
 
     __slots__ = ()
@@ -72,14 +69,14 @@ class ProductSchema(Record):
 
 
 class ProductScore(Record):
-    """How well assistants can read a product.
+    """How well AI assistants can read a product.
 
     Attributes:
-        id: Its number.
-        score: From 0 to 100.
-        dimension_scores: From 0 to 25 each.
-        recommendations: What would help, each with `dimension`, `action`, `estimated_impact` and `priority`.
-        scored_at: When it was scored, as ISO 8601.
+        id: The id.
+        score: The score, from 0 to 100.
+        dimension_scores: The score of each dimension, from 0 to 25.
+        recommendations: Improvements, each with `dimension`, `action`, `estimated_impact` and `priority`.
+        scored_at: When the product was scored, as ISO 8601.
     """
 
     __slots__ = ()
@@ -94,17 +91,17 @@ class ImportJob(Record):
     """The import of a CSV file.
 
     Attributes:
-        job_id: Its number.
-        status: "pending", "mapping" (wants to be confirmed), "importing", "done" or "failed".
+        job_id: The id.
+        status: The progress; "mapping" waits for `confirm_import`.
         headers: The columns of the file.
         sample_rows: The first rows.
-        suggested_schema: What the columns seem to hold.
+        suggested_schema: The types that the server suggests for the fields.
         suggested_mapping: The field for each column, or "sku", "name" or "skip".
     """
 
     __slots__ = ()
     job_id: int
-    status: str
+    status: Literal["pending", "mapping", "importing", "done", "failed"]
     headers: list[str]
     sample_rows: list[Any]
     suggested_schema: Any
@@ -112,10 +109,10 @@ class ImportJob(Record):
 
     @property
     def number(self) -> int:
-        """The number of the import, whatever the server calls it.
+        """The id of the import, whichever name the server uses.
 
         Raises:
-            SegOpsResponseError: The server sent none.
+            SegOpsResponseError: The server sent no id.
         """
         return number_of(self, "job_id", "id")
 
@@ -125,13 +122,13 @@ _SCHEMA_FIELDS = tuple(documented_fields(ProductSchema))
 
 
 class Products(Crud[Product]):
-    """The catalogue. Lists take `q` (in the name) and `field=value` (an attribute)."""
+    """Import, score, and manage the product catalogue. Lists filter by `q` (in the name) and by any attribute."""
 
     path = "/pim/products/"
 
     @classmethod
     def allowed_fields(cls, endpoint: Endpoint) -> AllowedFields | None:
-        """Return the names that the body or the query of an endpoint may have; None if any will do."""
+        """Return the names that the body or the query of an endpoint may contain; None for any."""
         if endpoint.fields == "filters":
             return AllowedFields(PARAMETERS["page"] | {"q"}, is_open=True)
         return super().allowed_fields(endpoint)
@@ -146,16 +143,16 @@ class Products(Crud[Product]):
         max_bytes: int = MAX_BYTES,
         progress: Callable[[UpsertReport], object] | None = None,
     ) -> UpsertReport:
-        """Create or update products by their SKU, however many; rows that are not taken are reported, each by itself.
+        """Create or update any number of products by SKU, and report on each rejected row.
 
         Args:
-            rows: Mappings with `sku`, `name` and `data`; any iterable, which is read as it is sent.
-            batch_size: How many rows one request has at most.
-            max_bytes: How many bytes of rows one request has at most.
-            progress: Is given the report after each request: what it says is stored, whatever happens then.
+            rows: Mappings with `sku`, `name` and `data`; an iterable is read while its rows are sent.
+            batch_size: Rows per request, at most.
+            max_bytes: Bytes of rows per request, at most.
+            progress: Called with the report after each request. Rows in it are stored.
 
         Raises:
-            SegOpsApiError: The server refused for another reason than the rows.
+            SegOpsApiError: The server returned an error that is not about the rows.
         """
         return upsert(
             lambda body: call.json(body=msgspec.Raw(body)),
@@ -167,46 +164,46 @@ class Products(Crud[Product]):
 
     @endpoint("POST", "/pim/products/{id}/score/")
     def score(self, call: EndpointCall, id: Id) -> Receipt:
-        """Score one product; it does not wait for the outcome.
+        """Queue the scoring of a product without waiting for it.
 
         Args:
-            id: The product.
+            id: The id of the product.
         """
         return call.receipt(id=id)
 
     @endpoint("GET", "/pim/products/{id}/score/")
     def get_score(self, call: EndpointCall, id: Id) -> ProductScore:
-        """Read the last score of a product.
+        """Get the last score of a product.
 
         Args:
-            id: The product.
+            id: The id of the product.
         """
         return call.record(ProductScore, id=id)
 
     @endpoint("POST", "/pim/score-all/")
     def score_all(self, call: EndpointCall) -> Receipt:
-        """Score all products; it does not wait for the outcome."""
+        """Queue the scoring of all products without waiting for it."""
         return call.receipt()
 
     @endpoint("GET", "/pim/facets/")
     def facets(self, call: EndpointCall) -> Record:
-        """List the values that the attributes have; how they are nested is not documented."""
+        """Get the values of each attribute; the structure is undocumented."""
         return call.record(Record)
 
     @endpoint("GET", "/pim/schema/")
     def schema(self, call: EndpointCall) -> ProductSchema:
-        """Read which attributes products have."""
+        """Get the attributes of products."""
         return call.record(ProductSchema)
 
     @endpoint("PUT", "/pim/schema/", fields=_SCHEMA_FIELDS)
     def update_schema(
         self, call: EndpointCall, /, body: Fields | None = None, *, extra_fields: Fields | None = None, **fields: Any
     ) -> ProductSchema:
-        """Replace which attributes products have.
+        """Replace the attributes of products.
 
         Args:
             body: `fields`, `default_currency` and `default_locale` as a mapping.
-            extra_fields: Fields that are not documented.
+            extra_fields: Undocumented fields.
             fields: The same as keywords.
         """
         return call.record(ProductSchema, body=call.fields(body, fields, extra_fields))
@@ -221,28 +218,28 @@ class Products(Crud[Product]):
         delimiter: str | None = None,
         encoding: str | None = None,
     ) -> ImportJob:
-        """Upload a CSV file; nothing is imported until `confirm_import`.
+        """Upload a CSV file for import; `confirm_import` starts the import.
 
-        The file is converted to UTF-8 and commas if it has another encoding or separator; gzip is unpacked.
+        The SDK decompresses gzip and converts other encodings and delimiters.
 
         Args:
             file: The name of the file, its content, or an open binary stream.
-            filename: What to call it. Default: its name, or "products.csv".
-            delimiter: What separates the columns, such as ";" or "tab". Default: what the first rows show.
-            encoding: Such as "cp1252". Default: that of the byte order mark, else UTF-8.
+            filename: The name to use. Default: the name of the file, or "products.csv".
+            delimiter: The column delimiter, such as ";" or "tab". Default: detected from the first rows.
+            encoding: The encoding, such as "cp1252". Default: from the byte order mark, otherwise UTF-8.
 
         Raises:
-            SegOpsArgumentError: It cannot be read, or is no CSV; nothing was sent.
+            SegOpsArgumentError: The file cannot be read, or is not CSV; nothing was sent.
         """
         content, name = read_csv(file, filename, delimiter=delimiter, encoding=encoding)
         return call.record(ImportJob, body=multipart("file", name, content, "text/csv"))
 
     @endpoint("GET", "/pim/import/{job_id}/")
     def import_status(self, call: EndpointCall, job_id: Id) -> ImportJob:
-        """Tell how far an import is.
+        """Get the status of an import.
 
         Args:
-            job_id: The import.
+            job_id: The id of the import.
         """
         return call.record(ImportJob, job_id=job_id)
 
@@ -257,12 +254,12 @@ class Products(Crud[Product]):
         extra_fields: Fields | None = None,
         **fields: Any,
     ) -> Receipt:
-        """Import an uploaded file.
+        """Start the import of an uploaded file.
 
         Args:
-            job_id: The import.
+            job_id: The id of the import.
             body: `mapping` (a field, "sku", "name" or "skip" for each column), `schema` and `confirmed` as a mapping.
-            extra_fields: Fields that are not documented.
+            extra_fields: Undocumented fields.
             fields: The same as keywords.
         """
         confirmation = call.fields(body, fields, extra_fields)
@@ -285,22 +282,22 @@ class Products(Crud[Product]):
         schema: Any = None,
         timeout: float = 600.0,
     ) -> ImportJob:
-        """Upload a CSV file, confirm it, and return the import when it is done.
+        """Upload a CSV file, confirm it, and wait for the import.
 
         Args:
             file: The name of the file, its content, or an open binary stream.
-            filename: What to call it. Default: its name, or "products.csv".
-            delimiter: What separates the columns, such as ";" or "tab". Default: what the first rows show.
-            encoding: Such as "cp1252". Default: that of the byte order mark, else UTF-8.
-            mapping: The field for each column, or "sku", "name" or "skip"; columns that are not in it are skipped.
+            filename: The name to use. Default: the name of the file, or "products.csv".
+            delimiter: The column delimiter, such as ";" or "tab". Default: detected from the first rows.
+            encoding: The encoding, such as "cp1252". Default: from the byte order mark, otherwise UTF-8.
+            mapping: The field for each column, or "sku", "name" or "skip"; other columns are skipped.
                 Default: what the server suggests.
-            schema: What the fields hold. Default: what the server suggests for the columns that are imported.
-            timeout: Seconds to wait at most after the upload; the import goes on.
+            schema: The types of the fields. Default: what the server suggests for the imported columns.
+            timeout: Seconds to wait after the upload, at most; the import continues.
 
         Raises:
-            SegOpsArgumentError: The file cannot be read, or is no CSV; nothing was sent.
+            SegOpsArgumentError: The file cannot be read, or is not CSV; nothing was sent.
             SegOpsJobError: The import failed.
-            SegOpsTimeoutError: It takes longer.
+            SegOpsTimeoutError: The import does not finish in time.
         """
         if mapping is not None and not isinstance(mapping, Mapping):
             raise SegOpsArgumentError(f"mapping must be a mapping of columns to fields, got {type(mapping).__name__}")
@@ -324,13 +321,13 @@ class Products(Crud[Product]):
 
 
 def suggested_schema(job: ImportJob, mapping: Mapping[str, str | None] | None) -> Any:
-    """Return the schema that the server suggests for an import, cut to the columns that are imported.
+    """Return the schema that the server suggests for an import, reduced to the imported columns.
 
-    A field that the caller gives another name keeps its type. None if the server suggests nothing that can be cut.
+    A field that the caller renames keeps its type. None if the suggestion cannot be reduced.
 
     Args:
         job: The import.
-        mapping: The caller's mapping; None for that of the server, which its schema fits.
+        mapping: The caller's mapping; None for the suggested one, which already fits.
     """
     suggested, columns = job.get("suggested_schema"), job.get("suggested_mapping")
     if mapping is None:
@@ -339,17 +336,17 @@ def suggested_schema(job: ImportJob, mapping: Mapping[str, str | None] | None) -
     if not isinstance(fields, list) or not isinstance(columns, dict):
         return None
     by_name = {str(field.get("name")): field for field in fields if isinstance(field, dict)}
-    cut: dict[str, Any] = {}
+    reduced: dict[str, Any] = {}
     for column, target in mapping.items():
         field = by_name.get(str(columns.get(column))) or by_name.get(str(target))
         if isinstance(target, str) and target not in _NO_FIELDS and field is not None:
-            cut.setdefault(target, {**field, "name": target})
-    chosen = list(cut.values())
+            reduced.setdefault(target, {**field, "name": target})
+    chosen = list(reduced.values())
     return {**suggested, "fields": chosen} if isinstance(suggested, dict) else chosen
 
 
 def _advice(job: ImportJob) -> str:
-    """Return what to do when the columns of a file do not fit."""
+    """Return the fix for columns that cannot be imported."""
     headers = job.get("headers")
     columns = f"; the columns are {listed(map(quoted, headers))}" if isinstance(headers, list) else ""
     return f"pass mapping={{column: field}} with one column as 'sku' (--mapping on the command line){columns}"

@@ -1,12 +1,9 @@
-"""AI queries: what people ask assistants, and what those answer about the brand.
-
-Source: wire-protocol.md, section 6.8.
-"""
+"""AI queries: questions to AI assistants, and their answers about your brand."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from segops.plugins.admin.crud import Crud
 from segops.plugins.admin.pagination import Page
@@ -16,19 +13,19 @@ from segops.plugins.admin.resource import EndpointCall, Fields, endpoint
 
 
 class AiQuery(Record):
-    """A question that assistants are asked again and again.
+    """A question that SegOps asks AI assistants on a schedule.
 
     Attributes:
-        id: Its number.
+        id: The id.
         query_text: The question.
-        category: Its category.
-        tags: Its tags.
-        providers: The assistants that are asked; empty for all.
-        is_active: Whether it is asked.
-        schedule: "hourly", "daily" or "weekly".
-        last_run_at: When it was last asked, as ISO 8601.
-        created_at: When it was stored first.
-        updated_at: When it was changed last.
+        category: The category.
+        tags: The tags.
+        providers: The assistants to ask; empty for all.
+        is_active: Whether the query runs.
+        schedule: How often the query runs.
+        last_run_at: The last run, as ISO 8601.
+        created_at: When it was created, as ISO 8601.
+        updated_at: When it was last changed, as ISO 8601.
     """
 
     __slots__ = ()
@@ -38,26 +35,26 @@ class AiQuery(Record):
     tags: list[str]
     providers: list[str]
     is_active: bool
-    schedule: str
+    schedule: Literal["hourly", "daily", "weekly"]
     last_run_at: str | None
     created_at: str
     updated_at: str
 
 
 class AiResult(Record):
-    """What an assistant answered.
+    """The answer of an AI assistant.
 
     Attributes:
-        id: Its number.
-        query: The number of the query; None for a simulation.
+        id: The id.
+        query: The id of the query; None for a simulation.
         provider: The assistant.
         raw_response: The answer.
-        mentioned_brands: The brands in it, each with `name`, `position` and `sentiment`.
-        mentioned_products: The products in it.
-        position: The place of the own brand, from 1; None if it is not named.
-        sentiment: How it speaks of the own brand, from 0 to 1.
-        is_simulated: Whether no assistant was really asked.
-        captured_at: When it was asked, as ISO 8601.
+        mentioned_brands: The brands in the answer, each with `name`, `position` and `sentiment`.
+        mentioned_products: The products in the answer.
+        position: The rank of your brand, from 1; None if the answer does not mention it.
+        sentiment: The sentiment about your brand, from 0 to 1.
+        is_simulated: Whether the answer comes from a simulation.
+        captured_at: When the assistant answered, as ISO 8601.
     """
 
     __slots__ = ()
@@ -74,14 +71,14 @@ class AiResult(Record):
 
 
 class Simulation(Record):
-    """What assistants answer now, and how that differs from before.
+    """The current answers of AI assistants, compared with earlier ones.
 
     Attributes:
         query_text: The question.
-        providers: The assistants that were asked.
-        timed_out: Those that did not answer in time.
+        providers: The assistants.
+        timed_out: The assistants that timed out.
         results: The answers.
-        diff: For each brand, what changed.
+        diff: The change for each brand.
     """
 
     __slots__ = ()
@@ -93,29 +90,29 @@ class Simulation(Record):
 
 
 class Queries(Crud[AiQuery]):
-    """What people ask assistants, and what those answer about the brand."""
+    """Track how AI assistants answer questions about your brand."""
 
     path = "/ai-reach/queries/"
 
     @endpoint("POST", "{collection}{id}/run/")
     def run(self, call: EndpointCall, id: Id) -> Receipt:
-        """Ask the assistants now; it does not wait for the answers.
+        """Queue a run without waiting for the answers.
 
         Args:
-            id: The query.
+            id: The id of the query.
         """
         return call.receipt(id=id)
 
     @endpoint("GET", "{collection}{id}/results/", pagination="array")
     def results(self, call: EndpointCall, id: Id) -> Page[AiResult]:
-        """List the newest answers, at most 50.
+        """List the latest answers, at most 50.
 
         Args:
-            id: The query.
+            id: The id of the query.
         """
         return call.page(AiResult, id=id)
 
-    @endpoint("POST", "/ai-reach/simulate/", fields=("query_text", "providers"))
+    @endpoint("POST", "/ai-reach/simulate/", fields=())
     def simulate(
         self,
         call: EndpointCall,
@@ -127,14 +124,14 @@ class Queries(Crud[AiQuery]):
         extra_fields: Fields | None = None,
         **fields: Any,
     ) -> Simulation:
-        """Ask assistants a question that is not registered; takes up to 30 s.
+        """Ask AI assistants a question that is not a stored query, which takes up to 30 s.
 
         Args:
             body: The fields as a mapping.
             query_text: The question.
             providers: The assistants to ask. Default: all.
-            extra_fields: Fields that are not documented.
-            fields: More fields.
+            extra_fields: Undocumented fields.
+            fields: Further fields.
         """
         given = {"query_text": query_text, "providers": providers}
         fields |= {name: value for name, value in given.items() if value is not None}
@@ -142,18 +139,18 @@ class Queries(Crud[AiQuery]):
 
     @endpoint("GET", "/ai-reach/dashboard/")
     def dashboard(self, call: EndpointCall) -> Record:
-        """Read how visible the brand is in all answers; the fields are not documented."""
+        """Get the visibility of your brand in all answers; the fields are undocumented."""
         return call.record(Record)
 
     @endpoint("GET", "/ai-reach/win-rate/", pagination="array", fields=("provider",))
     def win_rate(
         self, call: EndpointCall, /, params: Fields | None = None, *, extra_fields: Fields | None = None, **filters: Any
     ) -> Page[Record]:
-        """List how often the brand comes before each competitor, the best first; the fields are not documented.
+        """List how often your brand ranks above each competitor, best first; the fields are undocumented.
 
         Args:
             params: The parameters as a mapping: `provider`.
-            extra_fields: Parameters that are not documented.
+            extra_fields: Undocumented parameters.
             filters: The parameters as keywords.
         """
         return call.page(Record, params, filters, extra_fields)

@@ -1,7 +1,4 @@
-"""Event schemas: what the payloads of events hold.
-
-Source: wire-protocol.md, section 6.4.
-"""
+"""Event schemas: the payload of each event type."""
 
 from __future__ import annotations
 
@@ -15,12 +12,12 @@ from segops.plugins.admin.resource import EndpointCall, endpoint
 
 
 class EventSchema(Record):
-    """What the payload of an event type holds.
+    """The schema of the payload of an event type.
 
     Attributes:
-        id: Its number.
+        id: The id.
         event_type: The event type.
-        properties: The fields of the payload.
+        properties: The fields of the payload and their types.
     """
 
     __slots__ = ()
@@ -30,27 +27,27 @@ class EventSchema(Record):
 
 
 class Schemas(Crud[EventSchema]):
-    """What the payloads of events hold; events that do not fit are skipped on arrival."""
+    """Define the payload of each event type. SegOps skips events that do not match."""
 
     path = "/schemas/"
 
     @endpoint("POST", "{collection}infer/")
     def infer(self, call: EndpointCall, events: Iterable[Mapping[str, Any]]) -> Record:
-        """Suggest a schema for sample events; the fields of the answer are not documented.
+        """Suggest a schema for sample events; the fields of the response are undocumented.
 
         Args:
             events: Events with `event_type` and `payload`.
 
         Raises:
-            SegOpsArgumentError: One is not a mapping, or has a field that events do not have; nothing was sent.
+            SegOpsArgumentError: An event is not a mapping, or has an unknown field; nothing was sent.
         """
         return call.record(
-            Record, body={"events": [merge_fields(event, {}, accepted=EVENT, what="each event") for event in events]}
+            Record, body={"events": [merge_fields(event, {}, allowed=EVENT, name="each event") for event in events]}
         )
 
     @endpoint("POST", "{collection}validate/")
     def validate(self, call: EndpointCall, event_type: str, payload: Mapping[str, Any]) -> Record:
-        """Tell whether a payload fits the schema of its event type; the fields of the answer are not documented.
+        """Check a payload against the schema of its event type; the fields of the response are undocumented.
 
         Args:
             event_type: The event type.

@@ -1,7 +1,4 @@
-"""Users: who they are and what they did.
-
-Source: wire-protocol.md, section 6.6.
-"""
+"""Users: their profiles, events, and segments."""
 
 from __future__ import annotations
 
@@ -17,15 +14,15 @@ from segops.plugins.admin.resource import EndpointCall, Fields, endpoint
 
 
 class User(Record):
-    """A user; what a search finds has fewer fields than what `get` reads.
+    """A user. Search results have fewer fields than `get`.
 
     Attributes:
-        user_id: The id that the application gave.
-        event_count: How many events there are.
-        event_type_count: Of how many types they are.
-        first_seen: When the first one happened, as ISO 8601.
-        last_seen: When the last one happened.
-        properties: The traits of the latest identification.
+        user_id: The id that the application chose.
+        event_count: Number of events.
+        event_type_count: Number of event types.
+        first_seen: Time of the first event, as ISO 8601.
+        last_seen: Time of the last event, as ISO 8601.
+        properties: The traits of the latest `identify` call.
     """
 
     __slots__ = ()
@@ -38,12 +35,12 @@ class User(Record):
 
 
 class UserEvent(Record):
-    """Something that a user did.
+    """An event of a user.
 
     Attributes:
-        event_type: What it was.
+        event_type: The event type.
         occurred_at: When it happened, as ISO 8601.
-        payload: Its properties.
+        payload: The properties.
     """
 
     __slots__ = ()
@@ -53,13 +50,13 @@ class UserEvent(Record):
 
 
 class UserSegment(Record):
-    """A segment that a user is in.
+    """A segment of a user.
 
     Attributes:
-        segment_id: The number of the segment.
-        segment_name: Its name.
-        member_count: How many members it has.
-        computed_at: When that was computed, as ISO 8601.
+        segment_id: The id of the segment.
+        segment_name: The name of the segment.
+        member_count: Members of the segment.
+        computed_at: The last computation, as ISO 8601.
     """
 
     __slots__ = ()
@@ -70,15 +67,15 @@ class UserSegment(Record):
 
 
 class Explanation(Record):
-    """Why a user is in a segment or not, as to one condition.
+    """How a user meets one condition of a segment.
 
     Attributes:
-        index: The place of the condition in the definition, from 0.
-        type: Its type.
-        label: What it says, for people.
-        actual_value: What the user has.
-        threshold: What is wanted.
-        matches: Whether that is so.
+        index: The index of the condition in the definition, from 0.
+        type: The type of the condition.
+        label: The condition in words.
+        actual_value: The value of the user.
+        threshold: The value that the condition requires.
+        matches: Whether the user meets the condition.
     """
 
     __slots__ = ()
@@ -91,13 +88,13 @@ class Explanation(Record):
 
 
 class SandboxResult(Record):
-    """What one more event would change.
+    """The effect that an event would have.
 
     Attributes:
-        published: Whether the event was looked at.
+        published: Whether the server evaluated the event.
         entered: The segments that the user would enter, each with `id` and `name`.
         exited: The segments that the user would leave.
-        unchanged_count: How many segments would stay as they are.
+        unchanged_count: Segments that would not change.
     """
 
     __slots__ = ()
@@ -108,7 +105,7 @@ class SandboxResult(Record):
 
 
 class Users(Crud[User]):
-    """Who the users are and what they did. They come from events: none can be made, changed or deleted here."""
+    """Look up users, their events, and their segments. Users are created by events and cannot be changed here."""
 
     path = "/explorer/users/"
     unlisted = frozenset({"create", "update", "delete"})
@@ -125,18 +122,18 @@ class Users(Crud[User]):
         extra_fields: Fields | None = None,
         **filters: Any,
     ) -> Page[User]:
-        """List users; the same as `search`.
+        """List users, as `search` does.
 
         Args:
             params: The parameters as a mapping.
-            page: The number of the page, where the server knows pages of users.
-            page_size: How many to list at most.
-            extra_fields: Parameters that are not documented.
-            filters: More parameters.
+            page: The page number, if the server supports pages of users.
+            page_size: Users to return, at most.
+            extra_fields: Undocumented parameters.
+            filters: Further parameters.
         """
         return call.page(User, params, {"page": page, "page_size": page_size, **filters}, extra_fields)
 
-    @endpoint("GET", "{collection}", pagination="limit", fields=("q",))
+    @endpoint("GET", "{collection}", pagination="limit", fields=())
     def search(
         self,
         call: EndpointCall,
@@ -148,27 +145,27 @@ class Users(Crud[User]):
         extra_fields: Fields | None = None,
         **filters: Any,
     ) -> Page[User]:
-        """Find users by their id.
+        """Search users by their id.
 
         Args:
             params: The parameters as a mapping.
-            q: What the id begins with or contains.
-            limit: How many to list at most.
-            extra_fields: Parameters that are not documented.
-            filters: More parameters.
+            q: The start of the id, or a part of it.
+            limit: Users to return, at most.
+            extra_fields: Undocumented parameters.
+            filters: Further parameters.
         """
         return call.page(User, params, {"q": q, "limit": limit, **filters}, extra_fields)
 
     @endpoint("GET", "{collection}{user_id}/")
     def get(self, call: EndpointCall, user_id: Id) -> User:  # pyright: ignore[reportIncompatibleMethodOverride] # as the API names it
-        """Read what is known of a user.
+        """Get a user by id.
 
         Args:
-            user_id: The user.
+            user_id: The id of the user.
         """
         return call.record(User, user_id=user_id)
 
-    @endpoint("GET", "{collection}{user_id}/events/", pagination="limit", fields=("event_type", "since"))
+    @endpoint("GET", "{collection}{user_id}/events/", pagination="limit", fields=())
     def events(
         self,
         call: EndpointCall,
@@ -182,36 +179,36 @@ class Users(Crud[User]):
         extra_fields: Fields | None = None,
         **filters: Any,
     ) -> Page[UserEvent]:
-        """List what a user did, the newest first.
+        """List the events of a user, newest first.
 
         Args:
-            user_id: The user.
+            user_id: The id of the user.
             params: The parameters as a mapping.
             event_type: Only events of this type.
-            limit: How many to list at most.
+            limit: Events to return, at most.
             since: Only events since this time, as ISO 8601.
-            extra_fields: Parameters that are not documented.
-            filters: More parameters.
+            extra_fields: Undocumented parameters.
+            filters: Further parameters.
         """
         query = {"event_type": event_type, "limit": limit, "since": since, **filters}
         return call.page(UserEvent, params, query, extra_fields, user_id=user_id)
 
     @endpoint("GET", "{collection}{user_id}/segments/", pagination="array")
     def segments(self, call: EndpointCall, user_id: Id) -> Page[UserSegment]:
-        """List the segments that a user is in.
+        """List the segments of a user.
 
         Args:
-            user_id: The user.
+            user_id: The id of the user.
         """
         return call.page(UserSegment, user_id=user_id)
 
     @endpoint("GET", "{collection}{user_id}/segments/{segment_id}/explain/", pagination="array")
     def explain(self, call: EndpointCall, user_id: Id, segment_id: Id) -> Page[Explanation]:
-        """Tell for each condition of a segment what a user has, and whether it matches.
+        """Explain for each condition of a segment whether a user meets it.
 
         Args:
-            user_id: The user.
-            segment_id: The segment.
+            user_id: The id of the user.
+            segment_id: The id of the segment.
         """
         return call.page(Explanation, user_id=user_id, segment_id=segment_id)
 
@@ -219,10 +216,10 @@ class Users(Crud[User]):
     def publish_sandbox(
         self, call: EndpointCall, event: Mapping[str, Any], *, extra_fields: Fields | None = None
     ) -> SandboxResult:
-        """Tell which segments a user would enter or leave with one more event; nothing is stored.
+        """Simulate an event: which segments its user would enter or leave. Nothing is stored.
 
         Args:
             event: The event: `user_id`, `event_type`, `payload`, `occurred_at`, `anonymous_id`.
-            extra_fields: Fields of the event that are not documented.
+            extra_fields: Undocumented fields of the event.
         """
-        return call.record(SandboxResult, body=merge_fields(event, {}, extra_fields, EVENT, what="event"))
+        return call.record(SandboxResult, body=merge_fields(event, {}, extra_fields, EVENT, name="event"))

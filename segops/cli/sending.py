@@ -1,0 +1,133 @@
+"""Send many events from a command, and give up when that is pointless."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from segops import (
+    SegOpsApiError,
+    SegOpsClient,
+    SegOpsConfigError,
+    SegOpsTransportError,
+    Stats,
+    UserContext,
+)
+from segops.core import Action, event_action
+
+BATCH_SIZE = 500
+
+_TICK = 0.05
+
+
+class EventSender:
+    """A client for a known amount of events, whose errors end the command instead of being retried for ever.
+
+    Args:
+        api_url: The URL of SegOps, or None for the one in the environment.
+        api_key: A secret key, or None for the one in the environment.
+        network_patience: Seconds without progress after which an unreachable server is an error.
+        server_patience: Seconds without progress after which an overloaded server is an error.
+        on_other_error: Receives errors that concern no request, such as those of plugins.
+        options: More options of `SegOpsClient`.
+
+    Attributes:
+        client: The client to track events with.
+
+    Raises:
+        SegOpsConfigError: The URL or the key cannot be used.
+    """
+
+    def __init__(
+        self,
+        api_url: str | None,
+        api_key: str | None,
+        *,
+        network_patience: float,
+        server_patience: float,
+        on_other_error: Callable[[Exception], object] = lambda _error: None,
+        **options: Any,
+    ) -> None:
+        # Errors reach the user as messages; without a handler they would appear again, as log lines.
+        logging.getLogger("segops").addHandler(logging.NullHandler())
+        self._network_patience = network_patience
+        self._server_patience = server_patience
+        self._on_other_error = on_other_error
+        self._errors: deque[Exception] = deque()
+        self._key_error: SegOpsConfigError | None = None
+        self._pending_error: SegOpsApiError | SegOpsTransportError | None = None
+        self._settled = 0
+        self._progress_at = time.monotonic()
+        self.client = SegOpsClient(
+            api_url,
+            api_key,
+            get_user=self._reject_public_key,
+            batch_size=BATCH_SIZE,
+            on_error=self._errors.append,
+            spool=False,  # events that are spooled already may belong to another SegOps
+            **options,
+        )
+
+    def __enter__(self) -> EventSender:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.shutdown(timeout=0)  # everything is settled, or the user does not want to wait
+
+    def wait(self, limit: int = 0, show: Callable[[int], None] = lambda _settled: None) -> Stats:
+        """Wait until at most `limit` events are pending.
+
+        Args:
+            limit: The number of events that may stay pending.
+            show: Receives the number of settled events, for a progress bar.
+
+        Raises:
+            SegOpsApiError: SegOps refuses the events, and a retry would not help or did not help in time.
+            SegOpsTransportError: SegOps was unreachable for too long.
+            SegOpsConfigError: The key is a public one.
+        """
+        while True:
+            stats = self.client.stats()
+            if self._key_error is not None:
+                raise self._key_error
+            settled = stats.accepted - stats.pending
+            show(settled)
+            self._sort_errors()
+            if stats.pending <= limit:
+                return stats
+            self._check_progress(settled)
+            self.client.flush(_TICK)
+
+    def _reject_public_key(self) -> UserContext:
+        """Stand in for `get_user`, which the client calls for public keys only."""
+        self._key_error = SegOpsConfigError(
+            "a public key (pk_) can send the events of one user only: use a secret key (sk_)"
+        )
+        raise self._key_error
+
+    def _sort_errors(self) -> None:
+        while self._errors:
+            error = self._errors.popleft()
+            if isinstance(error, SegOpsApiError | SegOpsTransportError):
+                self._pending_error = error
+            else:
+                self._on_other_error(error)
+
+    def _check_progress(self, settled: int) -> None:
+        """Raise an error that retries do not cure, or have not cured in time."""
+        now = time.monotonic()
+        if settled > self._settled:
+            self._settled, self._progress_at = settled, now
+            if self._pending_error is not None and self._patience_for(self._pending_error):
+                self._pending_error = None  # it has passed; a permanent one is reported only once
+        error = self._pending_error
+        if error is not None and now - self._progress_at >= self._patience_for(error):
+            raise error
+
+    def _patience_for(self, error: SegOpsApiError | SegOpsTransportError) -> float:
+        if isinstance(error, SegOpsTransportError):
+            return self._network_patience
+        return self._server_patience if event_action(error.status) is Action.RETRY else 0.0

@@ -1,0 +1,1 @@
+"""Read product files and rate products, independently of the API."""
