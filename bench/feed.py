@@ -10,7 +10,7 @@ import os
 import sys
 
 SMALL = {"max_events": 1000, "max_bytes": 256 * 1024, "max_event_bytes": 2048, "batch_events": 100}
-BEGINNING = 300
+BEGINNING = 3000
 """The number of events: enough that some batches are written, or dropped with a warning in the log."""
 
 WATCHED = ("_thread.start", "os.fork", "os.posix_spawn", "socket.", "subprocess.", "sqlite3.")

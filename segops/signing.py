@@ -1,4 +1,4 @@
-"""Signing a user id on your backend, for public keys that require it."""
+"""Sign user ids on your backend, for public keys that require signatures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from segops.core import SegOpsConfigError
 
 
 class SignedUser(TypedDict):
-    """A user id with its signature: the fields that `UserContext` and the session handshake take."""
+    """A signed user id: the fields that `UserContext` and the session handshake accept."""
 
     user_id: str
     user_id_sig: str
@@ -18,51 +18,49 @@ class SignedUser(TypedDict):
 
 
 def sign_user_id(secret_hex: str, user_id: str, ts: int | None = None) -> SignedUser:
-    """Sign the id of the user who is logged in, never an id taken from a request.
+    """Sign the id of the logged-in user. Never sign an id from a request.
 
-    The server takes a signature for 5 minutes: sign anew on each page load.
+    The server accepts a signature for 5 minutes, so create one per page load.
 
     Args:
-        secret_hex: The HMAC secret of the public key, as hex text.
-        user_id: The id of the logged-in user; not empty.
-        ts: Unix time in whole seconds; now if left out.
+        secret_hex: The HMAC secret of the public key, in hex.
+        user_id: The id of the logged-in user; must not be empty.
+        ts: Unix time in whole seconds. Default: now.
 
     Raises:
-        SegOpsConfigError: An argument is not of this form. It is also a ValueError.
+        SegOpsConfigError: An argument is invalid. It is also a ValueError.
 
-    Source: wire-protocol.md, section 3.3.
+    Source: docs/webhooks-and-signing.md.
     """
     key = _key(secret_hex)
     if ts is None:
         ts = int(time.time())
     if not isinstance(ts, int) or isinstance(ts, bool) or ts < 0:
-        raise SegOpsConfigError(f"ts is {ts!r}: give the unix time in whole seconds, or leave it out")
+        raise SegOpsConfigError(f"ts must be a Unix time in whole seconds, got {ts!r}")
     message = _user(user_id) + b"|%d" % ts
     return {"user_id": user_id, "user_id_sig": hmac.digest(key, message, "sha256").hex(), "user_id_ts": ts}
 
 
 def _key(secret_hex: str) -> bytes:
     if not isinstance(secret_hex, str):
-        raise SegOpsConfigError(f"the secret is of type {type(secret_hex).__name__}: pass it as hex text")
+        raise SegOpsConfigError(f"secret_hex must be a hex string, got {type(secret_hex).__name__}")
     try:
         key = bytes.fromhex(secret_hex)
     except ValueError:
         key = b""
     if not key:
         raise SegOpsConfigError(
-            "the secret is empty or not hex: copy it as it was shown when the public key was made; it is neither the "
-            "key itself nor a webhook secret"
+            "secret_hex must be a non-empty hex string: copy the HMAC secret that was shown when the public key was "
+            "created, not the key itself or a webhook secret"
         )
     return key
 
 
 def _user(user_id: str) -> bytes:
     if not isinstance(user_id, str) or not user_id:
-        raise SegOpsConfigError(
-            f"the user id is empty or not text, but of type {type(user_id).__name__}: pass its text"
-        )
+        raise SegOpsConfigError(f"user_id must be a non-empty string, got {type(user_id).__name__}")
     try:
         return user_id.encode()
     except UnicodeEncodeError:
-        # from None: the cause would carry the user id
-        raise SegOpsConfigError("the user id has no UTF-8 form: it holds half of a surrogate pair") from None
+        # from None: the cause contains the user id
+        raise SegOpsConfigError("user_id cannot be encoded as UTF-8: it contains half of a surrogate pair") from None

@@ -234,7 +234,7 @@ def test_the_time_always_has_a_zone(text: str, expected: datetime) -> None:
     ],
 )
 def test_a_body_that_is_not_such_an_event_is_one_clear_error(body: Any) -> None:
-    with pytest.raises(SegOpsWebhookError, match="not a webhook of SegOps"):
+    with pytest.raises(SegOpsWebhookError, match="body is not a SegOps webhook"):
         parse_webhook(body, verify=False)
 
 

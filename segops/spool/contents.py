@@ -1,4 +1,4 @@
-"""A look into a spool from outside: what waits in it, all of it, and its end."""
+"""Inspect, export, and purge a spool from outside the client."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from segops.spool.record import COLUMNS, Record, read_row
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch in a spool, without what is in it.
+    """A stored batch, without its events.
 
     Attributes:
-        key: The Idempotency-Key that it is sent with.
-        events: How many events it holds.
-        bytes: Their size.
-        created_at: When it was stored, in unix seconds.
-        attempts: How often it was sent in vain.
-        key_kind: Which kind of key it needs: "secret", or "public" for one that is sent as a user.
+        key: The Idempotency-Key of its request.
+        events: Events in the batch.
+        bytes: Size of the events.
+        created_at: When it was stored, as Unix time in seconds.
+        attempts: Failed delivery attempts.
+        key_kind: The type of key that it is sent with: "secret" or "public".
         is_held: Whether a running process will send it.
-        is_sound: Whether it is what was stored.
+        is_sound: Whether its checksum is right.
     """
 
     key: str
@@ -40,11 +40,11 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def inspect_spool(path: Path) -> list[Waiting]:
-    """Return what waits, in the order in which it will be sent.
+    """Return the stored batches in sending order.
 
     Raises:
-        SegOpsConfigError: There is no spool, or it is not safe.
-        SegOpsSpoolError: It is damaged as a whole, or the disk fails.
+        SegOpsConfigError: The file does not exist, or is open to other users.
+        SegOpsSpoolError: The file is damaged, or the disk fails.
     """
     with _opened(path) as connection:
         running: dict[str, bool] = {}
@@ -52,11 +52,11 @@ def inspect_spool(path: Path) -> list[Waiting]:
 
 
 def export_spool(path: Path) -> Iterator[bytes]:
-    """Yield the sound events as JSON, in the order in which they will be sent; they stay.
+    """Yield the intact events as JSON in sending order, and keep them.
 
     Raises:
-        SegOpsConfigError: There is no spool, or it is not safe.
-        SegOpsSpoolError: It is damaged as a whole, or the disk fails.
+        SegOpsConfigError: The file does not exist, or is open to other users.
+        SegOpsSpoolError: The file is damaged, or the disk fails.
     """
     with _opened(path) as connection:
         for record in _records(connection):
@@ -65,11 +65,11 @@ def export_spool(path: Path) -> Iterator[bytes]:
 
 
 def purge_spool(path: Path) -> tuple[int, int]:
-    """Delete what no running process holds; return how many events went, and how many stay.
+    """Delete the batches that no running process holds, and return the deleted and the remaining events.
 
     Raises:
-        SegOpsConfigError: There is no spool, or it is not safe.
-        SegOpsSpoolError: It is damaged as a whole, or the disk fails.
+        SegOpsConfigError: The file does not exist, or is open to other users.
+        SegOpsSpoolError: The file is damaged, or the disk fails.
     """
     gone = kept = 0
     with _opened(path) as connection:
@@ -90,7 +90,7 @@ def purge_spool(path: Path) -> tuple[int, int]:
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     path = path.absolute()
     if not path.exists():
-        raise SegOpsConfigError(f"there is no spool {str(path)!r}: give the path that the client was given")
+        raise SegOpsConfigError(f"spool {str(path)!r} does not exist: pass the path that the client uses")
     check_path(path)
     try:
         with closing(sqlite3.connect(path, timeout=5.0, isolation_level=None)) as connection:
@@ -98,8 +98,8 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
             yield connection
     except sqlite3.Error as error:
         raise SegOpsSpoolError(
-            f"the spool {str(path)!r} cannot be read ({error}): if it is damaged, `segops spool send` sets it aside "
-            "and saves what can be saved"
+            f"cannot read spool {str(path)!r} ({error}): if it is damaged, run `segops spool send`, which sets the "
+            "file aside and recovers the intact batches"
         ) from error
 
 

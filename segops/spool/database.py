@@ -1,7 +1,8 @@
-"""The database of a spool: opened, checked, and set aside if it is bad.
+"""Open and check the database of a spool, and set it aside if it is damaged.
 
-Rollback journal, never WAL, and `synchronous=FULL`: what is committed survives a kill and a loss of power.
-Source: design.md, decision 10; fault-matrix.md, rows 36 to 43.
+The database uses a rollback journal and `synchronous=FULL`, so committed batches survive a kill and a loss of power.
+
+Source: docs/spool.md, "When the disk fails".
 """
 
 from __future__ import annotations
@@ -28,34 +29,34 @@ TABLES = (
     """CREATE TABLE batches (place INTEGER PRIMARY KEY, key TEXT NOT NULL, path TEXT NOT NULL, owner TEXT,
     events INTEGER NOT NULL, created_at REAL NOT NULL, checksum INTEGER NOT NULL, lease TEXT NOT NULL,
     position INTEGER NOT NULL, attempts INTEGER NOT NULL, body BLOB NOT NULL)""",
-    # The number of events in all rows, twice: the sum tells of rows that are gone, the two of a sum that is wrong.
+    # The events in all rows, twice: the sum reveals missing rows, and the mirror a damaged sum.
     "CREATE TABLE totals (held INTEGER NOT NULL, mirror INTEGER NOT NULL)",
 )
 
 _HEADER = b"SQLite format 3\0" + PAGE.to_bytes(2, "big") + b"\1\1\0"
-"""Magic, page size, rollback journal for writing and for reading, no reserved bytes."""
+"""Magic number, page size, rollback journal for writing and reading, and no reserved bytes."""
 
 BUSY_SECONDS = 5.0
-"""Seconds that other processes are waited for in general."""
+"""Seconds to wait for other processes by default."""
 
 _CHECK_EVERY = 5000
-"""Instructions of SQLite between two looks for whether to break a statement off: a millisecond or less."""
+"""SQLite instructions between two checks for interruption: a millisecond or less."""
 
 _ENVIRONMENT = ("interrupted", "locked", "disk i/o", "full", "readonly", "unable to open", "out of memory", "too big")
 
 
-class Malformed(Exception):  # noqa: N818 - it says what the file is
-    """The file is no sound spool of this format."""
+class Malformed(Exception):  # noqa: N818 - describes the file
+    """The file is not an intact spool of this format."""
 
 
 class Repair(NamedTuple):
-    """What was done about a bad file.
+    """How a damaged file was repaired.
 
     Attributes:
-        why: What is wrong with it.
-        aside: Where it is now; None if it could stay.
-        saved: How many of its events could be read.
-        lost: How many are gone; None if that cannot be told.
+        why: What is wrong with the file.
+        aside: Where the file is now; None if it was not moved.
+        saved: Events that could be read.
+        lost: Events that could not; None if unknown.
     """
 
     why: str
@@ -64,80 +65,80 @@ class Repair(NamedTuple):
     lost: int | None
 
     def describe(self) -> str:
-        """Return it in words."""
-        where = "" if self.aside is None else f"; it is kept as {self.aside.name!r}"
-        lost = "how many could not cannot be told" if self.lost is None else f"{self.lost} not"
-        return f"{self.why}: {self.saved} event(s) could be read, {lost}{where}"
+        """Return a description for an error message."""
+        where = "" if self.aside is None else f"; the damaged file is kept as {self.aside.name!r}"
+        lost = "an unknown number lost" if self.lost is None else f"{self.lost} lost"
+        return f"{self.why}: {self.saved} event(s) recovered, {lost}{where}"
 
 
-class Haste:
-    """How long one process may take in the file.
+class TimeBudget:
+    """How long operations on the file may take.
 
     Args:
-        breaks_off: Tells whether to break a long statement off.
+        should_interrupt: Returns whether to interrupt a long statement.
 
     Attributes:
-        patience: Seconds to wait for other processes.
-        is_hurried: Whether to leave checks to the next process.
+        busy_timeout: Seconds to wait for other processes.
+        is_closing: Whether to skip checks, because the client is closing.
     """
 
-    def __init__(self, breaks_off: Callable[[], bool]) -> None:
-        self.breaks_off = breaks_off
-        self.patience = BUSY_SECONDS
-        self.is_hurried = False
+    def __init__(self, should_interrupt: Callable[[], bool]) -> None:
+        self.should_interrupt = should_interrupt
+        self.busy_timeout = BUSY_SECONDS
+        self.is_closing = False
 
 
 class Connection(sqlite3.Connection):
-    """A connection that knows how long it may take."""
+    """A connection with a time budget."""
 
-    haste = Haste(lambda: False)
+    budget = TimeBudget(lambda: False)
 
 
 class ForeignDatabaseError(SegOpsConfigError):
-    """The file is the database of another program."""
+    """The file is a database of another program."""
 
 
-def connect(path: Path, haste: Haste = Connection.haste) -> tuple[sqlite3.Connection, Repair | None]:
-    """Open the spool. A file that is bad is set aside, and what can be read of it is taken over.
+def connect(path: Path, budget: TimeBudget = Connection.budget) -> tuple[sqlite3.Connection, Repair | None]:
+    """Open the spool. A damaged file is set aside, and the readable batches are copied to a new one.
 
     Raises:
-        SegOpsConfigError: It is not safe there, or is another program's database.
-        sqlite3.Error: The disk or the file system refuses.
-        OSError: They refuse.
+        SegOpsConfigError: The file is open to other users, or is a database of another program.
+        sqlite3.Error: The disk or the file system fails.
+        OSError: The same.
     """
     create(path)
-    lock = Lock.acquire(path.with_name(f"{path.name}-opening"), haste.patience)
+    lock = Lock.acquire(path.with_name(f"{path.name}-opening"), budget.busy_timeout)
     if lock is None:
         raise sqlite3.OperationalError("the spool is locked: another process is opening it")
     try:
         try:
-            connection = _open(path, haste)
-            return connection, None if haste.is_hurried else _counted(connection)
+            connection = _open(path, budget)
+            return connection, None if budget.is_closing else _counted(connection)
         except Malformed as error:
-            return _replace(path, str(error), haste)
+            return _replace(path, str(error), budget)
     finally:
         lock.release(remove=False)
 
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Store everything that the block writes, or, if it raises, nothing of it."""
+    """Commit what the block writes, or roll back if it raises."""
     _begin(connection)
     try:
         yield
         connection.execute("COMMIT")
     finally:
-        if connection.in_transaction:  # after some errors SQLite has rolled back on its own
+        if connection.in_transaction:  # SQLite rolls back by itself after some errors
             connection.execute("ROLLBACK")
 
 
 def _begin(connection: sqlite3.Connection) -> None:
-    """Begin to write, once other processes let us.
+    """Begin a write transaction once no other process has one.
 
-    SQLite's own pauses grow to 100 ms; a process that commits without a break takes the lock in each of them. Short
-    ones of no fixed length find a gap.
+    SQLite's own pauses grow to 100 ms, in which a process that commits continuously takes the lock again. Short random
+    pauses find a gap.
     """
-    haste = connection.haste if isinstance(connection, Connection) else Connection.haste
+    budget = connection.budget if isinstance(connection, Connection) else Connection.budget
     started = monotonic()
     connection.execute("PRAGMA busy_timeout = 0")
     try:
@@ -145,44 +146,44 @@ def _begin(connection: sqlite3.Connection) -> None:
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or monotonic() > started + haste.patience:
+                if "locked" not in str(error) or monotonic() > started + budget.busy_timeout:
                     raise
-                time.sleep(random.uniform(0.0005, 0.005))  # noqa: S311 - nothing is kept secret by it
+                time.sleep(random.uniform(0.0005, 0.005))  # noqa: S311 - not for secrets
             else:
                 return
     finally:
-        connection.execute(f"PRAGMA busy_timeout = {haste.patience * 1000:.0f}")
+        connection.execute(f"PRAGMA busy_timeout = {budget.busy_timeout * 1000:.0f}")
 
 
 def insert(connection: sqlite3.Connection, record: Record) -> None:
-    """Add a row."""
+    """Insert a row."""
     values = [getattr(record, name) for name in record.__struct_fields__]
     connection.execute(f"INSERT INTO batches ({COLUMNS}) VALUES ({', '.join('?' * len(values))})", values)  # noqa: S608 - names of ours
     count(connection, record.events)
 
 
 def count(connection: sqlite3.Connection, events: int) -> None:
-    """Note that so many events were added."""
+    """Add to the count of stored events."""
     connection.execute("UPDATE totals SET held = held + ?1, mirror = mirror - ?1", (events,))
 
 
-def _open(path: Path, haste: Haste) -> sqlite3.Connection:
+def _open(path: Path, budget: TimeBudget) -> sqlite3.Connection:
     is_new = _check_header(path)
     connection = sqlite3.connect(
-        path, timeout=haste.patience, isolation_level=None, check_same_thread=False, factory=Connection
+        path, timeout=budget.busy_timeout, isolation_level=None, check_same_thread=False, factory=Connection
     )
     try:
-        connection.haste = haste
-        connection.set_progress_handler(haste.breaks_off, _CHECK_EVERY)
+        connection.budget = budget
+        connection.set_progress_handler(budget.should_interrupt, _CHECK_EVERY)
         if is_new:
             connection.execute(f"PRAGMA page_size={PAGE}")
-        # Persistent: rows can be deleted, which makes room, though the disk is too full for a journal.
+        # With a persistent journal, rows can be deleted to make room even if the disk is full.
         connection.execute("PRAGMA journal_mode=PERSIST")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA cell_size_check=ON")
-        connection.text_factory = lambda text: text.decode("utf-8", "replace")  # what is damaged, its checksum tells
+        connection.text_factory = lambda text: text.decode("utf-8", "replace")  # checksums reveal damage
         with transaction(connection):
-            _check(connection, haste)
+            _check(connection, budget)
     except BaseException as error:
         connection.close()
         if isinstance(error, sqlite3.Error) and is_damage(error):
@@ -192,27 +193,27 @@ def _open(path: Path, haste: Haste) -> sqlite3.Connection:
 
 
 def is_damage(error: Exception) -> bool:
-    """Tell a bad file from a bad disk, by the message: before Python 3.11 errors carry no code."""
+    """Return whether the file is damaged, rather than the disk failing, by message: Python 3.10 has no error codes."""
     return isinstance(error, sqlite3.DatabaseError) and not any(word in str(error).lower() for word in _ENVIRONMENT)
 
 
 def _check_header(path: Path) -> bool:
-    """Say whether the file is empty.
+    """Return whether the file is empty.
 
-    SQLite itself would take some damage for a file that is read-only or in WAL mode. To close the file here does no
-    harm: it releases the locks of this process, which holds none between its transactions.
+    SQLite takes some damage for a file that is read-only or in WAL mode. Closing the file here releases the locks of
+    this process, which holds none between transactions.
 
     Raises:
-        Malformed: It begins otherwise than a spool.
+        Malformed: The file does not begin as a spool does.
     """
     with path.open("rb") as file:
         header = file.read(len(_HEADER))
     if header not in (b"", _HEADER):
-        raise Malformed("its header is not that of a spool")
+        raise Malformed("not a spool: its header differs")
     return not header
 
 
-def _check(connection: sqlite3.Connection, haste: Haste) -> None:
+def _check(connection: sqlite3.Connection, budget: TimeBudget) -> None:
     (owner,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     tables = [sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master ORDER BY rowid")]
@@ -224,12 +225,12 @@ def _check(connection: sqlite3.Connection, haste: Haste) -> None:
         connection.execute(f"PRAGMA user_version={VERSION}")
         return
     if owner != APPLICATION_ID and not set(TABLES).intersection(tables):
-        raise ForeignDatabaseError("the spool's file is the database of another program: give the spool one of its own")
+        raise ForeignDatabaseError("the file is a database of another program: give the spool a file of its own")
     if version != VERSION:
-        raise Malformed(f"its format is {version}, and this version of segops reads {VERSION}")
+        raise Malformed(f"its format is {version}, but this version of segops reads {VERSION}")
     if (owner, tables) != (APPLICATION_ID, list(TABLES)):
-        raise Malformed("its tables are not those of a spool")
-    if haste.is_hurried:
+        raise Malformed("not a spool: its tables differ")
+    if budget.is_closing:
         return
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
@@ -245,7 +246,7 @@ def _counted(connection: sqlite3.Connection) -> Repair | None:
 
 
 def _count_again(connection: sqlite3.Connection) -> Repair | None:
-    """Compare the rows with how many events there should be: damage may take a row without leaving a trace."""
+    """Compare the rows with the count of events: damage may remove a row without a trace."""
     with transaction(connection):
         (there,) = connection.execute("SELECT coalesce(sum(events), 0) FROM batches").fetchone()
         (held, mirror) = connection.execute("SELECT held, mirror FROM totals").fetchone() or (0, 1)
@@ -254,18 +255,18 @@ def _count_again(connection: sqlite3.Connection) -> Repair | None:
         connection.execute("DELETE FROM totals")
         connection.execute("INSERT INTO totals VALUES (?1, -?1)", (there,))
     if held != -mirror:
-        return Repair("its count of events is damaged", None, there, None)
-    return Repair("its rows are not those that were stored", None, there, held - there) if held > there else None
+        return Repair("the count of events is damaged", None, there, None)
+    return Repair("rows are missing", None, there, held - there) if held > there else None
 
 
-def _replace(path: Path, why: str, haste: Haste) -> tuple[sqlite3.Connection, Repair]:
+def _replace(path: Path, why: str, budget: TimeBudget) -> tuple[sqlite3.Connection, Repair]:
     aside = path.with_name(f"{path.name}.bad-{time.strftime('%Y%m%d-%H%M%S')}-{os.urandom(3).hex()}")
     path.rename(aside)
     journal = path.with_name(f"{path.name}-journal")
     if journal.exists():
-        journal.rename(aside.with_name(f"{aside.name}-journal"))  # it may hold the half of the file
+        journal.rename(aside.with_name(f"{aside.name}-journal"))  # it may contain half of the data
     create(path)
-    connection = _open(path, haste)
+    connection = _open(path, budget)
     records, held = salvage(aside, first_page=path)
     with transaction(connection):
         for record in records:

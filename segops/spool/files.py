@@ -1,4 +1,4 @@
-"""The files of a spool: who may read them, and who holds them."""
+"""File permissions and locks of a spool."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _TOKEN_LENGTH = 32
 
 
 def check_path(path: Path) -> None:
-    """See that nobody else can read or replace the file; what does not exist yet is no fault.
+    """Check that other users can neither read nor replace the file, if it exists.
 
     Raises:
-        SegOpsConfigError: The file or its directory is a symbolic link, open to others, somebody else's, or of the
-            wrong kind.
+        SegOpsConfigError: The file or its directory is a symbolic link, open to other users, owned by one, or of the
+            wrong type.
     """
-    # Others may need the directory as it is, so nobody is told to change its mode.
+    # Do not suggest to change the mode of the directory: other programs may need it as it is.
     own = path.parent / "segops-spool" / path.name
     _check(
         path.parent,
         "directory",
         stat.S_IFDIR,
-        f"give the spool a directory of its own, such as {str(own)!r}, which it makes",
+        f"give the spool a directory of its own, such as {str(own)!r}, which it creates",
     )
     _check(path, "file", stat.S_IFREG, "set it to 0600")
 
 
 def create(path: Path) -> None:
-    """Make the file, and its directory, for this user alone, unless they exist.
+    """Create the file and its directory, accessible to this user only, unless they exist.
 
-    An existing file is not opened: to close it again would release the locks that SQLite holds on it (POSIX).
+    An existing file is not opened: closing it would release the locks that SQLite holds on it (POSIX).
     """
     with suppress(FileExistsError):
         path.parent.mkdir(mode=0o700)
@@ -45,29 +45,29 @@ def create(path: Path) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
-def _check(path: Path, kind: str, wanted: int, remedy: str) -> None:
+def _check(path: Path, what: str, file_type: int, fix: str) -> None:
     try:
         found = path.lstat()
-    except OSError:  # missing, or not to be reached: opening it will tell
+    except OSError:  # missing or unreachable: opening it will raise
         return
     problem = None
     if stat.S_ISLNK(found.st_mode):
-        problem = "is a symbolic link, and none is followed: name its target"
-    elif stat.S_IFMT(found.st_mode) != wanted:
-        problem = f"is no {kind}: name one"
+        problem = "is a symbolic link: pass the path of its target"
+    elif stat.S_IFMT(found.st_mode) != file_type:
+        problem = f"is not a {what}: pass another path"
     elif os.name == "posix" and found.st_uid not in (os.geteuid(), 0):
-        problem = "belongs to another user: run as that user, or name one of your own"
+        problem = "belongs to another user: run as that user, or pass a path of your own"
     elif os.name == "posix" and found.st_mode & _OTHERS:
-        problem = f"is open to others (mode {stat.S_IMODE(found.st_mode):04o}): {remedy}"
+        problem = f"is open to other users (mode {stat.S_IMODE(found.st_mode):04o}): {fix}"
     if problem:
-        raise SegOpsConfigError(f"the spool's {kind} {str(path)!r} {problem}")
+        raise SegOpsConfigError(f"spool {what} {str(path)!r} {problem}")
 
 
 class Lock:
-    """A lock between processes that ends with its process, however that ends.
+    """A lock between processes that is released when its process ends, however it ends.
 
-    It is an exclusive transaction on an empty SQLite file that is never written: portable, exact whatever the clocks
-    say and whichever process id is used again, and not inherited by a forked child.
+    It is an exclusive transaction on an empty SQLite file that is never written. That is portable, does not depend on
+    clocks or process ids, and is not inherited by a forked child.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -76,7 +76,7 @@ class Lock:
 
     @classmethod
     def acquire(cls, path: Path, timeout: float = 0.0) -> Lock | None:
-        """Lock the file, making it if needed; None if somebody else has it for all of `timeout` seconds."""
+        """Lock the file, creating it if necessary; return None if another process holds it for `timeout` seconds."""
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         connection = sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
@@ -91,18 +91,18 @@ class Lock:
         return cls(path, connection)
 
     def release(self, *, remove: bool) -> None:
-        """Give it back; `remove` the file if nobody will ask for it any more."""
+        """Release the lock, and `remove` the file if it is no longer needed."""
         if remove:
             self.path.unlink(missing_ok=True)
         self._connection.close()
 
     def abandon(self) -> None:
-        """Let go of it in a forked child, which never had it: the parent keeps it."""
+        """Close the file in a forked child, without releasing the lock of the parent."""
         self._connection.close()
 
 
 def new_lease() -> str:
-    """Return a name for what one process holds."""
+    """Return a new name for the lease of a process."""
     return uuid.uuid4().hex
 
 
@@ -112,12 +112,12 @@ def lease_path(path: Path, lease: str) -> Path:
 
 
 def leases(path: Path) -> list[str]:
-    """Return the leases that there are, of living and of dead processes."""
+    """Return all leases, including those of processes that have ended."""
     prefix = f"{path.name}-lease-"
     found = (file.name.removeprefix(prefix) for file in path.parent.iterdir() if file.name.startswith(prefix))
     return [name for name in found if is_lease(name)]
 
 
 def is_lease(name: str) -> bool:
-    """Tell whether a name that was read from a file is one that `new_lease` makes."""
+    """Return whether a name that was read from a file has the form that `new_lease` returns."""
     return len(name) == _TOKEN_LENGTH and all(letter in "0123456789abcdef" for letter in name)

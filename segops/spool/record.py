@@ -1,4 +1,4 @@
-"""One batch as a row of the spool: what is stored of it, and how damage is noticed."""
+"""A batch as a row of the spool, with a checksum."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     """A row, in the order of `COLUMNS`.
 
     Attributes:
-        place: Its place in the line; smaller ones go first.
+        place: Its place in the sending order.
         key: The Idempotency-Key of its request.
         path: The path of its request.
-        owner: Whose session it travels under, as JSON with a digest for the signature; None for a secret key.
-        events: How many events it holds.
-        created_at: When it was stored, in unix seconds.
-        checksum: CRC-32 of all that must not change.
-        lease: Names the process that may send it.
-        position: Where its first event stands among all that its process has taken; `ADOPTED` for another process's.
-        attempts: How often it was sent in vain.
-        body: Its encoded events, one a line.
+        owner: Its `Identity` as JSON; None for a secret key.
+        events: Events in the batch.
+        created_at: When it was stored, as Unix time in seconds.
+        checksum: CRC-32 of everything that must not change.
+        lease: The lease of the process that may send it.
+        position: `start` of the batch; `ADOPTED` if another process stored it.
+        attempts: Failed delivery attempts.
+        body: The encoded events, one per line.
     """
 
     place: int
@@ -46,12 +46,12 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def is_sound(self) -> bool:
-        """Whether it is what was stored."""
+        """Whether the checksum is right."""
         return self.checksum == _checksum(self) and self.events == self.body.count(b"\n") + 1
 
     @property
     def kept_events(self) -> int:
-        """How many events it stands for, as well as that can be told of a damaged one."""
+        """The events in the row; an estimate if it is damaged."""
         return max(1, min(self.events, self.body.count(b"\n") + 1))
 
     def batch(self) -> Batch:
@@ -61,7 +61,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
             ValueError: The row is damaged.
         """
         if not self.is_sound:
-            raise ValueError(f"the batch at place {self.place} is not what was stored")
+            raise ValueError(f"the batch at place {self.place} is damaged")
         body = Batch.of(self.body.split(b"\n"), self.position, self.path).body
         identity = None if self.owner is None else msgspec.json.decode(self.owner, type=Identity)
         stored = StoredBatch(self.key, self.path, self.events, body, self.attempts, identity)
@@ -69,7 +69,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
 
 
 def record_of(batch: Batch, *, place: int, lease: str, now: float) -> Record:
-    """Return the row of a batch. Who its owner is gets stored; what proves it, the signature, does not."""
+    """Return the row of a batch, with the identity of its owner but without the signature."""
     owner = None if batch.owner is None else owner_text(batch.claim)
     body = b"\n".join(batch.events)
     row = Record(place, batch.key, batch.path, owner, batch.count, now, 0, lease, batch.start, batch.attempts, body)
@@ -82,7 +82,7 @@ def owner_text(claim: Claim) -> str:
 
 
 def read_row(row: tuple[object, ...]) -> Record | None:
-    """Return a row as a record, or None if a damaged one cannot even be that."""
+    """Return a row as a record, or None if it is too damaged."""
     try:
         return msgspec.convert(row, Record)
     except msgspec.ValidationError:
@@ -90,6 +90,6 @@ def read_row(row: tuple[object, ...]) -> Record | None:
 
 
 def _checksum(row: Record) -> int:
-    """Sum up all but what changes: the lease, the position under it, the attempts, and the place."""
+    """Return the checksum of all columns but place, lease, position, and attempts, which change."""
     fixed = (row.key, row.path, row.owner, row.events, row.created_at)
     return crc32(row.body, crc32(repr(fixed).encode()))

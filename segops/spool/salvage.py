@@ -1,4 +1,4 @@
-"""What can still be read of a bad file."""
+"""Recover batches from a damaged file."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from segops.spool.record import COLUMNS, Record, read_row
 
 PAGE = 4096
 _PAGE_COUNT = slice(28, 32)
-"""Where the header of a database says how many pages it has. Source: sqlite.org/fileformat2.html, section 1.3."""
+"""The number of pages in the header of a database. Source: sqlite.org/fileformat2.html, section 1.3."""
 
 
 def salvage(bad: Path, *, first_page: Path) -> tuple[list[Record], int | None]:
-    """Read the sound rows of a bad file, which stays as it is.
+    """Read the intact rows of a damaged file, without changing it.
 
-    A copy is read as it is, and then with the first page of a sound spool, for that page is the same in all of them:
-    this undoes any damage to the header and the schema. Damage within a row is found by its checksum; damage to the
-    tree ends a reading, and so each is done from both ends.
+    A copy is read as it is, and then with the first page of an intact spool. That page is the same in all spools, so
+    this undoes any damage to the header and the schema. Checksums reveal damage in a row. Damage to the tree ends a
+    scan, so each scan runs from both ends.
 
     Args:
-        bad: The file.
-        first_page: A sound spool that is empty.
+        bad: The damaged file.
+        first_page: An intact, empty spool.
 
     Returns:
-        The rows, and how many events the file held, None if that cannot be told.
+        The rows, and the events that the file contained; None if unknown.
     """
     copy = bad.with_name(f"{bad.name}.copy")
     journals = [copy.with_name(f"{copy.name}-{kind}") for kind in ("journal", "wal", "shm")]
@@ -37,7 +37,7 @@ def salvage(bad: Path, *, first_page: Path) -> tuple[list[Record], int | None]:
             shutil.copy2(bad.with_name(f"{bad.name}-journal"), journals[0])
         held = _read(copy, found)
         for journal in journals:
-            journal.unlink(missing_ok=True)  # it was played back, or is for a page that is replaced now
+            journal.unlink(missing_ok=True)  # already applied, or for a page that is now replaced
         _graft(copy, first_page)
         grafted = _read(copy, found)
     finally:

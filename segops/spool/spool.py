@@ -1,4 +1,4 @@
-"""The spool as a client sees it: it never raises. What the disk refuses stays in memory."""
+"""The disk spool. It never raises: what the disk does not accept stays in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from segops.core import ADOPTED, Batch, Claim, SegOpsError, SegOpsSpoolError, Spool, SpoolContext
-from segops.spool.database import BUSY_SECONDS, Haste, is_damage
+from segops.spool.database import BUSY_SECONDS, TimeBudget, is_damage
 from segops.spool.files import Lock, check_path
 from segops.spool.record import owner_text
 from segops.spool.store import Adopted, Store
@@ -19,20 +19,20 @@ from segops.utils import ForkLock, absolute_path, monotonic, parse_local_url
 
 _T = TypeVar("_T")
 
-_LOOK_EVERY = 30.0
-"""Seconds between two looks for what other processes left, and after which a disk that failed is tried again."""
+_CHECK_INTERVAL = 30.0
+"""Seconds between two searches for batches of other processes, and before a retry after a disk failure."""
 
-_SHORT_PATIENCE = 0.25
-"""Seconds to wait for another process while events could be sent from memory."""
+_SHORT_TIMEOUT = 0.25
+"""Seconds to wait for another process while events can be sent from memory."""
 
-_POSTPONED = 1.0
-"""Seconds after which a file that another process has locked is asked for again."""
+_LOCKED_PAUSE = 1.0
+"""Seconds before a retry while another process has locked the file."""
 
-_PIECE = 0.05
-"""Seconds that taking over from other processes may hold up delivery at a time."""
+_STEP = 0.05
+"""Seconds that one step of adoption may delay delivery."""
 
 _lock = ForkLock()
-"""Held whenever SQLite is in use, and across a fork: a mutex of SQLite that is held then would stay so in the child."""
+"""Held while SQLite is in use, and across a fork: the child would inherit a locked mutex of SQLite."""
 
 _spools: weakref.WeakSet[DiskSpool] = weakref.WeakSet()
 _forking: list[list[DiskSpool]] = []
@@ -76,14 +76,14 @@ class DiskSpool(Spool):
     def _start(self) -> None:
         self._store: Store | None = None
         self._lease: Lock | None = None
-        self._held = 0  # events in rows of ours, those on their way included
-        self._out: dict[int, int] = {}  # events by place, of batches on their way
-        self._done: set[int] = set()  # places of batches whose fate is known, but whose rows could not be deleted
-        self._haste = Haste(lambda: self._is_broken_off or _lock.is_wanted)
-        self._is_broken_off = False
+        self._held = 0  # events in rows of this process, including those being sent
+        self._out: dict[int, int] = {}  # events by place, of batches being sent
+        self._done: set[int] = set()  # places of settled batches whose rows could not be deleted yet
+        self._budget = TimeBudget(lambda: self._is_interrupted or _lock.is_wanted)
+        self._is_interrupted = False
         self._adoption: Generator[Adopted, None, None] | None = None
         self._is_fresh = False
-        self._look_at = 0.0
+        self._next_check = 0.0
         self._locked_since: float | None = None
         self._suspended_until = 0.0
         self._was_tried = False
@@ -91,7 +91,7 @@ class DiskSpool(Spool):
         self._is_closed = False
 
     def keep(self, batches: Sequence[Batch]) -> None:
-        """Store batches; one that is stored gets its row. Those that have one already were sent in vain."""
+        """Store batches and set their rows; those with a row failed again."""
         known = {batch.row: batch for batch in batches if batch.row is not None}
         fresh = [batch for batch in batches if batch.row is None]
         for place in known:
@@ -99,7 +99,7 @@ class DiskSpool(Spool):
         self._try(lambda store: self._keep(store, list(known.values()), fresh), None, BUSY_SECONDS)
 
     def take(self, blocked: Collection[Claim]) -> Batch | None:
-        """Return the first batch whose claim is not blocked; it stays stored until it is removed."""
+        """Return the first batch whose claim is not blocked, and keep it stored."""
         self.advance()
         if self._store is None and not self._held and not self._is_there():
             return None
@@ -107,12 +107,12 @@ class DiskSpool(Spool):
         return self._try(lambda store: self._take(store, owners), None)
 
     def remove(self, batch: Batch) -> None:
-        """Delete a batch whose fate is known."""
+        """Delete a batch that is delivered or dropped."""
         self._settle(batch)
         self._try(self._delete_done, None)
 
     def split(self, batch: Batch, parts: Sequence[Batch]) -> None:
-        """Put two parts of a batch in its place; if that fails they get no rows."""
+        """Replace a batch with its halves; if that fails, they get no rows."""
         self._try(lambda store: self._split(store, batch, parts), None)
         if parts[0].row is None:
             self._settle(batch)
@@ -120,7 +120,7 @@ class DiskSpool(Spool):
             del self._out[batch.row]
 
     def position(self, blocked: Collection[Claim] = ()) -> int | None:
-        """Return where the first batch starts whose claim is not blocked; None without one, -1 if it cannot be told."""
+        """Return the `start` of the first batch whose claim is not blocked; `ADOPTED` if unknown."""
         if self.is_busy():
             return ADOPTED
         if not self._held:
@@ -130,25 +130,25 @@ class DiskSpool(Spool):
         return self._try(lambda store: store.position(self._done, owners), unknown)
 
     def advance(self) -> None:
-        """Take over a piece of what processes left that are gone, for some milliseconds at most."""
-        if self._haste.is_hurried or (self._store is None and not self._is_there()):
+        """Adopt some batches of processes that have ended, for a few milliseconds."""
+        if self._budget.is_closing or (self._store is None and not self._is_there()):
             return
-        if self._store is None or self.is_busy() or self.context.clock.monotonic() >= self._look_at:
+        if self._store is None or self.is_busy() or self.context.clock.monotonic() >= self._next_check:
             self._try(self._advance, None)
 
     def is_busy(self) -> bool:
-        """Tell whether there is more of that."""
+        """Return whether there is more to adopt."""
         return self._adoption is not None
 
     def hurry(self, patience: float) -> None:
-        """Break off what takes long and wait `patience` seconds for others at most: the client ends. Takes no lock."""
-        self._haste.patience = patience
-        self._haste.is_hurried = True
-        self._is_broken_off = True
-        self._suspended_until = 0.0  # it is the last chance
+        """Interrupt long statements, and wait at most `patience` seconds for other processes. Takes no lock."""
+        self._budget.busy_timeout = patience
+        self._budget.is_closing = True
+        self._is_interrupted = True
+        self._suspended_until = 0.0  # the last chance
 
     def close(self) -> None:
-        """Let go of the file and of the batches in it: they are for the next process."""
+        """Close the file, and leave its batches to the next process."""
         if self._done:
             self._suspended_until = 0.0
             self._try(self._delete_done, None)
@@ -161,7 +161,7 @@ class DiskSpool(Spool):
                 self._store.close()
 
     def abandon(self) -> None:
-        """Let go of what a forked child cannot use; all of it stays with the parent."""
+        """Close the file in a forked child, and leave all batches to the parent."""
         self._is_closed = True
         if self._lease is not None:
             self._lease.abandon()
@@ -169,29 +169,29 @@ class DiskSpool(Spool):
             self._store.close()
 
     def _is_there(self) -> bool:
-        """Tell whether there is a file; False if that cannot be told, as in a directory that may not be searched."""
-        return os.path.exists(self._path)  # noqa: PTH110 - that of Path may raise a PermissionError
+        """Return whether the file exists; False if unknown, as in a directory without permission."""
+        return os.path.exists(self._path)  # noqa: PTH110 - Path.exists may raise PermissionError
 
     def _try(self, action: Callable[[Store], _T], otherwise: _T, patience: float | None = None) -> _T:
-        """Do something with the file, or return `otherwise` if that does not work at this time.
+        """Run an operation on the file, or return `otherwise` if it fails.
 
         Args:
-            action: What to do.
-            otherwise: What to return if it cannot be done.
-            patience: Seconds to wait for other processes. Default: few, if events can be sent from memory meanwhile.
+            action: The operation.
+            otherwise: The result if it fails.
+            patience: Seconds to wait for other processes. Default: short, if events can be sent from memory.
         """
         with _lock:
             if self._is_closed or self.context.clock.monotonic() < self._suspended_until:
                 return otherwise
             self._was_tried = True
-            self._is_broken_off = False
-            if not self._haste.is_hurried:
-                self._haste.patience = patience or (BUSY_SECONDS if self.always else _SHORT_PATIENCE)
+            self._is_interrupted = False
+            if not self._budget.is_closing:
+                self._budget.busy_timeout = patience or (BUSY_SECONDS if self.always else _SHORT_TIMEOUT)
             try:
                 done = self._repairing(action)
             except (sqlite3.Error, OSError, SegOpsError) as error:
                 self._stop_adoption()
-                self._put_off(error)
+                self._pause_after(error)
                 return otherwise
             self._locked_since = None
             return done
@@ -202,31 +202,29 @@ class DiskSpool(Spool):
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
-            self._forget_store()  # to open it again is to repair it
+            self._forget_store()  # opening it again repairs it
             return action(self._ready())
 
-    def _put_off(self, error: Exception) -> None:
-        """Leave the file alone: not at all after an interruption, shortly if others have it, else for a while."""
+    def _pause_after(self, error: Exception) -> None:
+        """Pause after a failure: not after an interruption, briefly if the file is locked, else for longer."""
         now = self.context.clock.monotonic()
         if "interrupted" in str(error):
             return
         if "locked" in str(error) and not self.always:
             since = self._locked_since = now if self._locked_since is None else self._locked_since
-            if now - since < BUSY_SECONDS and not self._haste.is_hurried:
-                self._suspended_until = now + _POSTPONED
+            if now - since < BUSY_SECONDS and not self._budget.is_closing:
+                self._suspended_until = now + _LOCKED_PAUSE
                 return
         self._suspend(error)
 
     def _suspend(self, error: Exception) -> None:
         self._forget_store()
-        self._suspended_until = self.context.clock.monotonic() + _LOOK_EVERY
+        self._suspended_until = self.context.clock.monotonic() + _CHECK_INTERVAL
         if self._is_failing:
             return
         self._is_failing = True
         if not isinstance(error, SegOpsError):
-            error = SegOpsSpoolError(
-                f"the spool {str(self._path)!r} cannot be used ({error}): events wait in memory until it can"
-            )
+            error = SegOpsSpoolError(f"spool {str(self._path)!r} is unavailable, so events stay in memory ({error})")
         self.context.listener.failed(error)
 
     def _forget_store(self) -> None:
@@ -236,46 +234,46 @@ class DiskSpool(Spool):
             self._store = None
 
     def _stop_adoption(self) -> None:
-        """Begin with it anew next time."""
+        """Restart the adoption next time."""
         if self._adoption is not None:
             self._adoption.close()
             self._adoption = None
-            self._look_at = 0.0
+            self._next_check = 0.0
 
     def _ready(self) -> Store:
         if _lock.was_held:
             raise SegOpsSpoolError(
-                f"the spool {str(self._path)!r} is not used in this process, which was forked while another thread was "
-                "using it: events wait in memory; fork before events are tracked, or make the client in the child"
+                f"spool {str(self._path)!r} is not used in this process, which was forked while another thread used "
+                "it, so events stay in memory: fork before you track events, or make the client in the child"
             )
         if self._store is None:
             self._store = self._open()
             self._is_fresh = True
-            self._look_at = 0.0
+            self._next_check = 0.0
         return self._store
 
     def _open(self) -> Store:
-        if self._lease is not None and not self._lease.path.exists():  # it went with its directory
+        if self._lease is not None and not self._lease.path.exists():  # deleted with its directory
             self._lease.abandon()
             self._lease = None
-        store = Store(self._path, self._lease, self._haste)
+        store = Store(self._path, self._lease, self._budget)
         self._lease = store.lock
         known = self._held
-        if known and not self._haste.is_hurried:
+        if known and not self._budget.is_closing:
             self._audit(store)
         if store.repair is not None:
             self.context.listener.failed(
-                SegOpsSpoolError(f"the spool {str(self._path)!r} was bad: {store.repair.describe()}")
+                SegOpsSpoolError(f"spool {str(self._path)!r} was damaged: {store.repair.describe()}")
             )
             self._lose_foreign((store.repair.lost or 0) - (known - self._held))
         return store
 
     def _advance(self, store: Store) -> None:
-        """Take over some of what others left, and let go of what is too old."""
+        """Adopt some batches, and delete those that are too old."""
         if self._adoption is None:
-            self._look_at = self.context.clock.monotonic() + _LOOK_EVERY
+            self._next_check = self.context.clock.monotonic() + _CHECK_INTERVAL
             self._adoption = store.adoption(owned=self.context.is_public, everywhere=self._is_fresh)
-        end = monotonic() + _PIECE
+        end = monotonic() + _STEP
         for adopted in self._adoption:
             self.context.listener.adopted(adopted.events - adopted.corrupt)
             self._held += adopted.events - adopted.corrupt
@@ -301,7 +299,7 @@ class DiskSpool(Spool):
                 batch.row = place
                 self._held += batch.count
             self._is_failing = False
-            if not self._haste.is_hurried:
+            if not self._budget.is_closing:
                 self._trim(store)
 
     def _take(self, store: Store, blocked: Collection[str]) -> Batch | None:
@@ -335,15 +333,15 @@ class DiskSpool(Spool):
             self._done.clear()
 
     def _trim(self, store: Store) -> None:
-        age, most = self.context.limits.spool_age, self.context.limits.spool_bytes
-        lost = store.trim(self._out.keys() | self._done, most, self.context.clock.time() - age)
+        age, limit = self.context.limits.spool_age, self.context.limits.spool_bytes
+        lost = store.trim(self._out.keys() | self._done, limit, self.context.clock.time() - age)
         if lost:
             self._held -= lost
-            hours, size = age / 3600, most / 2**20
+            hours, size = age / 3600, limit / 2**20
             self.context.listener.lost(lost, "undeliverable", f"the spool keeps {size:.0f} MiB for {hours:.0f} h")
 
     def _audit(self, store: Store) -> None:
-        """Count what is there of what should be: whatever happened to the file, this is what was lost."""
+        """Count missing events as lost, whatever happened to the file."""
         there = store.audit(self._out.keys() | self._done)
         lost = self._held - sum(self._out.values()) - there
         self._held -= lost
@@ -360,8 +358,8 @@ def _after_fork_in_parent() -> None:
 
 
 def _after_fork_in_child() -> None:
-    spools = _forking.pop()  # not those that the child has made meanwhile
-    if not _lock.was_held:  # if it was, a mutex of SQLite may be held for ever, and nobody must touch it
+    spools = _forking.pop()  # not those that the child has made since
+    if not _lock.was_held:  # else a mutex of SQLite may stay locked
         for spool in spools:
             spool.abandon()
 

@@ -1,4 +1,4 @@
-"""What one process does with the batches of a spool. Any operation may raise sqlite3.Error or OSError."""
+"""The batches of one process in a spool. Any operation may raise sqlite3.Error or OSError."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ import msgspec
 
 from segops.core import ADOPTED, Batch
 from segops.spool import database
-from segops.spool.database import Connection, Haste, count, insert, transaction
+from segops.spool.database import Connection, TimeBudget, count, insert, transaction
 from segops.spool.files import Lock, is_lease, lease_path, leases, new_lease
 from segops.spool.record import COLUMNS, Record, read_row, record_of
 from segops.utils import monotonic
 
 _STRIDE = 1024
-"""Places left free behind a batch for the parts that it is split into: one of 500 events is halved nine times."""
+"""Free places behind a batch for its parts: 500 events can be halved nine times."""
 
-_PIECE = 0.02
-"""Seconds that are read at a time of what other processes left."""
+_STEP = 0.02
+"""Seconds per step of adopting batches of other processes."""
 
 _SHRUNK = 256
-"""Pages that an empty file may have."""
+"""Pages that an empty file may keep."""
 
 
 class Adopted(NamedTuple):
-    """A piece of what was taken over from processes that are gone.
+    """The result of one step of adoption.
 
     Attributes:
-        events: How many events, the damaged ones included.
-        corrupt: How many were in damaged batches, which are deleted.
+        events: Adopted events, including damaged ones.
+        corrupt: Events in damaged batches, which are deleted.
     """
 
     events: int
@@ -40,35 +40,35 @@ class Adopted(NamedTuple):
 
 
 class Store:
-    """The batches that this process holds under its lease, in the order in which they are to be sent.
+    """The batches under the lease of this process, in sending order.
 
     Args:
         path: The file.
-        lock: The lease, if this process has had the file open before.
-        haste: How long things may take.
+        lock: The lease, if this process had the file open before.
+        budget: The time budget.
 
     Attributes:
         lock: The lease.
-        repair: What was done about a bad file when it was opened.
+        repair: How the file was repaired when it was opened.
     """
 
-    def __init__(self, path: Path, lock: Lock | None = None, haste: Haste = Connection.haste) -> None:
+    def __init__(self, path: Path, lock: Lock | None = None, budget: TimeBudget = Connection.budget) -> None:
         self._path = path
-        self._connection, self.repair = database.connect(path, haste)
+        self._connection, self.repair = database.connect(path, budget)
         if lock is None:
             lease = lease_path(path, new_lease())
             lock = Lock.acquire(lease)
             if lock is None:
-                raise sqlite3.OperationalError(f"the lease {str(lease)!r} is locked by somebody else")
+                raise sqlite3.OperationalError(f"the lease {str(lease)!r} is locked by another process")
         self.lock = lock
         self._lease = lock.path.name.rpartition("-")[2]
 
     def close(self) -> None:
-        """Close the file; the lease stays."""
+        """Close the file and keep the lease."""
         self._connection.close()
 
     def put(self, batches: Iterable[Batch], now: float) -> list[int]:
-        """Store batches behind all others, all or none; return their places."""
+        """Store batches behind all others, all or none, and return their places."""
         with transaction(self._connection):
             (last,) = self._connection.execute("SELECT coalesce(max(place), 0) FROM batches").fetchone()
             records = [
@@ -80,7 +80,7 @@ class Store:
         return [record.place for record in records]
 
     def split(self, batch: Batch, parts: Sequence[Batch]) -> list[int]:
-        """Put two parts in the place of a batch, and return their places."""
+        """Replace a batch with two parts, and return their places."""
         place = batch.row or 0
         with transaction(self._connection):
             (created_at,) = self._connection.execute(
@@ -94,12 +94,12 @@ class Store:
         return places
 
     def find(self, skipped: Collection[int], blocked: Collection[str | None]) -> int | None:
-        """Return the place of the first batch, leaving out those at some places and of some owners."""
+        """Return the place of the first batch, except at skipped places and of blocked owners."""
         found = self._first(skipped, blocked)
         return None if found is None else found[0]
 
     def position(self, skipped: Collection[int], blocked: Collection[str | None]) -> int | None:
-        """Return the position of that batch."""
+        """Return the `start` of the same batch."""
         found = self._first(skipped, blocked)
         return None if found is None else found[1]
 
@@ -116,7 +116,7 @@ class Store:
         """Return the batch at a place.
 
         Raises:
-            ValueError: It is damaged.
+            ValueError: The batch is damaged.
         """
         row = self._connection.execute(f"SELECT {COLUMNS} FROM batches WHERE place = ?", (place,)).fetchone()  # noqa: S608 - names of ours
         record = None if row is None else read_row(row)
@@ -131,21 +131,21 @@ class Store:
                 self._delete(place)
 
     def note_attempts(self, batches: Iterable[Batch]) -> None:
-        """Store how often batches were sent in vain."""
+        """Store the failed attempts of batches."""
         with transaction(self._connection):
             for batch in batches:
                 self._connection.execute("UPDATE batches SET attempts = ? WHERE place = ?", (batch.attempts, batch.row))
 
     def trim(self, skipped: Collection[int], max_bytes: int, oldest: float) -> int:
-        """Delete this process's batches that are too old, and the oldest as long as the file is too large.
+        """Delete this process's batches that are too old, and the oldest ones while the file is too large.
 
         Args:
-            skipped: Places of batches that are on their way.
-            max_bytes: The size that the file may have.
-            oldest: Batches stored before this go, in unix seconds.
+            skipped: Places of batches that are being sent.
+            max_bytes: Maximum size of the file.
+            oldest: Delete batches stored before this Unix time.
 
         Returns:
-            How many events went.
+            The number of deleted events.
         """
         if not self._is_too_large(max_bytes) and not self._is_older(oldest):
             return 0
@@ -161,25 +161,25 @@ class Store:
         return lost
 
     def shrink(self) -> None:
-        """Give the room that a long outage took back to the disk, once nothing is stored."""
+        """Shrink the file after a long outage, once it is empty."""
         (pages,) = self._connection.execute("PRAGMA page_count").fetchone()
         if pages > _SHRUNK and self._connection.execute("SELECT 1 FROM batches LIMIT 1").fetchone() is None:
             self._connection.execute("VACUUM")
 
     def adoption(self, *, owned: bool, everywhere: bool) -> Generator[Adopted, None, None]:
-        """Take over the batches of processes that are gone, in small pieces: others may write in between.
+        """Take over the batches of processes that have ended, in small steps, so that others can write in between.
 
         Args:
-            owned: Whether those with an owner, for a public key, or those without, for a secret key.
-            everywhere: Whether to look for batches whose lease has no file; else only the files are looked at.
+            owned: Whether to adopt batches with an owner, for a public key, or those without, for a secret key.
+            everywhere: Whether to adopt batches whose lease file is missing, too.
 
         Yields:
-            What each piece held.
+            The result of each step.
         """
-        dead: dict[str, Lock | None] = {}  # without a lock: still alive
+        dead: dict[str, Lock | None] = {}  # None: the process is running
         for lease in set(leases(self._path)) - {self._lease}:
             dead[lease] = Lock.acquire(lease_path(self._path, lease))
-        others: set[str] = set()  # leases of which something is left
+        others: set[str] = set()  # leases with batches that are left
         place: int | None = -sys.maxsize
         try:
             while place is not None and (everywhere or any(dead.values())):
@@ -196,7 +196,7 @@ class Store:
                         lock.path.unlink(missing_ok=True)
 
     def audit(self, skipped: Collection[int]) -> int:
-        """Delete this process's batches that are damaged, and return how many events are in the sound ones."""
+        """Delete this process's damaged batches, and return the events in the intact ones."""
         with transaction(self._connection):
             sound, _ = self._weed("lease = ?", self._lease, skipped)
         return sound
@@ -204,8 +204,8 @@ class Store:
     def _adopt(
         self, after: int, dead: dict[str, Lock | None], others: set[str], *, owned: bool, everywhere: bool
     ) -> tuple[Adopted, int | None]:
-        """Take over what is behind a place, for a short while; return where to go on, None at the end."""
-        end = monotonic() + _PIECE
+        """Adopt batches behind a place for a short time; return where to continue, or None at the end."""
+        end = monotonic() + _STEP
         sound: list[Record] = []
         corrupt: list[tuple[int, int]] = []
         last: int | None = None
@@ -236,13 +236,13 @@ class Store:
 
     def _is_dead(self, lease: object, dead: dict[str, Lock | None], *, everywhere: bool) -> bool:
         if not isinstance(lease, str) or not is_lease(lease):
-            return everywhere  # damaged: it is nobody's
+            return everywhere  # damaged: no process owns it
         if lease not in dead and everywhere:
             dead[lease] = Lock.acquire(lease_path(self._path, lease))
         return dead.get(lease) is not None
 
     def _weed(self, condition: str, lease: str, skipped: Collection[int]) -> tuple[int, int]:
-        """Delete damaged rows; return the number of events in the sound ones and in the damaged ones."""
+        """Delete damaged rows, and return the events in the intact and in the damaged ones."""
         sound = corrupt = 0
         bad: list[int] = []
         rows = self._connection.execute(f"SELECT {COLUMNS} FROM batches WHERE {condition}", (lease,))  # noqa: S608 - texts of ours

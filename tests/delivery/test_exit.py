@@ -312,13 +312,13 @@ def test_a_configured_structlog_gets_the_lines() -> None:
             import structlog
             lines = []
             def collect(_, method, fields):
-                lines.append((method, fields["event"], fields["reason"])); raise structlog.DropEvent
+                lines.append((method, fields["event"], fields["reason"], fields["count"])); raise structlog.DropEvent
             structlog.configure(processors=[collect])
             track(''); track(''); client.flush(); print(lines)
             """,
             server.url,
         )
-    assert done.stdout.strip() == "[('warning', 'segops.delivery.drop', 'invalid')]"
+    assert done.stdout.strip() == "[('warning', 'segops.delivery.drop', 'invalid', 1)]"
     assert done.stderr == ""
 
 

@@ -104,7 +104,7 @@ def test_send_tells_of_damage_however_slow_the_log_is(filled: Path, tmp_path: Pa
     with FaultServer() as server:
         done = segops("send", "--path", str(filled), "--api-url", server.url, PYTHONPATH=str(tmp_path / "site"))
     assert (done.returncode, json.loads(done.stdout)["delivered"]) == (1, 4)
-    assert "is not that of a spool" in done.stderr
+    assert "not a spool: its header differs" in done.stderr
 
 
 def test_send_is_not_stuck_when_nothing_of_it_is_ours(filled: Path) -> None:

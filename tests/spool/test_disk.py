@@ -229,7 +229,7 @@ def test_row_68_a_link_that_is_put_there_later_is_not_followed_either(
 
 def test_row_68_what_is_no_file_is_refused(make: MakeRig, tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir(mode=0o700)
-    with pytest.raises(SegOpsConfigError, match="is no file"):
+    with pytest.raises(SegOpsConfigError, match="is not a file"):
         make(spool=tmp_path / "directory")
 
 

@@ -1,7 +1,7 @@
-"""AI referrals: which page views come from an AI assistant.
+"""Detect page views that come from an AI assistant.
 
-`AiReferrers` is both the options and the plugin; this module registers one with the defaults. A plugin of the same
-name takes its place: `SegOpsClient(…, plugins=[AiReferrers(utm=True)])`. docs/ai-referrals.md is the how-to.
+`AiReferrers` is both the options and the plugin, and this module registers one with the defaults. A plugin of the same
+name replaces it: `SegOpsClient(…, plugins=[AiReferrers(utm=True)])`. docs/ai-referrals.md is the guide.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ XCom = Literal["any", "grok"]
 
 
 class AiReferral(msgspec.Struct, frozen=True):
-    """A visit that an AI assistant sent, as the payload of an `ai_referral_session` event.
+    """A visit from an AI assistant: the payload of an `ai_referral_session` event.
 
     Attributes:
         source_provider: The id of the assistant, such as "chatgpt".
-        query_hint: What the visitor asked, if the referrer says so in `q`, `query` or `search`.
-        landing_url: The page that the visitor came to, as given.
-        referrer_url: The page that the visitor came from, as given; None if recognised by `utm_source` alone.
+        query_hint: The question, if the referrer has it in `q`, `query`, or `search`.
+        landing_url: The page that was visited, as given.
+        referrer_url: The page that the visitor came from, as given; None if only `utm_source` matched.
 
-    Source: wire-protocol.md, section 4.3.
+    Source: docs/ai-referrals.md.
     """
 
     source_provider: str
@@ -50,27 +50,27 @@ class AiReferral(msgspec.Struct, frozen=True):
     referrer_url: str | None
 
     def __repr__(self) -> str:
-        """Show no URL: queries hold personal data."""
+        """Show no URL: queries contain personal data."""
         return f"AiReferral({self.source_provider!r})"
 
 
 class AiReferrers(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True):
-    """How AI referrals are recognised; also the plugin that adds them to page views.
+    """How to detect AI referrals; also the plugin that adds them to page views.
 
-    A host belongs to a provider if it equals one of its domains or is a subdomain of one; nothing else counts.
+    A host belongs to a provider if it is one of its domains or a subdomain of one.
 
     Attributes:
-        providers: Who is recognised. To add one: `providers=(*PROVIDERS, Provider(…))`. Where two claim the same
-            domain, the first has it.
-        more: Recognise `MORE_PROVIDERS` as well.
-        utm: Where the referrer tells nothing, go by `utm_source` on the landing URL; many assistants send no referrer.
+        providers: The providers to detect. To add one: `providers=(*PROVIDERS, Provider(…))`. If two have the same
+            domain, the first one wins.
+        more: Detect `MORE_PROVIDERS`, too.
+        utm: Without a match by referrer, use `utm_source` of the landing URL; many assistants send no referrer.
         x_com: Whether every page of x.com counts as Grok ("any"), or only x.com/i/grok and below ("grok"). Browsers
-            usually cut a referrer to "https://x.com/", which "grok" then misses.
+            usually shorten a referrer to "https://x.com/", which "grok" does not match.
 
     Raises:
-        SegOpsConfigError: An option or a provider is not one of these.
+        SegOpsConfigError: An option or a provider is invalid.
 
-    Source: wire-protocol.md, section 4.2.
+    Source: docs/ai-referrals.md.
     """
 
     name: ClassVar[str] = "ai_referrer"
@@ -81,9 +81,9 @@ class AiReferrers(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True
     x_com: XCom = "any"
 
     def __post_init__(self) -> None:
-        """Check the options and make the tables now, so that nothing fails later."""
+        """Check the options and build the tables, so that nothing fails later."""
         if self.x_com not in get_args(XCom):
-            raise SegOpsConfigError(f"x_com is {self.x_com!r}: write 'any' or 'grok'")
+            raise SegOpsConfigError(f"x_com must be 'any' or 'grok', got {self.x_com!r}")
         _ = self._matcher
 
     @cached_property
@@ -95,14 +95,14 @@ class AiReferrers(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True
         return Matcher(map(_only_grok, providers) if self.x_com == "grok" else providers)
 
     def detect(self, referrer: str | None, landing_url: str | None = None) -> AiReferral | None:
-        """Say whether an AI assistant sent this visit. Never raises, whatever the text.
+        """Detect whether a visit comes from an AI assistant. Never raises for any text.
 
         Args:
-            referrer: The URL that the visitor came from. A bare host ("chatgpt.com/c/1") will do.
-            landing_url: The URL that the visitor came to.
+            referrer: The URL that the visitor came from, with or without scheme ("chatgpt.com/c/1").
+            landing_url: The URL that was visited.
 
         Returns:
-            None if no provider is recognised.
+            None if no provider matches.
         """
         if referrer and (provider := self._matcher.by_referrer(referrer)):
             return AiReferral(provider, _query_hint(referrer), landing_url, referrer)
@@ -126,7 +126,7 @@ class AiReferrers(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True
 
 _default = AiReferrers()
 
-# The module is a plugin too: what a client has unless it is given another of this name.
+# The module is a plugin, too: the default, unless the application passes another one of this name.
 name = AiReferrers.name
 segops_register_enrichers = _default.segops_register_enrichers
 
@@ -134,17 +134,17 @@ segops_register_enrichers = _default.segops_register_enrichers
 def detect_ai_referrer(
     referrer: str | None, landing_url: str | None = None, *, options: AiReferrers = _default
 ) -> AiReferral | None:
-    """Say whether an AI assistant sent this visit. Never raises, whatever the text.
+    """Detect whether a visit comes from an AI assistant. Never raises for any text.
 
     Args:
-        referrer: The URL that the visitor came from. A bare host ("chatgpt.com/c/1") will do.
-        landing_url: The URL that the visitor came to.
-        options: Who is recognised, and how.
+        referrer: The URL that the visitor came from, with or without scheme ("chatgpt.com/c/1").
+        landing_url: The URL that was visited.
+        options: The providers, and how to detect them.
 
     Returns:
-        None if no provider is recognised.
+        None if no provider matches.
 
-    Source: wire-protocol.md, section 4.
+    Source: docs/ai-referrals.md.
     """
     return options.detect(referrer, landing_url)
 

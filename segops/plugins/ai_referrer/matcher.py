@@ -1,4 +1,4 @@
-"""Finding the provider that a URL belongs to."""
+"""Find the provider that a URL belongs to."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from segops.plugins.ai_referrer.urls import ascii_host, read_url, utm_sources
 
 
 class Matcher:
-    """Look-up tables over the domains of providers.
+    """Lookup tables of the domains of providers.
 
-    Where two providers claim the same thing, the first has it. A subdomain's provider goes before its parent domain's,
-    and a longer path before a shorter one.
+    If two providers have the same domain, the first one wins. Subdomains go before their parent domains, and longer
+    paths before shorter ones.
 
     Raises:
         SegOpsConfigError: A domain or an app of a provider is not a host name.
@@ -46,7 +46,7 @@ class Matcher:
         return None
 
     def by_utm_source(self, landing_url: str) -> str | None:
-        """Return the id of the provider that a `utm_source` of `landing_url` names."""
+        """Return the id of the provider that matches a `utm_source` of `landing_url`."""
         known = (self._utm_sources.get(source) for source in utm_sources(landing_url))
         return next((provider for provider in known if provider), None)
 
@@ -65,7 +65,7 @@ def _host(text: str, provider: Provider) -> str:
     host = ascii_host(text)
     if host is None:
         raise SegOpsConfigError(
-            f"{text!r} of provider {provider.id!r} is not a host name: write it without scheme, port and wildcard, "
-            "such as 'chat.example.org' or 'example.org/chat'"
+            f"provider {provider.id!r}: {text!r} is not a host name: write it without scheme, port, and wildcard, such "
+            "as 'chat.example.org' or 'example.org/chat'"
         )
     return host

@@ -1,4 +1,4 @@
-"""The table of AI assistants and where their visitors come from."""
+"""The table of AI assistants and their domains."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ class Provider(msgspec.Struct, frozen=True):
     """An AI assistant.
 
     Attributes:
-        id: What `source_provider` says, such as "chatgpt".
-        name: What people call it, such as "ChatGPT".
-        domains: Host names; their subdomains belong to them. "example.org/chat" takes only that page and those below.
-        utm_sources: Values of `utm_source` that it puts on its links, in lower case.
-        android_apps: Packages of its Android apps, which send referrers such as "android-app://com.openai.chatgpt/".
+        id: The value of `source_provider`, such as "chatgpt".
+        name: The display name, such as "ChatGPT".
+        domains: Host names, which include their subdomains. "example.org/chat" matches only that page and those below.
+        utm_sources: Values of `utm_source` on its links, in lower case.
+        android_apps: Package names of its Android apps, which send referrers such as "android-app://com.openai.chatgpt/".
 
     Raises:
-        SegOpsConfigError: `id` is empty, or one of the tuples is not a tuple of text.
+        SegOpsConfigError: `id` is empty, or one of the tuples is not a tuple of str.
     """
 
     id: str
@@ -28,14 +28,14 @@ class Provider(msgspec.Struct, frozen=True):
     android_apps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what a type checker would have refused, above all a plain text in place of a tuple."""
+        """Check the types: a str in the place of a tuple is a common mistake."""
         if not isinstance(self.id, str) or not self.id:
-            raise SegOpsConfigError(f"the id of a provider is {self.id!r}: give it a short text such as 'chatgpt'")
+            raise SegOpsConfigError(f"provider id must be a non-empty string such as 'chatgpt', got {self.id!r}")
         for field in ("domains", "utm_sources", "android_apps"):
             values = getattr(self, field)
             if not isinstance(values, tuple) or not all(isinstance(value, str) for value in values):
                 raise SegOpsConfigError(
-                    f"{field} of provider {self.id!r} is {values!r}: write a tuple of text such as ('example.org',)"
+                    f"provider {self.id!r}: {field} must be a tuple of str such as ('example.org',), got {values!r}"
                 )
 
 
@@ -64,9 +64,9 @@ PROVIDERS: tuple[Provider, ...] = (
     ),
     Provider("grok", "Grok", ("grok.com", "x.com"), ("grok", "grok.com"), ("ai.x.grok",)),
 )
-"""The providers that are recognised by default.
+"""The providers that are detected by default.
 
-Source: wire-protocol.md, section 4.2, for ids and domains.
+Source: docs/ai-referrals.md, for ids and domains.
 """
 
 MORE_PROVIDERS: tuple[Provider, ...] = (
@@ -75,7 +75,7 @@ MORE_PROVIDERS: tuple[Provider, ...] = (
         "Microsoft Copilot",
         (
             *("copilot.microsoft.com", "copilot.com", "copilot.cloud.microsoft", "m365.cloud.microsoft/chat"),
-            *("bing.com/chat", "edgeservices.bing.com"),  # the latter is Copilot in the side bar of Edge
+            *("bing.com/chat", "edgeservices.bing.com"),  # the latter is Copilot in the sidebar of Edge
         ),
         ("copilot", "copilot.com", "copilot.microsoft.com"),
         ("com.microsoft.copilot",),
@@ -101,9 +101,9 @@ MORE_PROVIDERS: tuple[Provider, ...] = (
     Provider("chatglm", "ChatGLM", ("chatglm.cn",), ("chatglm", "chatglm.cn")),
     Provider("jasper", "Jasper", ("app.jasper.ai",), ("jasper.ai",)),
 )
-"""More providers, recognised by `AiReferrers(more=True)`.
+"""More providers, detected with `AiReferrers(more=True)`.
 
 Source: Matomo's public list of assistants (AIAssistants.yml of github.com/matomo-org/searchengine-and-social-list) has
 the domains of Baidu, ChatGLM, Copilot, DeepSeek, Gemini, iAsk, Jasper, Le Chat, Meta AI, NotebookLM, Qwen and You.com.
-The others, chat.baidu.com and the further domains of Microsoft are the addresses at which their makers offer them.
+The others, chat.baidu.com, and the further domains of Microsoft are the addresses of the vendors.
 """

@@ -1,7 +1,7 @@
-r"""Reading foreign URLs: host, path and query values, as browsers read them.
+r"""Read host, path, and query values of untrusted URLs as browsers do.
 
-The standard library's `urlsplit` is no help here: it raises for some texts, and takes
-"https://evil.example\@chatgpt.com" to be a page of chatgpt.com, where every browser goes to evil.example.
+The standard library's `urlsplit` raises for some texts, and reads "https://evil.example\@chatgpt.com" as a page of
+chatgpt.com, where browsers go to evil.example.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _SURROUNDING = "".join(map(chr, range(0x21)))
 
 
 class Url(msgspec.Struct, frozen=True):
-    """What of a URL is needed to recognise where it belongs.
+    """The parts of a URL that identify a provider.
 
     Attributes:
-        host: In lower case, non-ASCII labels in punycode, without port, user information and trailing dots.
-        path: As written, with slashes for backslashes; empty if there is none.
-        app: Whether `host` is the package of an Android app.
+        host: In lower case, with non-ASCII labels in punycode, without port, user information, and trailing dots.
+        path: As written, with slashes instead of backslashes; may be empty.
+        app: Whether `host` is the package name of an Android app.
     """
 
     host: str
@@ -39,10 +39,10 @@ class Url(msgspec.Struct, frozen=True):
 
 
 def read_url(text: str) -> Url | None:
-    """Read an http, https or android-app URL, whole, scheme-relative ("//host/…") or bare ("host/…").
+    """Read an http, https, or android-app URL, with scheme, scheme-relative ("//host/…"), or bare ("host/…").
 
     Returns:
-        None if `text` is something else, or names no host.
+        None if `text` is not such a URL, or has no host.
     """
     text = text.strip(_SURROUNDING).replace("\t", "").replace("\n", "").replace("\r", "")
     found = _ABSOLUTE.match(text) or _BARE.match(text)
@@ -57,7 +57,7 @@ def read_url(text: str) -> Url | None:
 
 
 def ascii_host(host: str) -> str | None:
-    """Return `host` in the one form in which hosts are compared, or None if it is not a host name."""
+    """Return `host` in normalized form, or None if it is not a host name."""
     if "%" in host:
         from urllib.parse import unquote  # noqa: PLC0415 - 2 ms to load, hardly ever needed
 
@@ -74,7 +74,7 @@ def ascii_host(host: str) -> str | None:
 
 
 def query_value(url: str, name: str) -> str | None:
-    """Return the first non-empty value of a query parameter, form-decoded, or None if there is none."""
+    """Return the first non-empty value of a query parameter, form-decoded, or None."""
     query = _QUERY.match(url)
     value = query and re.search(rf"(?:^|&){name}=([^&]+)", query[1])
     if not value:
@@ -85,10 +85,10 @@ def query_value(url: str, name: str) -> str | None:
 
 
 def utm_sources(url: str) -> Iterator[str]:
-    """Yield the values of `utm_source`, in the one form in which they are compared.
+    """Yield the values of `utm_source` in normalized form.
 
-    Links are glued together by builders, mails and chats, so this reads what parsers of URLs do not: a second "?",
-    "&amp;", escaped names, values and separators, any case, and a host name written as a URL.
+    Link builders, e-mails, and chats produce malformed URLs, so this accepts what URL parsers do not: a second "?",
+    "&amp;", escaped names, values, and separators, any case, and a host name written as a URL.
     """
     from urllib.parse import unquote_plus  # noqa: PLC0415 - 2 ms to load, needed only here
 
@@ -100,10 +100,10 @@ def utm_sources(url: str) -> Iterator[str]:
 
 
 def _punycode(host: str) -> str:
-    """Return a non-ASCII host in ASCII, or an empty text if it has no such form.
+    """Return a non-ASCII host in punycode; empty if that is impossible.
 
-    Not the "idna" codec: its rules are those of 2003, which turn "ß" into "ss" and leave out joiners, so that a host
-    could pass for another.
+    The "idna" codec follows the rules of 2003, which turn "ß" into "ss" and drop joiners, so that one host could pass
+    for another.
     """
     from unicodedata import normalize  # noqa: PLC0415 - only for hosts that are not ASCII
 

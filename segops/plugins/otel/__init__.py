@@ -20,20 +20,20 @@ __all__ = ["OpenTelemetry"]
 
 
 class OpenTelemetry(Observer):
-    """Counts what became of events, for any number of clients.
+    """Counts deliveries, drops, and retries of any number of clients.
 
     Args:
-        provider: Where the instruments are made. Default: the global one.
+        provider: Creates the instruments. Default: the global one.
     """
 
     name = "otel"
 
     def __init__(self, provider: MeterProvider | None = None) -> None:
         meter = get_meter("segops", meter_provider=provider)
-        self._delivered = meter.create_counter("segops.events.delivered", "{event}", "Events that SegOps took")
-        self._dropped = meter.create_counter("segops.events.dropped", "{event}", "Events given up, by reason")
-        self._retried = meter.create_counter("segops.requests.retried", "{request}", "Requests that failed, by error")
-        self._duration = meter.create_histogram("segops.request.duration", "s", "Time that accepted requests took")
+        self._delivered = meter.create_counter("segops.events.delivered", "{event}", "Events that SegOps accepted")
+        self._dropped = meter.create_counter("segops.events.dropped", "{event}", "Events dropped, by reason")
+        self._retried = meter.create_counter("segops.requests.retried", "{request}", "Requests repeated, by error")
+        self._duration = meter.create_histogram("segops.request.duration", "s", "Duration of accepted requests")
 
     @hookimpl
     def segops_register_observers(self) -> list[Observer]:
@@ -41,14 +41,14 @@ class OpenTelemetry(Observer):
         return [self]
 
     def on_delivered(self, count: int, seconds: float) -> None:
-        """Count delivered events and how long it took."""
+        """Count delivered events and record the duration."""
         self._delivered.add(count)
         self._duration.record(seconds)
 
     def on_retry(self, error: Exception, delay: float) -> None:  # noqa: ARG002 - as the base class has it
-        """Count a request that failed."""
+        """Count a request that will be repeated."""
         self._retried.add(1, {"error": type(error).__name__})
 
     def on_drop(self, reason: DropReason, count: int) -> None:
-        """Count events that were given up."""
+        """Count dropped events."""
         self._dropped.add(count, {"reason": reason})

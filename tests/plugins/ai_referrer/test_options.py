@@ -208,9 +208,9 @@ def test_a_domain_that_is_none_is_refused(host: str) -> None:
 def test_wrong_options_are_refused() -> None:
     bad: Any = "acme.example"
     bad_number: Any = 7
-    with pytest.raises(SegOpsConfigError, match="tuple of text"):
+    with pytest.raises(SegOpsConfigError, match="tuple of str"):
         Provider("acme", "Acme", bad)
-    with pytest.raises(SegOpsConfigError, match="tuple of text"):
+    with pytest.raises(SegOpsConfigError, match="tuple of str"):
         Provider("acme", "Acme", (), (bad, bad_number))
     with pytest.raises(SegOpsConfigError, match="id of a provider"):
         Provider("", "Acme")
