@@ -46,10 +46,12 @@ class ResourceModule(Protocol):
     @property
     def TABLES(self) -> tuple[str, ...]:  # noqa: N802 - a constant of the module
         """The statements that create its tables, indexes, and triggers."""
+        ...
 
     @property
     def ROUTES(self) -> tuple[Route, ...]:  # noqa: N802 - a constant of the module
         """Its endpoints."""
+        ...
 
 
 RESOURCES: tuple[ResourceModule, ...] = (

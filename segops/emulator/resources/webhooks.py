@@ -81,8 +81,7 @@ class WebhookSender:
     def __call__(self, database: Database, recomputed: Recomputed) -> None:
         """Start the delivery to all active webhooks after a recompute."""
         rows = database.query("SELECT id, url, secret FROM webhooks WHERE is_active ORDER BY id")
-        if rows:
-            payload = _payload(database, recomputed)
+        payload = _payload(database, recomputed) if rows else b""
         for row in rows:
             self._tasks.start(partial(_deliver, database, _Webhook(*row), recomputed.segment_id, payload))
 
