@@ -94,7 +94,7 @@ def test_what_they_print_is_what_the_server_says(finished: dict[str, Done]) -> N
 
 def test_a_third_party_namespace_gets_commands(ask: Run, site: PluginSite, tmp_path: Path) -> None:
     site.add("loyalty", THIRD_PARTY)
-    assert "loyalty-points    Call the methods of loyalty_points." in ask("help").stdout
+    assert "loyalty-points    A namespace of the API." in ask("help").stdout
     assert re.findall(r"^    (\w+)  ", ask("help", "loyalty-points").stdout, re.MULTILINE) == [
         "balance",
         "weigh",

@@ -57,7 +57,7 @@ def test_a_public_key_is_refused(run: Run, local: LocalSegOps, server: LocalServ
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--api-url", "gopher://x", "--api-key", "sk_x"], "must start with one of"),
+        (["--api-url", "gopher://x", "--api-key", "sk_x"], "unknown URL scheme"),
         (["--api-url", "http://127.0.0.1:1"], "SEGOPS_API_KEY"),
         (["--api-key", "mk_x"], "sk_"),
         (["--api-key", ""], "key"),
