@@ -1,4 +1,4 @@
-"""Admins over scripted answers, and what they sent."""
+"""Admins over scripted responses, and the requests they sent."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def ok(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> R
     return Response(status, {"content-type": "application/json", **(headers or {})}, json.dumps(body).encode())
 
 
-def scripted(*answers: Any, **options: Any) -> tuple[SegOpsAdmin, MemoryTransport, FakeClock]:
-    transport = MemoryTransport(*answers, offline=False)
+def scripted(*responses: Any, **options: Any) -> tuple[SegOpsAdmin, MemoryTransport, FakeClock]:
+    transport = MemoryTransport(*responses, offline=False)
     clock = FakeClock()
     return SegOpsAdmin(KEY, transport=transport, clock=clock, **options), transport, clock
 

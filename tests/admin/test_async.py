@@ -79,7 +79,7 @@ def test_pages() -> None:
     run(work())
 
 
-def test_options_raw_answers_and_a_strangers_namespace() -> None:
+def test_options_raw_responses_and_a_third_party_namespace() -> None:
     class Points(Resource):
         """Points."""
 
@@ -146,7 +146,7 @@ def test_a_cancelled_download_leaves_no_file(tmp_path: Path) -> None:
 def test_the_loop_is_not_blocked() -> None:
     let = threading.Event()
 
-    def answer_when_let(call: FaultyCall) -> None:
+    def respond_when_released(call: FaultyCall) -> None:
         call.read()
         assert let.wait(20)
         call.peer.send(raw(200, b'{"count": 0, "results": []}'))
@@ -156,11 +156,11 @@ def test_the_loop_is_not_blocked() -> None:
             slow = asyncio.create_task(admin.segments.list())
             for _ in range(5):
                 await asyncio.sleep(0.01)
-                assert not slow.done(), "it waits for an answer that only this loop allows"
+                assert not slow.done(), "it waits for a response that only this loop releases"
             let.set()
             assert (await slow).results == []
 
-    with FaultServer(answer_when_let) as server:
+    with FaultServer(respond_when_released) as server:
         run(work(server.url))
 
 

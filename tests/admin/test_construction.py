@@ -1,4 +1,4 @@
-"""Keys, URLs, options, and what never shows (admin-sdk.md, "Quick start"; fault-matrix.md, rows 65, 67 and 69)."""
+"""Keys, URLs, options, and what never shows (Admin SDK, "Quick start"; reliability table, rows 65, 67 and 69)."""
 
 from __future__ import annotations
 
@@ -100,13 +100,13 @@ def test_with_closes_the_transport() -> None:
     assert transport.closed == 1
 
 
-def test_an_offline_transport_needs_no_key_and_says_that_it_is_no_segops(
+def test_an_offline_transport_needs_no_key_and_says_that_it_is_not_a_segops(
     monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     monkeypatch.delenv("SEGOPS_API_KEY", raising=False)
     with (
         SegOpsAdmin(base_url="stdout:") as admin,
-        pytest.raises(segops.SegOpsTransportError, match="events only") as caught,
+        pytest.raises(segops.SegOpsTransportError, match="only events") as caught,
     ):
         admin.segments.list()
     assert caught.value.attempts == 1
@@ -139,7 +139,7 @@ class LoyaltyPlugin:
         return {"points": Points}
 
 
-def test_a_strangers_namespace_works_like_a_built_in_one() -> None:
+def test_a_third_party_namespace_works_like_a_built_in_one() -> None:
     admin, transport, _ = scripted(ok({"status": "queued"}), ok({}), plugins=[LoyaltyPlugin()])
     assert admin.resource(Points).grant("u/1", amount=5).status == "queued"
     admin.points.grant("u-2", 6)  # type: ignore[attr-defined] # known at run time only

@@ -124,10 +124,10 @@ def test_an_export_that_never_ends_times_out() -> None:
 
 def test_a_page_is_exported(admin: SegOpsAdmin, tmp_path: Path) -> None:
     page = admin.pages.create(slug="shoes", query="best shoes")
-    told: list[tuple[int, int | None]] = []
-    size = admin.pages.export_to(page.id, tmp_path / "page.html", progress=lambda *so_far: told.append(so_far))
+    reported: list[tuple[int, int | None]] = []
+    size = admin.pages.export_to(page.id, tmp_path / "page.html", progress=lambda *so_far: reported.append(so_far))
     assert b"<html" in (tmp_path / "page.html").read_bytes()
-    assert told[-1][0] == size
+    assert reported[-1][0] == size
     job = admin.pages.export(page.id, format="json")
     assert admin.pages.wait_for_export(page.id, job.number).status == "complete"
     stream = io.BytesIO()
@@ -158,18 +158,18 @@ def big(megabytes: int) -> bytes:
 
 def test_a_large_file_is_streamed_with_progress(tmp_path: Path) -> None:
     content = big(5)
-    told: list[tuple[int, int | None]] = []
+    reported: list[tuple[int, int | None]] = []
     with FaultServer(respond(200, content, CSV)) as server, SegOpsAdmin(KEY, base_url=server.url) as admin:
-        size = admin.segments.download_export(7, tmp_path / "x", progress=lambda *so_far: told.append(so_far))
+        size = admin.segments.download_export(7, tmp_path / "x", progress=lambda *so_far: reported.append(so_far))
     assert size == len(content)
     assert (tmp_path / "x").read_bytes() == content
-    assert len(told) > 10
-    assert told[-1] == (len(content), len(content))
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert len(reported) > 10
+    assert reported[-1] == (len(content), len(content))
+    assert [done for done, _ in reported] == sorted(done for done, _ in reported)
     assert (tmp_path / "x").stat().st_mode & 0o077 == 0
 
 
-def test_a_broken_download_begins_anew(tmp_path: Path) -> None:
+def test_a_broken_download_starts_over(tmp_path: Path) -> None:
     content = big(1)
     with (
         FaultServer(cut(700_000, raw(200, content, CSV)), reset(), respond(503), respond(200, content, CSV)) as server,
@@ -226,7 +226,7 @@ def test_a_missing_file_is_an_error_and_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_no_network_error() -> None:
+def test_a_full_disk_is_not_a_network_error() -> None:
     class Full(io.BytesIO):
         def write(self, data: Any, /) -> int:
             raise OSError(28, f"No space left for {len(data)} bytes")
@@ -262,7 +262,7 @@ def test_a_name_that_is_taken_meanwhile_is_an_error_and_no_file(tmp_path: Path) 
     assert [each.name for each in tmp_path.iterdir()] == ["x"]
 
 
-def test_an_answer_without_end_is_not_kept_in_memory() -> None:
+def test_an_endless_response_is_not_kept_in_memory() -> None:
     memory = MemorySink(limit=100)
     write = memory.start(Response(200))
     write(b"x" * 100)
@@ -384,7 +384,7 @@ def test_a_failed_import_says_why(admin: SegOpsAdmin) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b" \n", b"\x89PNG\r\n\x1a\n\x00\x00", b"a,b\n\x00,1", "ä,b\n1,2".encode("latin-1")]
 )
-def test_what_is_no_csv_is_refused_before_it_is_sent(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_csv_is_rejected_before_it_is_sent(content: bytes, tmp_path: Path) -> None:
     admin, transport, _ = scripted()
     (tmp_path / "x.csv").write_bytes(content)
     for file in (content, tmp_path / "x.csv"):
@@ -415,12 +415,12 @@ def skus(request: Request) -> list[str]:
 
 
 def test_any_iterable_is_cut_by_count(admin: SegOpsAdmin) -> None:
-    told: list[int] = []
+    reported: list[int] = []
     report = admin.products.bulk_upsert(
-        (row for row in rows(25)), batch_size=10, progress=lambda report: told.append(report.created)
+        (row for row in rows(25)), batch_size=10, progress=lambda report: reported.append(report.created)
     )
     assert (report.created, report.updated, report.errors) == (25, 0, [])
-    assert told == [10, 20, 25]
+    assert reported == [10, 20, 25]
     assert admin.products.list().count == 25
     assert admin.products.bulk_upsert(rows(26)).to_dict() == {"created": 1, "updated": 25, "errors": []}
 
@@ -481,7 +481,7 @@ def test_what_the_server_says_about_rows_is_placed() -> None:
 
 
 @pytest.mark.parametrize("given", [{"sku": "A"}, "text", b"bytes"])
-def test_what_are_no_rows_is_refused(given: Any) -> None:
+def test_rows_that_are_not_mappings_are_rejected(given: Any) -> None:
     with pytest.raises(SegOpsArgumentError, match="rows must be a list of mappings"):
         scripted()[0].products.bulk_upsert(given)
     with pytest.raises(SegOpsArgumentError, match="at least 1"):

@@ -244,7 +244,7 @@ def test_a_misspelling_is_refused_with_the_likely_name(given: dict[str, Any], li
 
 
 @pytest.mark.parametrize("word", ["params", "fields", "timeout", "idempotency_key", "method", "call", "self"])
-def test_a_word_of_ours_is_no_field(word: str) -> None:
+def test_a_reserved_word_is_not_a_field(word: str) -> None:
     admin, transport, _ = scripted()
     fields: dict[str, Any] = {"name": "x", word: 1}
     with pytest.raises((SegOpsArgumentError, TypeError), match=word):
@@ -266,7 +266,7 @@ def test_an_attribute_of_products_is_a_filter_but_a_word_of_ours_is_not(word: st
     assert targets(transport)[1].endswith(f"?{word}=x")
 
 
-def test_what_is_no_mapping_is_refused() -> None:
+def test_a_value_that_is_not_a_mapping_is_rejected() -> None:
     admin, transport, _ = scripted()
     wrong: Any = ["name"]
     with pytest.raises(SegOpsArgumentError, match="body must be a mapping, got list"):

@@ -1,4 +1,4 @@
-"""Pages in each shape of the protocol (wire-protocol.md, section 1.8; fault-matrix.md, row 63)."""
+"""Pages in each shape of the protocol (reliability table, row 63)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ids(found: Any) -> list[int]:
     return [item.id for item in found]
 
 
-def test_a_page_knows_its_count_its_neighbours_and_its_answer() -> None:
+def test_a_page_knows_its_count_its_neighbours_and_its_response() -> None:
     admin, transport, _ = scripted(
         envelope(items(1, 2), "https://api.segops.ai/api/segments/?page=2&page_size=2"), envelope(items(3, 3), None)
     )
@@ -185,7 +185,7 @@ def test_count_and_results_without_links_is_one_page() -> None:
 @pytest.mark.parametrize(
     "body", [{"detail": "x"}, [1, 2], {"results": "no"}, {"a": [], "b": []}, None, 5, {"results": [1]}]
 )
-def test_what_is_no_list_is_an_error(body: Any) -> None:
+def test_a_body_that_is_not_a_list_is_an_error(body: Any) -> None:
     admin, _, _ = scripted(ok(body))
     with pytest.raises(SegOpsResponseError, match="expected a list of objects"):
         admin.segments.list()

@@ -1,4 +1,4 @@
-"""Ids are one segment of a path each, or an error (fault-matrix.md, row 64)."""
+"""Ids are one segment of a path each, or an error (reliability table, row 64)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_an_odd_id_reaches_its_user(user_id: str, admin: SegOpsAdmin) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["", ".", "..", None, True, 1.5, b"a", ["a"], "\ud800"])
-def test_what_is_no_segment_is_refused(wrong: Any) -> None:
+def test_a_value_that_is_not_a_segment_is_rejected(wrong: Any) -> None:
     """Row 64."""
     admin, transport, _ = scripted()
     with pytest.raises(SegOpsArgumentError, match="user_id"):

@@ -70,7 +70,7 @@ def test_a_documented_field_has_no_default() -> None:
         type("Order", (Record,), {"__annotations__": {"size": "int"}, "size": 5})
 
 
-def test_what_is_annotated_as_the_classes_own_is_no_field() -> None:
+def test_a_class_variable_is_not_a_field() -> None:
     class Order(Record):
         __slots__ = ()
         kind: ClassVar = "order"
@@ -84,7 +84,7 @@ def test_what_is_annotated_as_the_classes_own_is_no_field() -> None:
 def test_a_kind_of_record_can_be_made_of_another() -> None:
     class Order(Segment):
         __slots__ = ()
-        name: str  # documented anew
+        name: str  # documented again
         size: int
 
         @property

@@ -1,4 +1,4 @@
-"""Errors, retries and idempotency (admin-sdk.md, "Errors, retries, idempotency"; wire-protocol.md, 1.7 and 1.10)."""
+"""Errors, retries and idempotency (Admin SDK, "Errors, retries, idempotency")."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_bad_key_is_refused(key: Any) -> None:
         scripted()[0].with_options(idempotency_key=key)
 
 
-def test_the_raw_answer_on_request() -> None:
+def test_the_raw_response_on_request() -> None:
     admin, _, _ = scripted(503, ok({"id": 1}, 200, {"x-request": "9"}), Response(204, {"x-request": "10"}))
     found = admin.raw(admin.segments.get, 1)
     assert found.result.id == 1
@@ -205,14 +205,14 @@ def test_an_html_error_page_is_an_error_of_its_status() -> None:
     assert caught.value.body == HTML.decode()
 
 
-def test_an_action_may_be_answered_with_nothing_or_anything() -> None:
+def test_an_action_may_return_nothing_or_anything() -> None:
     admin, _, _ = scripted(Response(204), ok({"status": "queued", "eta": 5}), ok("queued"))
     assert admin.activations.sync(1).to_dict() == {}
     assert admin.activations.sync(1).eta == 5
     assert admin.activations.sync(1).status == "queued"
 
 
-def test_an_answer_beyond_what_the_transport_keeps_is_read_whole() -> None:
+def test_a_response_beyond_what_the_transport_keeps_is_read_whole() -> None:
     rows = [{"id": number, "data": "x" * 1000} for number in range(3000)]
     with (
         FaultServer(respond(200, ok({"count": 3000, "next": None, "results": rows}).body)) as server,
@@ -221,7 +221,7 @@ def test_an_answer_beyond_what_the_transport_keeps_is_read_whole() -> None:
         assert len(admin.products.list().results) == 3000
 
 
-def test_an_answer_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_response_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MemorySink.__init__, "__defaults__", (100_000,))
     with FaultServer(endless_body()) as server, SegOpsAdmin("sk_1", base_url=server.url) as admin:
         with pytest.raises(SegOpsResponseError, match="larger than 100000 bytes") as caught:
@@ -252,7 +252,7 @@ def test_the_escape_hatch_sends_anything() -> None:
     assert transport.requests[3].headers["Content-Type"] == "text/plain"
 
 
-def test_the_escape_hatch_gives_the_answer_as_it_is() -> None:
+def test_the_escape_hatch_returns_the_response_as_it_is() -> None:
     admin, _, _ = scripted(Response(201, {"x": "y"}, b"<"))
     assert admin.http.send("GET", "/x/") == Response(201, {"x": "y"}, b"<")
 

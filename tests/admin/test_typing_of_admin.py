@@ -1,4 +1,4 @@
-"""A stranger's program that administers passes `mypy --strict`, and a wrong one does not."""
+"""A third-party program that uses the admin SDK passes `mypy --strict`, and a wrong one does not."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ async def main() -> None:
 """
 
 
-def test_a_strangers_program_type_checks(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+def test_a_third_party_program_type_checks(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     assert pytestconfig.cache is not None
-    cache = pytestconfig.cache.mkdir("mypy_of_a_stranger")
+    cache = pytestconfig.cache.mkdir("mypy_of_a_third_party")
     (tmp_path / "program.py").write_text(PROGRAM, "utf-8")
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-dir={cache}", "program.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -31,7 +31,7 @@ assert {
 }  # they fill CASES
 
 CREATED = ("segments", "product_segments", "products", "schemas", "activations", "queries", "pages")
-# The calls with which the vendor sends an Idempotency-Key; wire-protocol.md, section 6.
+# The calls with which the vendor sends an Idempotency-Key.
 KEYED = {
     *(f"{space}.create" for space in CREATED),
     *("segments.recompute", "segments.export", "product_segments.recompute", "products.bulk_upsert", "products.score"),
@@ -126,7 +126,7 @@ def test_a_delivered_webhook_is_verified(desk: Desk) -> None:
     ((data, signature),) = server.received
     assert signature is not None
     body = data.decode()
-    told = json.loads(body)
-    assert (told["event"], told["segment_name"], told["member_count"]) == ("segment.recomputed", name, 1)
+    reported = json.loads(body)
+    assert (reported["event"], reported["segment_name"], reported["member_count"]) == ("segment.recomputed", name, 1)
     given = [(body, signature), (body.replace("1", "2"), signature), (body, signature[:-1])]
     assert [desk.call("webhook.verify_webhook", *each, secret) for each in given] == [True, False, False]

@@ -1,4 +1,4 @@
-"""What each command of the vendor's program `segops-admin` does; wire-protocol.md, section 9."""
+"""What each command of the vendor's program `segops-admin` does."""
 
 from __future__ import annotations
 

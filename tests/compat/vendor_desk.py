@@ -130,9 +130,9 @@ class Desk:
         with closing(http.client.HTTPConnection(urlsplit(self.service.url).netloc, timeout=10)) as connection:
             headers = {"Authorization": f"ApiKey {self.service.secret_key}", "Content-Type": "application/json"}
             connection.request(method, path, None if body is None else json.dumps(body), headers)
-            answer = connection.getresponse()
-            text = answer.read().decode()
-        assert 200 <= answer.status < 300, text
+            response = connection.getresponse()
+            text = response.read().decode()
+        assert 200 <= response.status < 300, text
         return json.loads(text) if text else None
 
     def requests(self) -> list[dict[str, Any]]:
