@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from segops import Limits, RetryPolicy, SegOpsClient
-from segops.core.retry import Action, Failure, admin_action, event_action
 from segops.emulator import LocalSegOps, LocalServer
 
 ROOT = Path(__file__).parent.parent
@@ -120,40 +119,6 @@ def test_the_comparison_in_the_readme_has_the_measured_figures() -> None:
     for name, *figures in rows:
         lines = [line for line in measured if re.match(rf"\| {re.escape(names.get(name, name))} +\|", line)]
         assert set(figures) <= {cell.strip() for line in lines for cell in line.split("|")}
-
-
-SAMPLES: dict[str, tuple[int | Failure, ...]] = {
-    "2xx": (200, 202, 204),
-    "400, 422": (400, 422),
-    "413": (413,),
-    "401, 403": (401, 403),
-    "408, 425": (408, 425),
-    "429": (429,),
-    "501, 505": (501, 505),
-    "other 5xx, no response": (500, 502, 503, 504, 599, "no response"),
-    "TLS certificate not trusted": ("untrusted certificate",),
-    "any other, such as 404, 405, 3xx, 600 to 999": (301, 404, 405, 418, 600, 999),
-}
-"""Results of each row of the table of responses."""
-
-WORDS = {
-    Action.ACCEPT: r"\b(delivered|returned)\b",
-    Action.RETRY: r"\bretried\b",
-    Action.SPLIT: r"\bsplit\b",
-    Action.HOLD: r"\bheld\b",
-    Action.RAISE: r"^error\b",
-}
-
-
-def test_the_table_of_responses_says_what_the_code_does() -> None:
-    page = (ROOT / "docs" / "reliability.md").read_text()
-    table = page.partition("| Response | Events | Admin calls |\n|---|---|---|\n")[2].partition("\n\n")[0]
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
-    assert [row[0] for row in rows] == list(SAMPLES)
-    for response, *cells in rows:
-        documented = [{action for action, word in WORDS.items() if re.search(word, cell)} for cell in cells]
-        for result in SAMPLES[response]:
-            assert documented == [{event_action(result)}, {admin_action(result)}], result
 
 
 def test_the_files_that_the_architecture_names_exist() -> None:
