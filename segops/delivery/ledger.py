@@ -251,5 +251,8 @@ class Ledger:
                 return counts, taken, waiting
 
     def _all_dropped(self, counts: _Counts) -> dict[DropReason, int]:
-        by_reason = {reason: counts.dropped[reason] + self._refused[reason].value() for reason in DROP_REASONS}
-        return {reason: count for reason, count in by_reason.items() if count}
+        dropped: dict[DropReason, int] = {}
+        for reason in DROP_REASONS:
+            if count := counts.dropped[reason] + self._refused[reason].value():
+                dropped[reason] = count
+        return dropped
