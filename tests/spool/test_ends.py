@@ -196,7 +196,7 @@ def test_a_directory_that_others_may_use_is_not_to_be_changed(tmp_path: Path, mo
     shared.chmod(mode)
     with pytest.raises(SegOpsConfigError, match="a directory of its own, such as") as refused:
         SegOpsClient("memory:", spool=shared / "spool.db")
-    advised = str(refused.value).split("'")[4]
+    advised = str(refused.value).split("'")[3]
     client = SegOpsClient("http://127.0.0.1:9", "sk_x", spool=advised)
     client.track(user_id="u", event_type="x")
     client.shutdown(1)
