@@ -128,8 +128,10 @@ def value_type_of(annotation: Any) -> ValueType:
         return "text"
     if origins & {Iterable, Sequence, list, tuple} and all(get_args(member)[:1] == (str,) for member in members):
         return "list"
-    default: ValueType = "json"
-    return next((value_type for scalar, value_type in _SCALARS.items() if origins == {scalar}), default)
+    for scalar, value_type in _SCALARS.items():
+        if origins == {scalar}:
+            return value_type
+    return "json"
 
 
 def _takes_extra_fields(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
