@@ -113,10 +113,11 @@ MUTANTS = [
         ("delivery/test_queue_owners.py", "delivery/test_session.py"),
     ),
     Mutant(
-        "a signal in the middle of a shutdown ends the process at once",
-        "delivery/signals.py",
-        "        if _depth:\n",
-        "        if _depth < 0:\n",
+        "a signal in the middle of a shutdown ends the process before the spool is written",
+        "client.py",
+        "        pipeline.worker.close(timeout)  # again, if a signal handler raised the first time\n"
+        "        pipeline.is_closed = True\n",
+        "        pipeline.is_closed = True\n        pipeline.worker.close(timeout)\n",
         ("spool/test_ends.py",),
     ),
 ]
