@@ -41,6 +41,7 @@ def _inspect(args: argparse.Namespace, path: Path) -> int:
     output = Output(args)
     batches = inspect_spool(path)
     output.show(batches, table=[_table_row(batch) for batch in batches])
+    write("", flush=True)  # what cannot be written is an error by itself, without a summary of it
     if output.format == "table":
         print_message(f"{sum(batch.events for batch in batches)} event(s) in {len(batches)} batch(es)")
     return 0

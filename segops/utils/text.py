@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -68,6 +67,8 @@ def escape(text: str, keep: str = "") -> str:
 
 def format_json(value: Any, indent: int | None = None, *, ascii_only: bool = False) -> str:
     """Return JSON that steers no terminal: it has escapes for what `escape` replaces."""
+    import json  # noqa: PLC0415 - every client loads this module, and few programs print JSON
+
     return escape_json(json.dumps(value, indent=indent, ensure_ascii=ascii_only))
 
 
@@ -81,4 +82,6 @@ def _escaped(character: str) -> str:
 
 
 def _json_escaped(character: str) -> str:
+    import json  # noqa: PLC0415 - as above
+
     return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]

@@ -153,9 +153,9 @@ class Fixed(MemoryTransport):
 def test_a_job_without_a_usable_number_is_a_fault_of_the_server(number: Any) -> None:
     started = ok({"export_id": number, "job_id": number, "status": "complete"}, 202)
     admin = SegOpsAdmin(KEY, transport=Fixed(started, started), max_retries=0)
-    with pytest.raises(SegOpsResponseError, match="no usable export_id or id"):
+    with pytest.raises(SegOpsResponseError, match="export_id or id must be a number"):
         admin.segments.export_to(1, io.BytesIO())
-    with pytest.raises(SegOpsResponseError, match="no usable job_id or id"):
+    with pytest.raises(SegOpsResponseError, match="job_id or id must be a number"):
         admin.products.import_and_wait(b"sku\nA\n")
 
 

@@ -212,7 +212,7 @@ def test_wrong_options_are_refused() -> None:
         Provider("acme", "Acme", bad)
     with pytest.raises(SegOpsConfigError, match="tuple of str"):
         Provider("acme", "Acme", (), (bad, bad_number))
-    with pytest.raises(SegOpsConfigError, match="id of a provider"):
+    with pytest.raises(SegOpsConfigError, match="provider id must be"):
         Provider("", "Acme")
     with pytest.raises(SegOpsConfigError, match="x_com"):
         AiReferrers(x_com=bad)
