@@ -77,10 +77,10 @@ def main(url: str, seconds: float, spool: str) -> None:
         time.sleep(min(1.0, seconds / 60))
     for thread in threads:
         thread.join()
-    for _ in range(100):
+    end = time.monotonic() + 60.0  # flush() returns at once while the server refuses the key
+    while client.stats().pending and time.monotonic() < end:
         client.flush(1.0)
-        if not client.stats().pending:
-            break
+        time.sleep(0.02)
     client.shutdown()
     stats = client.stats()
     result = {
