@@ -64,6 +64,9 @@ lock:
 	  --no-header --no-annotate --no-strip-extras --output-file bench/peers/requirements.txt
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.10 --generate-hashes \
 	  --no-header --no-annotate --no-strip-extras --upgrade --output-file requirements/dev.txt
+	for group in full engines; do uv pip compile pyproject.toml --group $$group --constraint requirements/dev.txt \
+	  --universal --python-version 3.10 --generate-hashes --no-header --no-annotate --no-strip-extras --upgrade \
+	  --output-file requirements/$$group.txt; done
 
 clean:
 	rm -rf $(VENV) build dist .coverage* htmlcov
