@@ -16,14 +16,13 @@ from segops.core.http import Request, Response, Transport, shown_url
 from segops.core.options import Limits, check_choice, check_number
 from segops.core.retry import Clock, RetryPolicy
 from segops.core.spool import Spool
+from segops.delivery.config import PipelineConfig, Timing, WorkerKind
 from segops.delivery.enrichment import Enrichment
-from segops.delivery.hosts import check_interpreter
 from segops.delivery.keys import ApiKey, check_key, check_secrecy
 from segops.delivery.ledger import Stats
 from segops.delivery.notifications import ErrorCallback, OnError
-from segops.delivery.pipeline import Pipeline, PipelineConfig, WorkerKind
-from segops.delivery.process import unwatch, watch
-from segops.delivery.timing import Timing
+from segops.delivery.pipeline import Pipeline
+from segops.delivery.process import check_interpreter, unwatch, watch
 from segops.delivery.tracker import GetUser, Tracker
 from segops.delivery.validation import read_context, read_event, read_page_view
 from segops.delivery.worker import check_stack

@@ -175,7 +175,7 @@ except RuntimeError:
     print(*errors)
 """
     said = run("-c", HEAD + program, folder=tmp_path)
-    assert said.startswith("no thread could be started")
+    assert said.startswith("could not start a thread")
     assert len(users(tmp_path / "inline")) == len(users(tmp_path / "thread")) == 250
 
 

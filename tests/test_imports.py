@@ -85,7 +85,7 @@ RULES = {
     "segops.utils": Rule(inside=CORE, third_party=("msgspec",)),
     "segops.utils.logger": Rule(third_party=("structlog",)),
     "segops.delivery": Rule(inside=SHARED, third_party=("msgspec",)),
-    "segops.delivery.hosts": Rule(inside=CORE, third_party=("uwsgidecorators",)),
+    "segops.delivery.process": Rule(inside=SHARED, third_party=("uwsgidecorators",)),
     # What is built in uses what a third party's plugin uses: the front door of the core; and never each other.
     "segops.transports": Rule(doors=SHARED, third_party=("msgspec",)),
     "segops.transports.http": Rule(doors=("segops", *SHARED), third_party=("msgspec", "urllib3")),

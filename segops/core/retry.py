@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
@@ -12,6 +13,8 @@ from functools import partial
 from typing import Literal
 
 import msgspec
+
+from segops.core.errors import SegOpsApiError
 
 _SECONDS = re.compile(r"(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?[ \t]*")
 _MAX_DIGITS = 12
@@ -251,23 +254,32 @@ Source: docs/reliability.md, "What each response means"; Admin SDK, "Errors, ret
 """
 
 
-def event_action(result: int | Failure) -> Action:
+def event_action(result: int | Failure | Exception) -> Action:
     """Return what to do about a batch of events.
 
     Args:
-        result: The status of the response, or how the request failed.
+        result: The status of the response, or how the request failed: the failure, or its error.
     """
     return _outcome(result).events
 
 
-def admin_action(result: int | Failure) -> Action:
+def admin_action(result: int | Failure | Exception) -> Action:
     """Return what to do about an admin call.
 
     Args:
-        result: The status of the response, or how the request failed.
+        result: The status of the response, or how the request failed: the failure, or its error.
     """
     return _outcome(result).admin
 
 
-def _outcome(result: int | Failure) -> Outcome:
-    return next((row for row in OUTCOMES if result in row.matches), OUTCOMES[-1])
+def _outcome(result: int | Failure | Exception) -> Outcome:
+    match = _classify(result) if isinstance(result, Exception) else result
+    return next((row for row in OUTCOMES if match in row.matches), OUTCOMES[-1])
+
+
+def _classify(error: Exception) -> int | Failure:
+    if isinstance(error, SegOpsApiError):
+        return error.status
+    ssl = sys.modules.get("ssl")  # while it is not loaded, no certificate has been checked
+    is_untrusted = ssl is not None and isinstance(error.__cause__, ssl.SSLCertVerificationError)
+    return "untrusted certificate" if is_untrusted else "no response"

@@ -10,26 +10,25 @@ from segops.core.http import BATCH_PATH, SINGLE_PATH
 from segops.core.spool import Batch, Claim, Spool
 from segops.delivery.auth import Auth
 from segops.delivery.batch import claim_of, halves, size_of
+from segops.delivery.config import Timing
 from segops.delivery.ledger import Ledger
 from segops.delivery.queue import EventQueue
-from segops.delivery.timing import Timing
 
 
 class Outbox:
-    """Drains batches from the queue, moves them to the spool and back, and knows up to where all events are settled.
+    """Drains batches from the queue, moves them to the spool and back, and knows which events are settled.
 
-    Order is kept for each user, but for batches of a claim that is blocked: those do not hold up the others. With a
-    spool, a failed batch does not stay in memory: however long the outbox gets, memory holds the queue and the batch
-    on its way.
+    Batches keep their order, except that a blocked claim does not delay the others. With a spool, a failed batch does
+    not stay in memory: memory holds only the queue and the batch that is being sent.
 
     Attributes:
         in_memory: Batches in memory, oldest first.
-        cut_to: The position before which all events were drained from the queue.
+        drained_to: The position before which all events were drained from the queue.
     """
 
     def __init__(self, queue: EventQueue, ledger: Ledger, spool: Spool | None, auth: Auth, timing: Timing) -> None:
         self.in_memory: deque[Batch] = deque()
-        self.cut_to = 0
+        self.drained_to = 0
         self._queue = queue
         self._ledger = ledger
         self._spool = spool
@@ -39,7 +38,7 @@ class Outbox:
         self._due_to = 0
 
     def flush_to(self, position: int) -> None:
-        """Call all events before `position` due, however few they are."""
+        """Make all events before `position` due, however few they are."""
         self._due_to = max(self._due_to, position)
 
     def next(self, blocked: Collection[Claim]) -> Batch | None:
@@ -54,26 +53,26 @@ class Outbox:
         for batch in self.in_memory:
             if batch.claim not in blocked:
                 return batch
-        if self._spool is not None and self._spool.always:  # what came in meanwhile is stored first, in the next round
+        if self._spool is not None and self._spool.always:  # the next round stores what came in meanwhile first
             return None
         while self._is_due(self._threshold):
-            fresh = self._cut()
+            fresh = self._drain()
             if fresh is None or fresh.claim not in blocked:
                 return fresh
-        self.spool()  # those that are blocked, together: to store each by itself would hold up the others
+        self.spool()  # blocked batches, in one write
         return None
 
     def flush_to_spool(self, threshold: int) -> None:
-        """Move what is due, and everything once `threshold` events wait, from the queue to the spool."""
+        """Move what is due from the queue to the spool, or everything once `threshold` events wait."""
         if self._spool is not None and self._is_due(threshold):
-            while self._is_due(threshold) and self._cut():
+            while self._is_due(threshold) and self._drain():
                 pass
             self.spool()
 
     def close(self) -> None:
         """Drain the queue into the spool; what the spool does not take stays in memory."""
         self.flush_to(self._ledger.end())
-        while self._cut():
+        while self._drain():
             pass
         self.spool()
 
@@ -91,7 +90,7 @@ class Outbox:
 
     def split(self, batch: Batch) -> None:
         """Replace a batch in memory with its halves."""
-        if batch not in self.in_memory:  # it went to the spool while it was on its way: whoever sends it next splits it
+        if batch not in self.in_memory:  # it went to the spool meanwhile, and is split when it is sent next
             return
         parts = halves(batch)
         place = self.in_memory.index(batch)
@@ -106,7 +105,7 @@ class Outbox:
             self.in_memory.insert(place, part)
 
     def settle(self, batch: Batch, delivered: int, reason: DropReason) -> None:
-        """Take a batch out: so many of its events are delivered, and the others dropped for `reason`."""
+        """Remove a batch: `delivered` of its events were delivered, and the others are dropped for `reason`."""
         if batch in self.in_memory:
             self.in_memory.remove(batch)
         self._ledger.settle(batch, delivered=delivered, reason=reason)
@@ -116,21 +115,21 @@ class Outbox:
             self._spool.remove(batch)
 
     def settled_to(self, blocked: Collection[Claim] = ()) -> int:
-        """Return a position before which all events are settled, leaving out those of blocked claims.
+        """Return the position before which all events are settled, except those of blocked claims.
 
-        It is negative while there is something of a former process, or may be.
+        It is negative while the spool has batches of an earlier process, or may have.
         """
-        loaded = next((batch.start for batch in self.in_memory if batch.claim not in blocked), self.cut_to)
+        loaded = next((batch.start for batch in self.in_memory if batch.claim not in blocked), self.drained_to)
         stored = None if self._spool is None else self._spool.position(blocked)
         return loaded if stored is None else min(loaded, stored)
 
     def _is_due(self, threshold: int) -> bool:
-        return self.cut_to < self._due_to or self._ledger.end() - self.cut_to >= threshold
+        return self.drained_to < self._due_to or self._ledger.end() - self.drained_to >= threshold
 
-    def _cut(self) -> Batch | None:
-        start = self._drained_to()
+    def _drain(self) -> Batch | None:
+        start = self.drained_to
         taken = self._queue.drain()
-        self.cut_to = self._drained_to()
+        self.drained_to = self._queue.taken - self._queue.out_of_turn
         if taken is None:
             return None
         body, count, owner = taken
@@ -141,7 +140,3 @@ class Outbox:
         if self._spool is not None:
             self._auth.remember(batch)
         return batch
-
-    def _drained_to(self) -> int:
-        """Return the position before which all events were drained."""
-        return self._queue.taken - self._queue.out_of_turn

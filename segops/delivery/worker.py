@@ -1,49 +1,35 @@
-"""When the dispatcher runs, and where: on a thread of its own, or on the caller's."""
+"""Run the dispatcher: on its own thread, or on the caller's."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 import time
-from typing import Protocol
 
 from segops.core.errors import SegOpsError
-from segops.core.retry import Clock, monotonic
+from segops.core.retry import monotonic
+from segops.delivery.config import PipelineConfig
 from segops.delivery.dispatcher import Dispatcher
 from segops.delivery.ledger import Ledger
 from segops.delivery.notifications import Notifier
 from segops.delivery.process import close_after_forking_thread
 from segops.delivery.queue import NEVER, EventQueue
-from segops.delivery.timing import Timing
 from segops.utils.concurrency import Bell, SoloLock, start_thread
 
 _RESTART_AFTER = 0.5
 """Seconds. Source: docs/reliability.md, "Reliability table", row 35."""
 
 _DISPATCH_RESERVE = 0.25
-"""Seconds, and no more than a tenth, of the time for closing that are kept for telling the host of what is given up."""
+"""Seconds, at most a tenth, of the time for closing that are kept for reporting what is given up."""
+
 _FRAMES = 100
 """Depth of the call stack that a delivery, or the start of a thread, may need."""
 
-_GIVEN_UP = "the client was closed before the server took them"
-
-
-class Worker(Protocol):
-    """Runs the dispatcher."""
-
-    def wake(self) -> None:
-        """Check for work: enough events wait, or a notification does. Takes no lock; may be called anywhere."""
-
-    def flush(self, timeout: float) -> bool:
-        """Send all waiting events and notify the host; return whether they were settled within `timeout` seconds."""
-        ...
-
-    def close(self, timeout: float) -> None:
-        """Send what can be sent within `timeout` seconds, and give up the rest."""
+_GIVEN_UP = "the client was closed before the server accepted them"
 
 
 def check_stack(frames: int = _FRAMES) -> None:
-    """Raise RecursionError if so deep a call would, which in the middle of a request would lose a batch."""
+    """Raise RecursionError now if a delivery would: in the middle of a request it would lose a batch."""
     if frames:
         check_stack(frames - 1)
 
@@ -52,44 +38,47 @@ class InlineWorker:
     """Delivers on the thread that tracks or flushes, where no other thread can run."""
 
     def __init__(
-        self,
-        *,
-        dispatcher: Dispatcher,
-        notifier: Notifier,
-        ledger: Ledger,
-        queue: EventQueue,
-        timing: Timing,
-        clock: Clock,
+        self, config: PipelineConfig, queue: EventQueue, ledger: Ledger, notifier: Notifier, dispatcher: Dispatcher
     ) -> None:
-        self._dispatcher = dispatcher
-        self._notifier = notifier
+        self._queue = queue
         self._ledger = ledger
-        self._clock = clock
-        queue.arm(timing.threshold)
+        self._notifier = notifier
+        self._dispatcher = dispatcher
+        self._timing = config.timing
+        self._clock = config.clock
+        queue.arm(self._first_wake())
+
+    def _first_wake(self) -> int:
+        """Return how many waiting events wake the worker for the first time."""
+        return self._timing.threshold
 
     def wake(self) -> None:
-        """Send what is due, unless a request is under way already."""
+        """Check for work: enough events wait, or a notification does. May be called anywhere; takes no lock."""
         check_stack()
         self._dispatcher.work(wait=False)
         self._notifier.dispatch()
 
     def flush(self, timeout: float) -> bool:
-        """Send all that waits, sleeping through pauses."""
+        """Send all waiting events and notify observers.
+
+        Returns:
+            Whether the events were settled within `timeout` seconds.
+        """
         check_stack()
         position = self._ledger.end()
         self._dispatcher.flush_to(position)
-        self._run(self._clock.monotonic() + timeout)
+        self._work_until(self._clock.monotonic() + timeout)
         return self._dispatcher.outcome(position) is True
 
     def close(self, timeout: float) -> None:
-        """Send what can be sent in time and give up the rest."""
+        """Send what can be sent within `timeout` seconds, and give up the rest."""
         deadline = self._clock.monotonic() + timeout
         self._dispatcher.close(deadline)
-        self._run(deadline)
+        self._work_until(deadline)
         self._dispatcher.give_up(_GIVEN_UP)
         self._notifier.dispatch()
 
-    def _run(self, deadline: float) -> None:
+    def _work_until(self, deadline: float) -> None:
         position = self._ledger.end()
         end = monotonic() + deadline - self._clock.monotonic()  # should the clock stand still
         while True:
@@ -101,60 +90,54 @@ class InlineWorker:
             self._clock.sleep(max(0.0, resume - self._clock.monotonic()))
 
 
-class ThreadWorker:
-    """Delivers on a daemon thread that the first event starts."""
+class ThreadWorker(InlineWorker):
+    """Delivers on a daemon thread that the first event starts; while there is no thread, inline."""
 
     def __init__(
-        self,
-        *,
-        dispatcher: Dispatcher,
-        notifier: Notifier,
-        ledger: Ledger,
-        queue: EventQueue,
-        timing: Timing,
-        clock: Clock,
+        self, config: PipelineConfig, queue: EventQueue, ledger: Ledger, notifier: Notifier, dispatcher: Dispatcher
     ) -> None:
-        self._dispatcher = dispatcher
-        self._notifier = notifier
-        self._ledger = ledger
-        self._queue = queue
-        self._timing = timing
-        self._clock = clock
+        super().__init__(config, queue, ledger, notifier, dispatcher)
         self._thread: threading.Thread | None = None
-        self._running: threading.Thread | None = None  # until it has told of all, and ends
+        self._running: threading.Thread | None = None  # until it has notified observers of everything
         self._ended = Bell()
         self._starting = SoloLock()
         self._signal = threading.Lock()
         self._signal.acquire()
         self._deadline = float("inf")
-        self._has_told = False
-        queue.arm(1)
+        self._has_reported = False
+
+    def _first_wake(self) -> int:
+        return 1
 
     def wake(self) -> None:
-        """Wake the thread, or start it; if none can be started, do its work here, and try again next time."""
+        """Wake or start the thread; if none can be started, do its work here and try again next time."""
         self._queue.arm(NEVER)
         try:
             if self._thread is None:
                 check_stack()
             if self._thread is not None:
-                self._raise_signal()
-            elif self._dispatcher.is_over():  # nothing is left but to tell: no thread is started for that
+                self._set_signal()
+            elif self._dispatcher.is_over():  # only notifications are left: no thread is started for them
                 self._notifier.dispatch()
             elif not self._start():
                 self._queue.arm(self._timing.threshold)
-                self._inline_worker().wake()
+                super().wake()
         except BaseException:  # no stack, no memory, Ctrl-C: the next event wakes
             self._queue.arm(1)
             raise
 
     def flush(self, timeout: float) -> bool:
-        """Have the thread send all that waits, and wait for it."""
+        """Have the thread send all waiting events, and wait for it.
+
+        Returns:
+            Whether the events were settled within `timeout` seconds.
+        """
         position = self._ledger.end()
         self._dispatcher.flush_to(position)
         self.wake()
         if self._thread is None:
-            return self._inline_worker().flush(timeout)
-        if self._is_worker():  # a transport of the host's: what it waits for, it holds up
+            return super().flush(timeout)
+        if self._is_worker():  # a transport flushes: waiting here would block itself
             return False
         end = monotonic() + timeout
         self._dispatcher.progress.wait_for(lambda: self._dispatcher.outcome(position) is not None, timeout)
@@ -163,7 +146,10 @@ class ThreadWorker:
         return settled
 
     def close(self, timeout: float) -> None:
-        """Have the thread send what it can in time, and wait for it. A request that hangs settles itself later."""
+        """Have the thread send what it can within `timeout` seconds, and wait for it.
+
+        A request that hangs settles its batch later.
+        """
         end = monotonic() + timeout
         self._deadline = self._clock.monotonic() + timeout
         self._dispatcher.close(self._deadline)
@@ -175,7 +161,7 @@ class ThreadWorker:
             self._starting.release()
         thread = self._thread
         if thread is None or thread.ident is None:  # there is none, or this runs on top of its start
-            self._inline_worker().close(timeout)
+            super().close(timeout)
         elif not self._is_worker():
             patience = self._dispatcher.stop_at - self._clock.monotonic() - min(_DISPATCH_RESERVE, 0.1 * timeout)
             # Not join(): Python takes the thread for ended if a signal handler raises meanwhile.
@@ -183,34 +169,23 @@ class ThreadWorker:
                 self._dispatcher.give_up(_GIVEN_UP)
                 self._await_dispatch(end - monotonic())
 
-    def _inline_worker(self) -> InlineWorker:
-        """Return what does the work of the thread while there is none."""
-        return InlineWorker(
-            dispatcher=self._dispatcher,
-            notifier=self._notifier,
-            ledger=self._ledger,
-            queue=self._queue,
-            timing=self._timing,
-            clock=self._clock,
-        )
-
     def _is_worker(self) -> bool:
         thread = self._thread
         return thread is not None and thread.ident == threading.get_ident()
 
     def _await_dispatch(self, timeout: float) -> None:
-        """Wait until the host has heard of all that was noted so far."""
+        """Wait until observers have heard everything noted so far."""
         awaited = self._notifier.rounds_begun + 1
         if self._notifier.is_dispatching() or timeout <= 0:
             return
         if self._deadline < float("inf"):  # the thread may be in a request that hangs
             with contextlib.suppress(RuntimeError):
                 start_thread(threading.Thread(target=self._notifier.dispatch, name="segops-closing", daemon=True))
-        self._raise_signal()
+        self._set_signal()
         self._notifier.dispatched.wait_for(lambda: self._notifier.rounds_ended >= awaited, timeout)
 
     def _start(self) -> bool:
-        """Start the thread and say whether there is one, or will be: another caller may be at it."""
+        """Start the thread and return whether one runs or will run: another caller may be starting it."""
         if not self._starting.acquire(0):
             return True
         try:
@@ -219,48 +194,46 @@ class ThreadWorker:
                 self._running = self._thread = thread
                 start_thread(thread)
                 close_after_forking_thread()
-        except RuntimeError as error:  # there are none here, or no more of them, or the interpreter is exiting
+        except RuntimeError as error:  # no threads here, too many, or the interpreter is exiting
             self._thread = None
-            if not self._has_told:
-                self._has_told = True
-                what = f"no thread could be started ({error}): events are sent by the caller meanwhile"
-                self._notifier.error(SegOpsError(what))
+            if not self._has_reported:
+                self._has_reported = True
+                message = f"could not start a thread, so track() and flush() send events themselves ({error})"
+                self._notifier.error(SegOpsError(message))
             return False
         finally:
             self._starting.release()
         return True
 
-    def _raise_signal(self) -> None:
+    def _set_signal(self) -> None:
         try:
             self._signal.release()
         except RecursionError:
             raise
-        except RuntimeError:  # raised already
+        except RuntimeError:  # set already
             return
 
     def _run(self) -> None:
         try:
-            while not self._works():
+            while not self._try_work():
                 time.sleep(_RESTART_AFTER)
         finally:
-            self._thread = None  # first, so that whoever comes from here on starts another thread
+            self._thread = None  # first: later calls start another thread
             self._queue.arm(1)
             if self._deadline < float("inf"):
                 self._dispatcher.give_up(_GIVEN_UP)
-            with contextlib.suppress(
-                BaseException
-            ):  # the host's code may call for an exit: this thread's is due anyway
+            with contextlib.suppress(BaseException):  # an observer may raise SystemExit; this thread ends anyway
                 self._notifier.dispatch()
             if self._running is threading.current_thread():
                 self._running = None
             self._ended.ring()
 
-    def _works(self) -> bool:
-        """Work until there is nothing more to do, or, with False, something failed that must not."""
+    def _try_work(self) -> bool:
+        """Work until nothing is left to do; return False after an unexpected failure."""
         try:
             self._work()
-        except BaseException as error:  # noqa: BLE001 - a bug of ours, no memory, or the host's code called for an exit
-            self._notifier.error(SegOpsError(f"the worker failed and starts again: {type(error).__name__} was raised"))
+        except BaseException as error:  # noqa: BLE001 - our own bug, no memory, or SystemExit from an observer
+            self._notifier.error(SegOpsError(f"the worker failed and restarts: {type(error).__name__} was raised"))
             return self._dispatcher.is_over()
         return True
 

@@ -188,10 +188,10 @@ def test_thousands_of_forged_claims_are_refused_and_forgotten() -> None:
     rig.client.flush(1)
     dispatcher = rig.client._pipeline.dispatcher
     assert rig.client.stats().dropped == {"undeliverable": 1999}
-    assert len(dispatcher._troubles) <= 1000
+    assert len(dispatcher._reported) <= 1000
     rig.clock.advance(31)
     rig.client.flush(1)
-    assert not dispatcher._lanes
+    assert not dispatcher._blocked_until
     rig.client.shutdown(0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 from uuid import uuid4
 
@@ -224,7 +224,7 @@ class HttpClient:
             delay = backoff.failed(retry_after(response.headers, self.clock.time()))
             is_last = attempt > self.options.max_retries or self.clock.monotonic() + delay >= end
             is_offline = transport.offline and isinstance(failure, SegOpsTransportError)
-            if is_last or is_offline or not _is_retryable(failure) or not sink.can_restart():
+            if is_last or is_offline or admin_action(failure) is not Action.RETRY or not sink.can_restart():
                 raise failure
             _log_retry(failure, delay)
             pause(self.clock, delay)
@@ -267,11 +267,6 @@ def _without_secrets(url: str) -> str:
     scheme, marker, rest = bare.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}{marker}{host.rpartition('@')[2]}{slash}{path}"
-
-
-def _is_retryable(failure: SegOpsApiError | SegOpsTransportError) -> bool:
-    result: int | Literal["no response"] = failure.status if isinstance(failure, SegOpsApiError) else "no response"
-    return admin_action(result) is Action.RETRY
 
 
 def _log_retry(failure: SegOpsApiError | SegOpsTransportError, delay: float) -> None:
