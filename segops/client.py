@@ -101,7 +101,7 @@ class SegOpsClient:
         check_choice("spool_policy", spool_policy, ("overflow", "always"))
         for name, function in (("get_user", get_user), ("on_error", on_error)):
             if function is not None and not callable(function):
-                raise SegOpsConfigError(f"{name} is of type {type(function).__name__}: pass a function")
+                raise SegOpsConfigError(f"{name} must be a function, got {type(function).__name__}")
         timing = Timing(batch=batch, batch_size=batch_size, flush_interval=flush_interval, timeout=timeout)
         clock = clock or Clock()
         self._limits = limits or Limits()

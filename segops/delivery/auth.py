@@ -1,9 +1,8 @@
 """Authorize requests: by a secret key, by session tokens of a public key, or not at all.
 
-A session has one token per claim, minted when first needed, by one thread at a time.
-
-A claim is who somebody says that they are, with the signature that is to prove it. A token serves only the claim that
-it was minted for, so that no event rides under a session that another claim's signature opened.
+A claim is a user's identity with the signature that proves it. A session has one token per claim, minted when first
+needed, by one thread at a time. A token serves only the claim that it was minted for, so an event is never sent under
+a session that another claim's signature opened.
 """
 
 from __future__ import annotations
@@ -32,15 +31,15 @@ REFRESH_BEFORE = 60.0
 MAX_TOKENS = 1000
 
 MAX_TOKENS_OF_USER = 4
-"""Enough for a user who is signed anew now and then, or in several windows at once."""
+"""Enough for a user who gets new signatures from time to time, or has several windows open."""
 
 MAX_TOKEN_LENGTH = 8192
-"""Longer ones are refused: servers take no longer header."""
+"""Longer tokens are refused, because servers limit the length of a header."""
 
 SIGNED_FOR = 300.0
-"""Seconds for which SegOps takes a signature."""
+"""Seconds for which SegOps accepts a signature."""
 
-_MOST_MINTS = 3
+_MAX_MINTS = 3
 
 Send = Callable[[Request, float], Response]
 
@@ -48,7 +47,7 @@ _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
 
-class _Answer(msgspec.Struct):
+class _Session(msgspec.Struct):
     token: str
     expires_at: datetime
 
@@ -67,8 +66,8 @@ class _Signature(msgspec.Struct):
 
     Attributes:
         user: Who was signed.
-        may_be_replaced: Whether a later one of the same user may stand in once this one is too old: not if it was too
-            old when it came, nor if the server refused it.
+        may_be_replaced: Whether a later signature of the same user may replace this one once it is too old. Not if it
+            was too old when it arrived, nor if the server refused it.
     """
 
     user: UserContext
@@ -82,7 +81,7 @@ class Auth(abc.ABC):
     """Authorizes requests that carry events.
 
     Attributes:
-        has_succeeded: Whether the server has taken the key of this process before, so that a refusal concerns the user.
+        has_succeeded: Whether the server has accepted the key before, so that a refusal concerns the user.
     """
 
     has_succeeded = False
@@ -112,7 +111,7 @@ class Auth(abc.ABC):
 
 
 class NoAuth(Auth):
-    """Sends requests as they are: there is no SegOps at the other end."""
+    """Sends requests without credentials, to a transport that does not reach SegOps."""
 
     def headers(self, batch: Batch, timeout: float) -> dict[str, str]:  # noqa: ARG002 - as the base class has it
         """Return no headers."""
@@ -174,7 +173,7 @@ class SessionAuth(Auth):
 
         Raises:
             SegOpsApiError: The server refused.
-            SegOpsTransportError: The server did not answer, or not with a token.
+            SegOpsTransportError: There was no response, or it contained no token.
         """
         claim = claim_of(user)
         failures = self._failures
@@ -192,10 +191,10 @@ class SessionAuth(Auth):
             _keep(self._signed, batch.claim, _Signature(batch.owner, not self._is_too_old(batch.owner)))
 
     def owner(self, batch: Batch) -> UserContext | None:
-        """Return whose session a batch must travel under, with the signature that the spool did not store.
+        """Return the user whose session a batch must be sent under, with the signature that the spool did not store.
 
-        That is its own signature. If that went with the process that stored the batch, or got too old while the batch
-        waited, it is the latest one of the same user that the server took.
+        That is the batch's own signature. If it ended with the process that stored the batch, or got too old while the
+        batch waited, it is the user's latest signature that the server accepted.
         """
         owner = batch.owner
         if owner is None or batch.claim[2] is None or owner.user_id_sig:
@@ -208,14 +207,14 @@ class SessionAuth(Auth):
         return own.user
 
     def forget(self, user: UserContext, text: str) -> None:
-        """Drop a token that the server did not take, unless it was replaced meanwhile."""
+        """Drop a token that the server refused, unless it was replaced meanwhile."""
         with self._lock:
             token = self._tokens.get(claim_of(user))
             if token is not None and token.text == text:
                 self._tokens.pop(claim_of(user), None)
 
     def reset(self) -> None:
-        """Drop all tokens, and the one that a handshake under way brings."""
+        """Drop all tokens, including that of a handshake under way."""
         self._tokens = OrderedDict()
 
     def _is_too_old(self, user: UserContext) -> bool:
@@ -226,7 +225,7 @@ class SessionAuth(Auth):
 
     def _mint(self, claim: Claim, user: UserContext, timeout: float) -> str:
         deadline = self._clock.monotonic() + timeout
-        for _ in range(_MOST_MINTS):
+        for _ in range(_MAX_MINTS):
             tokens = self._tokens
             try:
                 token = self._ask(user, deadline - self._clock.monotonic())
@@ -241,10 +240,10 @@ class SessionAuth(Auth):
                 del tokens[old]
             if tokens is self._tokens:
                 return token.text
-        raise SegOpsTransportError(f"the session was reset during each of {_MOST_MINTS} handshakes")
+        raise SegOpsTransportError(f"the session was reset during each of {_MAX_MINTS} handshakes")
 
     def _note_failure(self, claim: Claim, error: Exception) -> None:
-        self._failures += 1  # at the end, so that whoever came during the mint knows the failure for a new one
+        self._failures += 1  # last, so that callers who came during the mint see a new failure
         self._failure = (self._failures, claim, error)
         own = self._signed.get(claim)
         if own is not None and isinstance(error, SegOpsApiError) and error.status in (400, 401, 403, 422):
@@ -257,19 +256,17 @@ class SessionAuth(Auth):
         if not 200 <= response.status < 300:  # noqa: PLR2004 - the class of success
             raise api_error(f"POST {SESSION_PATH}", response.status, response.body, response.headers, quote=False)
         try:
-            answer = msgspec.json.decode(response.body, type=_Answer)
+            session = msgspec.json.decode(response.body, type=_Session)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise SegOpsTransportError(f"POST {SESSION_PATH} was answered with something that is no session") from None
-        text = answer.token
+            raise SegOpsTransportError(f"POST {SESSION_PATH} returned an invalid session") from None
+        text = session.token
         if not (0 < len(text) <= MAX_TOKEN_LENGTH and text.isascii() and text.isprintable()):
-            raise SegOpsTransportError(
-                f"POST {SESSION_PATH} was answered with a session token that cannot stand in a header"
-            )
-        lifetime = self._lifetime(answer.expires_at, response) - REFRESH_BEFORE
+            raise SegOpsTransportError(f"POST {SESSION_PATH} returned a session token that is not valid in a header")
+        lifetime = self._lifetime(session.expires_at, response) - REFRESH_BEFORE
         return _Token(text, self._clock.monotonic() + lifetime, self._clock.time() + lifetime)
 
     def _lifetime(self, expires_at: datetime, response: Response) -> float:
-        """Measure it by the server's own clock where the answer tells it: ours may be wrong by a day."""
+        """Measure by the server's clock if the response has a date: ours may be a day off."""
         if expires_at.tzinfo is None:
             expires_at = expires_at.replace(tzinfo=timezone.utc)
         now = http_date(response.headers.get("date", ""))
@@ -280,7 +277,7 @@ def make_auth(key: ApiKey | None, send: Send, clock: Clock) -> Auth:
     """Return what authorizes the requests of a client.
 
     Args:
-        key: Its key; None if there is nobody to authenticate to.
+        key: Its key; None if the transport does not reach SegOps.
         send: Sends the request of the session handshake.
         clock: Its clocks.
     """
@@ -290,7 +287,7 @@ def make_auth(key: ApiKey | None, send: Send, clock: Clock) -> Auth:
 
 
 def _keep(kept: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
-    """Put the newest in, and the oldest out of too many."""
+    """Add the newest entry, and remove the oldest of too many."""
     kept[key] = value
     kept.move_to_end(key)
     if len(kept) > MAX_TOKENS:

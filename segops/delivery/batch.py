@@ -1,4 +1,4 @@
-"""What the engine does with a batch: make its request, halve it, and measure it."""
+"""Make the request of a batch, halve a batch, and measure it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from segops.core.http import SINGLE_PATH, Request
 from segops.core.spool import Batch, Claim
 
 TEXT_BYTES = 56
-"""The memory of a str besides its characters."""
+"""Bytes of memory that a str takes besides its characters."""
 
 
 def request_of(batch: Batch) -> Request:
-    """Return the request that carries a batch: byte for byte the same each time."""
+    """Return the request of a batch, byte for byte the same each time."""
     headers = {"Content-Type": "application/json", "Idempotency-Key": batch.key}
     return Request("POST", batch.path, headers, batch.body)
 
@@ -30,13 +30,13 @@ def halves(batch: Batch) -> tuple[Batch, Batch]:
 
 
 def size_of(batch: Batch) -> int:
-    """Return the bytes that the events take by themselves, with the text of their owner."""
+    """Return the bytes of the events, with the text of their owner."""
     size = len(batch.body) if batch.path == SINGLE_PATH else joined_size(batch.body, batch.count)
     return size if batch.owner is None else size + batch.count * owner_size(batch.owner)
 
 
 def claim_of(owner: UserContext) -> Claim:
-    """Return what a session is requested with; its digest tells one signature from another and proves nothing."""
+    """Return the claim of an owner. Its digest tells signatures apart and cannot be used to authenticate."""
     if not owner.user_id_sig:
         return owner.user_id, owner.anonymous_id, None
     from hashlib import sha256  # noqa: PLC0415 - loads OpenSSL, and only public keys need it
@@ -46,6 +46,6 @@ def claim_of(owner: UserContext) -> Claim:
 
 
 def owner_size(owner: UserContext) -> int:
-    """Return the bytes that the text of an owner takes in memory, at most."""
+    """Return the most bytes of memory that the text of an owner takes."""
     texts = (owner.user_id, owner.anonymous_id, owner.user_id_sig)
     return sum(TEXT_BYTES + (len(text) if text.isascii() else 4 * len(text)) for text in texts if text)

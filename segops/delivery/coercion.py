@@ -1,4 +1,4 @@
-"""Convert values that JSON does not have into plain ones.
+"""Convert values that have no JSON form into plain ones.
 
 Payloads of plain JSON values (the common case) are encoded as they are. Anything else is first converted, each type
 to the one form that docs/encoding.md lists.
@@ -20,7 +20,7 @@ from segops.core.events import Event
 from segops.delivery.times import has_seconds, to_rfc3339
 
 _MAX_INT_BITS = 14_000  # some 4200 digits; writing one of a million takes seconds
-# What a test that freezes time has put into the place of a class, while this is loaded, is derived from that class.
+# A test that freezes time may have replaced a class with a subclass by the time this module is loaded.
 _NATIVE = frozenset(
     next(each for each in kind.__mro__ if each.__module__ in ("datetime", "uuid"))
     for kind in (datetime, date, time, timedelta, UUID)
@@ -34,10 +34,10 @@ _PATH_STEP = 40
 
 
 def encode_event(event: Event) -> tuple[bytes, int]:
-    """Encode any event and say how many of its values had to be coerced.
+    """Encode any event, and count the values that had to be coerced.
 
     Raises:
-        SegOpsEncodingError: The payload holds something that has no JSON form, or is nested without end.
+        SegOpsEncodingError: The payload contains a value without a JSON form, or refers to itself.
     """
     plain = _Plain()
     try:
@@ -56,7 +56,7 @@ def encode_event(event: Event) -> tuple[bytes, int]:
 
 
 def encode_json(value: object, name: str) -> bytes:
-    """Encode any value as payloads are encoded, where nobody counts what is lost: text and keys must keep theirs.
+    """Encode any value as payloads are encoded, but refuse to change text and keys, since no ledger counts that.
 
     Args:
         value: What to encode.
@@ -189,7 +189,7 @@ class _Plain:
 
     def _derived(self, value: date | time | timedelta | UUID, path: str) -> Any:
         """Return the value of a subclass such as pandas, asyncpg and freezegun have; none of its methods is called."""
-        if value != value:  # noqa: PLR0124 - pandas' NaT, which is a datetime, is known by this alone
+        if value != value:  # noqa: PLR0124 - only pandas' NaT, which is a datetime, differs from itself
             self.coerced += 1
             return None
         if isinstance(value, timedelta):
@@ -237,7 +237,7 @@ class _Plain:
 
 
 def _step(name: str) -> str:
-    """Return how a key is shown in an error; one that is no name, such as an e-mail address, is not."""
+    """Return a key for an error message, or a placeholder if it may be personal data, such as an e-mail address."""
     return f".{name}" if len(name) <= _PATH_STEP and name.isidentifier() else "[…]"
 
 
@@ -260,7 +260,7 @@ def _field_names(kind: type) -> list[str] | None:
     if hasattr(kind, "__struct_fields__"):
         return list(kind.__struct_fields__)
     if hasattr(kind, "__dataclass_fields__"):
-        from dataclasses import fields  # noqa: PLC0415 - whoever has a dataclass has it loaded
+        from dataclasses import fields  # noqa: PLC0415 - loaded already if there is a dataclass
 
         return [field.name for field in fields(kind)]
     attributes = getattr(kind, "__attrs_attrs__", None)

@@ -14,13 +14,13 @@ from segops.delivery.coercion import encode_event
 from segops.delivery.validation import check_text, check_time
 
 MAX_STRIKES = 5
-"""Failures in a row after which an enricher is switched off."""
+"""Consecutive failures after which an enricher is turned off."""
 
 SLOW = 0.1
-"""Seconds; an enricher that takes longer has failed, as it holds up whoever tracks."""
+"""Seconds. An enricher that takes longer counts as failed, because it delays every caller of `track()`."""
 
 MAX_ADDED = 100
-"""Events that an enricher may make of one."""
+"""Events that an enricher may return for one."""
 
 
 class _Guarded:
@@ -34,13 +34,13 @@ class _Guarded:
         self._strikes = 0
 
     def apply(self, event: Event) -> Sequence[Event]:
-        """Return what the enricher makes of `event`; the event itself if it fails."""
+        """Return the enricher's result for `event`, or the event itself if the enricher fails."""
         copy = Event(event.user_id, event.event_type, event.occurred_at, dict(event.payload), event.anonymous_id)
         started = time.perf_counter()
         try:
             result = _checked(self._enricher.enrich(copy), event)
         except Exception as error:  # noqa: BLE001 - third-party code may raise anything
-            _check_encodable(event)  # if that is what is wrong, the plugin is not to blame
+            _check_encodable(event)  # an event that cannot be encoded is not the plugin's fault
             self._strike(f"raised {type(error).__name__}", error)
             return (event,)
         seconds = time.perf_counter() - started
@@ -53,7 +53,7 @@ class _Guarded:
     def _strike(self, what: str, cause: Exception | None = None) -> None:
         self._strikes += 1
         self.is_on = self._strikes < MAX_STRIKES
-        end = "" if self.is_on else f"; it is switched off after {MAX_STRIKES} failures in a row"
+        end = "" if self.is_on else f"; it is turned off after {MAX_STRIKES} consecutive failures"
         error = SegOpsPluginError(f"enricher {self._enricher.name!r} {what}{end}")
         error.__cause__ = cause  # not in the message: it may quote the event
         self._report(error)
@@ -64,7 +64,7 @@ class Enrichment:
 
     Args:
         enrichers: In the order in which they run. An event that one adds is seen by those after it.
-        report: Is told about failures.
+        report: Gets each failure.
 
     Attributes:
         event_types: The event types that any enricher asked for; None if one asked for all.
@@ -75,7 +75,7 @@ class Enrichment:
         self.event_types = _wanted_by(self._enrichers)
 
     def apply(self, event: Event) -> Sequence[Event]:
-        """Return what is to be sent for `event`: none if it was dropped."""
+        """Return the events to send for `event`; none if it was dropped."""
         events: Sequence[Event] = (event,)
         for enricher in self._enrichers:
             if enricher.is_on:
@@ -99,10 +99,10 @@ def _through(enricher: _Guarded, event: Event) -> Sequence[Event]:
 
 
 def _checked(result: Event | Iterable[Event] | None, source: Event) -> Sequence[Event]:
-    """Return the events of an enricher's answer, known to be good; one that says no time has that of its source.
+    """Return the events that an enricher returned, once checked. An event without a time gets that of its source.
 
     Raises:
-        Exception: The answer is not what was promised; of whatever kind.
+        Exception: The result is invalid. Any type, since the enricher's own objects are read.
     """
     if result is None:
         return ()
@@ -111,7 +111,7 @@ def _checked(result: Event | Iterable[Event] | None, source: Event) -> Sequence[
         raise SegOpsPluginError(f"it returned more than {MAX_ADDED} events for one")
     for event in events:
         if not isinstance(event, Event):
-            raise SegOpsPluginError(f"it returned a {type(event).__name__}, not an Event")
+            raise SegOpsPluginError(f"it must return events, got {type(event).__name__}")
         check_text("user_id", event.user_id)
         check_text("event_type", event.event_type)
         if event.anonymous_id is not None:

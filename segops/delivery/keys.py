@@ -1,4 +1,4 @@
-"""API keys: what they look like, and where they may be sent."""
+"""Check API keys, and where they may be sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from segops.core.errors import SegOpsConfigError
 
 
 class ApiKey(msgspec.Struct, frozen=True):
-    """A key whose kind is known and whose text is never shown."""
+    """A secret or public key. Its text never appears in a repr."""
 
     text: str
 
@@ -30,19 +30,21 @@ def check_key(text: object) -> ApiKey:
     """Return the key if it is a secret or a public one.
 
     Raises:
-        SegOpsConfigError: It is neither, or holds characters that cannot stand in a header.
+        SegOpsConfigError: It is neither, or has characters that are not allowed in a header.
     """
     if not isinstance(text, str) or not text:
-        raise SegOpsConfigError("api_key is missing: pass an sk_ or pk_ key, or set SEGOPS_API_KEY")
+        raise SegOpsConfigError("missing API key: pass api_key, or set SEGOPS_API_KEY")
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise SegOpsConfigError("api_key holds a space, a control or a non-ASCII character: copy the key again")
+        raise SegOpsConfigError(
+            "invalid API key: it contains a space, a control character, or a non-ASCII character; copy it again"
+        )
     if not text.startswith(("sk_", "pk_")):
-        raise SegOpsConfigError("api_key starts with neither sk_ nor pk_: events need a secret or a public key")
+        raise SegOpsConfigError("invalid API key: SegOpsClient requires a secret key (sk_…) or a public key (pk_…)")
     return ApiKey(text)
 
 
 def check_secrecy(url: str, key: ApiKey) -> None:
-    """Refuse to send a secret key in the clear beyond this machine.
+    """Refuse to send a secret key unencrypted beyond this machine.
 
     Raises:
         SegOpsConfigError: `url` is `http:`, its host is not loopback, and the key is secret.
@@ -53,7 +55,7 @@ def check_secrecy(url: str, key: ApiKey) -> None:
 
     host = urlsplit(url).hostname or ""
     if not _is_loopback(host):
-        raise SegOpsConfigError(f"a secret key would cross the network to {host!r} in the clear: use https")
+        raise SegOpsConfigError(f"refusing to send a secret key to {host!r} over plain HTTP: use https")
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""Count what became of every event.
+"""Count the fate of every event.
 
 `accepted = delivered + dropped + pending` holds at every instant because nothing else can: an event is counted where
 it is (waiting, taken, delivered, or dropped), and `accepted` is the sum. Tracking costs no counter and no lock.
@@ -40,19 +40,19 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         accepted: Events given to the client, good or bad: always `delivered` + all of `dropped` + `pending`.
-        delivered: Events that the server took.
+        delivered: Events that the server accepted.
         dropped: Events given up, by reason; reasons that did not occur are absent.
         pending: Events waiting or on their way, in memory or in the spool.
         pending_bytes: Bytes of memory that those take.
         queued: How many of those pending have not been put into a batch yet.
         spooled: How many of those pending are in the spool.
-        adopted: How many of those accepted were taken over from processes that had left them in the spool.
-        oldest: Seconds that the oldest pending event has waited in this process, at most; None if none is pending. It
-            is exact to `flush_interval`.
+        adopted: How many of those accepted were taken over from the spool of earlier processes.
+        oldest: Seconds that the oldest pending event has waited in this process, rounded up by at most
+            `flush_interval`; None if no event is pending.
         coerced: Values inside events that lost something when they were encoded, such as NaN.
         retries: Requests that were sent again.
-        last_error: The latest error in words, None if there was none.
-        latency: How long responses took, by the URL of the transport or else the name of its class.
+        last_error: The latest error message, or None.
+        latency: Response times by the URL of the transport, or else by the name of its class.
     """
 
     accepted: int
@@ -71,26 +71,26 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AtomicCounter:
-    """A counter that any thread, signal handler or destructor may raise and read without a lock."""
+    """A counter that threads, signal handlers and destructors may increment and read without a lock."""
 
-    __slots__ = ("_looks", "add", "ticks")
+    __slots__ = ("_reads", "add", "ticks")
 
     def __init__(self) -> None:
         self.ticks = itertools.count()
         """Each step counts one more."""
         self.add = self.ticks.__next__
         """Count one more."""
-        # Each look uses up a tick, which is taken off again. All of it is one call: nothing can come in between.
-        self._looks = map(operator.sub, self.ticks, itertools.count())
+        # Each read uses up a tick, which is subtracted again. It is a single call, so nothing can come in between.
+        self._reads = map(operator.sub, self.ticks, itertools.count())
 
     def value(self) -> int:
         """Return the count."""
-        count: int = next(self._looks)
+        count: int = next(self._reads)
         return count
 
 
 class _Counts(msgspec.Struct, frozen=True):
-    """The counts that only delivery changes, replaced as a whole: a reader sees all of a change or nothing of it."""
+    """The counts that only the dispatcher changes. They are replaced together, so a reader never sees half a change."""
 
     delivered: int = 0
     dropped: Mapping[DropReason, int] = msgspec.field(default_factory=lambda: dict.fromkeys(DROP_REASONS, 0))
@@ -102,8 +102,8 @@ class _Counts(msgspec.Struct, frozen=True):
 class AgeTracker:
     """Knows how long the oldest pending event has waited, without a clock being read for each event.
 
-    Marks are set whenever delivery has worked, which it does at least every `flush_interval`: an event came after each
-    mark that it lies behind. So what this tells is never too little.
+    A mark is set each time the dispatcher has run, which is at least every `flush_interval`. An event arrived after
+    each mark before it, so the result is never too small.
     """
 
     _MOST = 512
@@ -113,7 +113,7 @@ class AgeTracker:
         self._marks: deque[tuple[int, float]] = deque([(0, clock.monotonic())])
 
     def mark(self, settled_to: int, end: int) -> None:
-        """Note that all events before one position are settled, and that none has come behind another yet."""
+        """Note that all events before `settled_to` are settled, and that the newest event is at `end`."""
         marks = self._marks
         if marks[-1][0] == end and len(marks) > 1:
             marks.pop()
@@ -124,20 +124,20 @@ class AgeTracker:
             self._marks = deque(list(marks)[::2])
 
     def oldest(self) -> float:
-        """Return the seconds that the oldest pending event has waited at most, if there is one."""
+        """Return the most seconds that the oldest pending event, if any, has waited."""
         return self._clock.monotonic() - self._marks[0][1]
 
 
 class Ledger:
     """Counts events and values by their fate.
 
-    The dispatcher changes it, on one thread at a time. Anybody may read it, at any moment: no lock is taken.
+    The dispatcher changes it, from one thread at a time. Any thread may read it at any time, without a lock.
 
     Attributes:
         ages: How long events have waited.
-        latencies: How long the responses of transports took.
+        latencies: Response times of transports.
         coerced: Values that lost something when they were encoded.
-        unexplained: Each step of it counts an event as `invalid`, also where the stack has no room for `refuse`.
+        unexplained: Each step counts an event as `invalid`, even where the stack has no room to call `refuse`.
         retries: Requests that were sent again.
         last_error: The latest error in words.
     """
@@ -158,7 +158,7 @@ class Ledger:
         self._refused[reason].add()
 
     def settle(self, batch: Batch, *, delivered: int, reason: DropReason = "rejected") -> None:
-        """Count so many events of a batch as delivered and, the rest of them, as dropped for `reason`."""
+        """Count `delivered` events of a batch as delivered, and the rest as dropped for `reason`."""
         self._enter(
             delivered=delivered,
             dropped=batch.count - delivered,
@@ -167,15 +167,15 @@ class Ledger:
         )
 
     def spool(self, batch: Batch) -> None:
-        """Note that taken events wait on disk, and need no room in memory."""
+        """Note that a drained batch is in the spool."""
         self._enter(spooled=batch.count)
 
     def unspool(self, batch: Batch) -> None:
-        """Note that spooled events wait in memory again."""
+        """Note that a spooled batch is in memory again."""
         self._enter(spooled=-batch.count)
 
     def adopt(self, count: int) -> None:
-        """Count events on disk that another process had accepted."""
+        """Count events in the spool that an earlier process accepted."""
         self._enter(adopted=count, spooled=count)
 
     def lose(self, count: int, reason: DropReason) -> None:
@@ -247,7 +247,7 @@ class Ledger:
         while True:
             counts, taken = self._counts, queue.taken
             waiting = queue.waiting
-            if counts is self._counts and taken == queue.taken:  # delivery changed neither meanwhile
+            if counts is self._counts and taken == queue.taken:  # the dispatcher changed neither meanwhile
                 return counts, taken, waiting
 
     def _all_dropped(self, counts: _Counts) -> dict[DropReason, int]:

@@ -1,4 +1,4 @@
-"""Read the keys of mappings: the spelling of this SDK, and that of the product's documents."""
+"""Read the keys of mappings, in snake_case or in the camelCase of the product documentation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from segops.core.errors import SegOpsEventError
 _MAX_NAMED = 5
 _PRESENTABLE = re.compile(r"[A-Za-z_$][\w$ .:/-]{0,39}", re.ASCII)
 
-# What other products call a field, without case and punctuation; the first that is a field here is suggested.
+# What other products call a field, without case and punctuation. The first match is suggested.
 _ALSO_KNOWN_AS = {
     "user_id": "user uid id distinctid customerid userkey memberid accountid profileid externalid",
     "event_type": "event eventname name type eventkey action",
@@ -31,21 +31,21 @@ _ALSO_KNOWN_AS = {
 
 
 def read_keys(value: object, what: str, names: tuple[str, ...], ignore: Container[str] = frozenset()) -> dict[str, Any]:
-    """Return the values of a mapping by the names of the fields, also of those that are spelled in camelCase.
+    """Return the values of a mapping by field name, whichever of the two spellings its keys have.
 
     A value that is None counts as absent.
 
     Args:
         value: The mapping.
         what: What it describes, with its article: "an Event".
-        names: The fields that there are, in snake_case.
+        names: The known fields, in snake_case.
         ignore: Keys to skip.
 
     Raises:
         SegOpsEventError: It is not a mapping, a key is unknown, or a field is given in both spellings.
     """
     if not isinstance(value, Mapping):
-        raise SegOpsEventError(f"a {type(value).__name__} is neither {what} nor a mapping: pass one, or keywords")
+        raise SegOpsEventError(f"expected {what}, a mapping, or keywords, got {type(value).__name__}")
     spellings = _spellings(names)
     given: dict[str, Any] = {}
     unknown: list[object] = []
@@ -56,7 +56,7 @@ def read_keys(value: object, what: str, names: tuple[str, ...], ignore: Containe
         if name is None:
             unknown.append(key)
         elif name in given:
-            raise SegOpsEventError(f"{name} is given in two spellings: remove {camel_case(name)}")
+            raise SegOpsEventError(f"{name} is given in both spellings: remove {camel_case(name)}")
         else:
             given[name] = item
     if unknown:
@@ -70,7 +70,7 @@ def read_attributes(value: object, wanted: str, names: tuple[str, ...]) -> dict[
     Args:
         value: The object.
         wanted: What is expected in its place, as the start of a message.
-        names: The fields that there are, in snake_case.
+        names: The known fields, in snake_case.
 
     Raises:
         SegOpsEventError: It has none of them, or two spellings of one that differ.
@@ -81,7 +81,7 @@ def read_attributes(value: object, wanted: str, names: tuple[str, ...]) -> dict[
         if item is None:
             continue
         if name in given and given[name] != item:
-            raise SegOpsEventError(f"{name} is given in two spellings: remove {camel_case(name)}")
+            raise SegOpsEventError(f"{name} is given in both spellings: remove {camel_case(name)}")
         given[name] = item
     if not given and not any(hasattr(value, key) for key in _spellings(names)):
         raise SegOpsEventError(f"{wanted}, or an object with one of {', '.join(names)}; got {type(value).__name__}")

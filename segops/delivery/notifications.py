@@ -1,4 +1,4 @@
-"""Dispatch notifications to observers without blocking application threads and under no lock."""
+"""Dispatch notifications to observers, without blocking application threads and without holding a lock."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Notifier:
             self.dispatched.ring()
 
     def _dispatch_round(self) -> None:
-        """Pass on what was noted before the round began, so that nobody waits for what is noted meanwhile."""
+        """Dispatch what was noted before the round began, so that a round ends however much is noted meanwhile."""
         self.rounds_begun += 1
         for _ in range(len(self._notices)):
             self._notify(self._notices.popleft())
@@ -128,7 +128,7 @@ class Notifier:
                 self._report(observer, raised)
 
     def _report(self, failed: Observer, raised: Exception) -> None:
-        """Tell the other observers what one of them raised."""
+        """Report to the other observers what one of them raised."""
         error = _failure_of(failed, raised)
         for observer in self._observers:
             if observer is not failed:
@@ -140,7 +140,7 @@ class Notifier:
 
 
 def _failure_of(observer: Observer, raised: Exception) -> SegOpsPluginError:
-    """Return an error that says what was raised and where, but not its text, which may quote an event."""
+    """Return an error with the type and place of an exception, but without its text, which may quote an event."""
     trace = raised.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,7 +1,7 @@
 """The bounded queue of encoded events, and the fast path into it.
 
-`_speedups.c` is a compiled twin of the queue of a secret key: it writes the same bytes in a fraction of the time, and
-is used where it could be compiled.
+`_speedups.c` is a compiled version of the queue for secret keys. It produces the same bytes faster, and is used where
+it was compiled.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from segops.delivery.batch import owner_size
 NEVER = sys.maxsize
 
 INTERFACE = 2
-"""Counts the changes to what `_speedups` offers: a module that was built from an older source is left alone."""
+"""The version of the interface of `_speedups`: a module built from another version is ignored."""
 
 OWNER_BYTES = 330
-"""What it costs in memory to remember whose an event is, besides the text (measured on CPython 3.11)."""
+"""Bytes of memory for the owner of an event, besides its text (measured on CPython 3.11)."""
 
 ROUND_EVENTS = 10_000
-"""Events that are sorted by user at once: enough to fill requests, few enough not to delay a caller of `stats()`."""
+"""Events to sort by user at once: enough to fill requests, and few enough not to delay a caller of `stats()`."""
 
 _CLOSED = -NEVER // 2
-"""No room, however many events are drained or released."""
+"""Leaves no room, however many events are drained or released."""
 
 
 class OwnedEvent(bytes):
@@ -44,38 +44,38 @@ Identity = tuple[str | None, str | None]
 """The user id and the anonymous id of an owner."""
 
 Drained = tuple[bytes, int, "UserContext | None"]
-"""The body of a request, the number of its events, and whose session it must travel under."""
+"""The body of a request, the number of its events, and the owner whose session it must be sent under."""
 
 
 class PureEventQueue:
-    """A bounded queue of encoded events that leave it as bodies of requests.
+    """A bounded queue of encoded events, drained as request bodies.
 
-    Events come in without a lock: from any thread, from a signal handler and from `__del__`, at any moment. That relies
-    on CPython running `pending_bytes += n` and the methods of a deque without a switch of threads. Should another
-    interpreter lose an update, the byte bound gets inexact by one event; what is sent and counted does not.
+    Any thread, signal handler or `__del__` may enqueue at any time, without a lock. That relies on CPython running
+    `pending_bytes += n` and the methods of a deque without switching threads. If another interpreter loses an update,
+    the byte bound is off by one event, but nothing is lost or counted wrongly.
 
-    With owners, each request carries events of one user with one signature. Events are sorted in rounds: a round takes
-    what waits and sorts it by user, in the order in which the users appear; the events of each user stay in order. The
-    next round begins once the last one is drained.
+    With owners, each request has the events of one user with one signature. Events are sorted in rounds: a round sorts
+    what waits by user, in the order in which the users appear, and keeps each user's events in order. The next round
+    begins once the last one is drained.
 
     Args:
         owned: Whether each event is an `OwnedEvent`.
 
     Attributes:
         encode: Encodes what is plain.
-        event_types: The types of events that enrichers want; None if `try_enqueue` must leave all to the caller.
-        wake: Is called once `wake_at` events wait.
-        max_event_bytes: Bytes that `try_enqueue` lets one event take.
-        max_events: Events that may wait; above half of it the queue `is_half_full`.
-        max_bytes: Bytes that all events may take which are not settled, drained or not.
-        batch_events: The limit of events in one request.
-        batch_bytes: Bytes that its body may take; a single event may be larger.
-        pending_bytes: Bytes that all events take which are not settled.
-        room: Events that may wait at this moment: `max_events` without those that are drained and not settled.
-        wake_at: Number of events at which the worker wants to be woken; the first one starts it.
+        event_types: The event types that enrichers want; None if `try_enqueue` must refuse all events.
+        wake: Called once `wake_at` events wait.
+        max_event_bytes: The largest event that `try_enqueue` accepts, in bytes.
+        max_events: Events that may wait; the queue `is_half_full` above half of it.
+        max_bytes: Bytes that all unsettled events may take, drained or not.
+        batch_events: Events that one request may have.
+        batch_bytes: Bytes that its body may have; a single event may be larger.
+        pending_bytes: Bytes that all unsettled events take.
+        room: Events that may wait now: `max_events` without those that are drained but unsettled.
+        wake_at: Waiting events that wake the worker; the first one starts it.
         overhead: Bytes that each event takes besides its own.
-        is_single: Whether each event travels alone, as it is.
-        is_direct: Whether `try_enqueue` may take events at all.
+        is_single: Whether each event is sent alone, as it is.
+        is_direct: Whether `try_enqueue` may accept events at all.
     """
 
     __slots__ = (
@@ -118,7 +118,7 @@ class PureEventQueue:
 
     def __init__(self, *, owned: bool = False) -> None:
         self._queue: deque[bytes] = deque()
-        self._gone: tuple[int, list[bytes]] = (0, [])  # how many were taken, and those that are just leaving the queue
+        self._gone: tuple[int, list[bytes]] = (0, [])  # how many were taken, and those that are leaving the queue
         self._is_owned = owned
         self._is_closed = False
         self._in_round = 0
@@ -131,12 +131,12 @@ class PureEventQueue:
 
     @property
     def taken(self) -> int:
-        """Events that were ever drained; at any instant each event either waits or is taken."""
+        """Events drained so far; at any instant each event is either waiting or taken."""
         return self._gone[0]
 
     @property
     def out_of_turn(self) -> int:
-        """Events that were drained of a round which is not drained completely: events before them may wait."""
+        """Events drained from a round that is not finished: events before them may still wait."""
         return self._out_of_turn
 
     @property
@@ -152,7 +152,7 @@ class PureEventQueue:
         anonymous_id: str | None,
         /,
     ) -> bool:
-        """Append an event that happens now, or return False if it is not the common case."""
+        """Append an event that happens now; return False if it is not the common case."""
         if payload is None:
             payload = {}
         if (
@@ -176,7 +176,7 @@ class PureEventQueue:
         return len(event) <= self.max_event_bytes and self.enqueue(event)
 
     def enqueue(self, event: bytes, /) -> bool:
-        """Append an encoded event, or return False if there is no room for it."""
+        """Append an encoded event; return False if there is no room for it."""
         size = len(event) + self.overhead
         if self._is_owned:
             size += owner_size(cast("OwnedEvent", event).owner)
@@ -187,12 +187,12 @@ class PureEventQueue:
         if len(self._queue) >= self.wake_at:
             try:  # noqa: SIM105 - `suppress` is a call, for which the stack may have no room
                 self.wake()
-            except Exception:  # noqa: BLE001, S110 - the event is in: the caller must not take an error for a refusal
+            except Exception:  # noqa: BLE001, S110 - the event is enqueued: an error would look like a refusal
                 pass
         return True
 
     def drain(self) -> Drained | None:
-        """Remove the events of the next request, and return its body with what belongs to it; None if none wait."""
+        """Remove the events of the next request, and return its body, count and owner; None if no event waits."""
         count = min(self.batch_events, self._in_round or self._begin_round() if self._is_owned else len(self._queue))
         if not count:
             return None
@@ -202,12 +202,11 @@ class PureEventQueue:
         if not fits(events, self.batch_bytes):
             del events[fitting(events, self.batch_bytes) :]
         count = len(events)
-        # Of one claim all, but without a signature the times may differ: the newest is sent.
+        # All have the same claim, but without a signature their times may differ: send the newest.
         owner = cast("OwnedEvent", events[-1]).owner if self._is_owned else None
         body = events[0] if self.is_single else join(events)
-        owner = cast("OwnedEvent", events[-1]).owner if self._is_owned else None
-        self.room -= count  # before, so that the bound holds while events leave
-        # One call, then one assignment: a signal handler that counts in between counts each event once.
+        self.room -= count  # first, so that the bound holds while events leave
+        # One call, then one assignment: a signal handler in between counts each event once.
         taken, leaving = self._gone
         leaving.extend(itertools.starmap(self._queue.popleft, itertools.repeat((), count)))
         self._gone = (taken + count, [])
@@ -217,33 +216,33 @@ class PureEventQueue:
         return body, count, owner
 
     def release(self, events: int, size: int, /) -> None:
-        """Give back the room of events that were drained and are settled now.
+        """Free the room of drained events that are settled now.
 
         Args:
-            events: How many; a negative number takes their room back.
-            size: The bytes that they take by themselves.
+            events: The number of events; a negative number reserves their room again.
+            size: The bytes of the events themselves.
         """
         self.room += events
         self.pending_bytes -= size + events * self.overhead
 
     def is_half_full(self) -> bool:
-        """Return whether more than half of what the queue may hold is used."""
+        """Return whether more than half of the events or bytes are used."""
         return 2 * self.waiting > self.max_events or 2 * self.pending_bytes > self.max_bytes
 
     def arm(self, length: int, /) -> None:
-        """Ask for the worker to be woken once so many events wait."""
+        """Wake the worker once `length` events wait."""
         if not self._is_closed:
             self.wake_at = length
 
     def close(self) -> None:
-        """Refuse all further events; one that slips in at this very moment wakes the worker."""
+        """Refuse all further events; an event that is being enqueued right now wakes the worker."""
         self._is_closed = True
         self.room = _CLOSED
         self.wake_at = 0
 
     def _begin_round(self) -> int:
-        """Sort the events at the front by user, and return how many they are."""
-        # Each step is one call, during which no event is in neither place: a signal handler counts each of them.
+        """Sort the events at the front by user, and return their number."""
+        # Each step is one call, and leaves each event in one of the two places: a signal handler counts all of them.
         count = min(ROUND_EVENTS, len(self._queue))
         leaving = cast("list[OwnedEvent]", self._gone[1])
         self.room -= count  # as above
@@ -281,13 +280,13 @@ def make_queue(
     Args:
         limits: The bounds.
         batch: Whether events travel together.
-        event_types: The types of events that the fast path leaves to the caller; None if it leaves all.
+        event_types: The event types that the fast path refuses; None if it refuses all.
         owned: Whether each event has an owner.
     """
     queue = PureEventQueue(owned=True) if owned else EventQueue()
     queue.encode = encode_plain
     queue.event_types = None if owned else event_types
-    queue.wake = _nobody
+    queue.wake = _no_worker
     queue.max_event_bytes = _bound(limits.max_event_bytes)
     queue.max_events = queue.room = _bound(limits.max_events)
     queue.max_bytes = _bound(limits.max_bytes)
@@ -302,7 +301,7 @@ def make_queue(
 
 
 def identity(owner: UserContext) -> Identity:
-    """Return what tells one user from another: a new signature does not make another user."""
+    """Return the identity of an owner, which does not depend on the signature."""
     return owner.user_id, owner.anonymous_id
 
 
@@ -310,22 +309,22 @@ def _bound(number: float) -> int:
     return int(min(number, NEVER))
 
 
-def _nobody() -> None:
+def _no_worker() -> None:
     """Stand in for the worker until there is one."""
 
 
 def _user(owner: UserContext) -> Identity:
-    """Return whose events must stay in order: those of one user do so across devices."""
+    """Return the key by which events stay in order: the user, on any device, or else the visitor."""
     return (owner.user_id, None) if owner.user_id else (None, owner.anonymous_id)
 
 
 def _claim(owner: UserContext) -> tuple[Identity, str | None, int | None]:
-    """Return what a session is asked for with: a time says something only together with a signature."""
+    """Return what a session is requested with. A time matters only with a signature."""
     return identity(owner), owner.user_id_sig, owner.user_id_ts if owner.user_id_sig else None
 
 
 def _of_one_claim(events: list[OwnedEvent]) -> list[bytes]:
-    """Return the events from the first on that can travel under its session."""
+    """Return the leading events that can be sent under the session of the first."""
     claim = _claim(events[0].owner)
     alike = itertools.takewhile(lambda event: _claim(event.owner) == claim, events)
     return list(alike)

@@ -1,4 +1,4 @@
-"""Write times as RFC 3339, which is the part of ISO 8601 that every server reads."""
+"""Convert ISO 8601 times to RFC 3339, the part of it that every server reads."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _MINUTE = timedelta(minutes=1)
 def to_rfc3339(text: str) -> str:
     """Return ISO 8601 text as RFC 3339; a time without an offset is taken as UTC.
 
-    RFC 3339 in upper case is returned as it is. No digit of the seconds is lost. An offset that has seconds, which RFC
-    3339 does not know, becomes UTC.
+    RFC 3339 in upper case is returned unchanged. No digit of the seconds is lost. An offset with seconds, which
+    RFC 3339 does not have, becomes UTC.
 
     Raises:
-        ValueError: It is not a complete date in ISO 8601, or there is no such moment.
+        ValueError: The text is not a complete ISO 8601 date, or the date does not exist.
     """
     if not _RFC3339.fullmatch(text):
         text = _rewrite(text)
     try:
         msgspec.convert(text, datetime)
     except msgspec.ValidationError:
-        raise ValueError("there is no such moment") from None
+        raise ValueError("the date does not exist") from None
     return text
 
 
 def has_seconds(offset: timedelta | None) -> bool:
-    """Tell whether an offset from UTC is one that RFC 3339 has no form for."""
+    """Return whether an offset from UTC has seconds, for which RFC 3339 has no form."""
     return bool(offset and offset % _MINUTE)
 
 
@@ -68,4 +68,4 @@ def _in_utc(moment: str, found: re.Match[str]) -> str:
         local = datetime.fromisoformat(moment)
         return datetime.isoformat(local + offset if found["sign"] == "-" else local - offset)
     except OverflowError:
-        raise ValueError("there is no such moment") from None
+        raise ValueError("the date does not exist") from None

@@ -34,12 +34,12 @@ class Tracker:
     """The slow path of `track`: reads, checks, enriches, encodes, and enqueues any event, or drops it.
 
     Args:
-        pipeline: What the events enter.
+        pipeline: Gets the events.
         enrichment: The enrichers.
-        get_user: With a public key: returns who the current user is; None for an anonymous visitor.
-        clock: Says when an event happened that does not say it itself.
+        get_user: With a public key: returns the current user. None for an anonymous visitor.
+        clock: Gives the time to events without one.
         strict: Whether a bad event raises.
-        is_disabled: Whether the SDK is turned off: nothing is read or counted.
+        is_disabled: Whether the SDK is turned off, so that nothing is read or counted.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Tracker:
             self._refuse(*errors)
 
     def _put(self, event: Event) -> Exception | None:
-        """Enqueue an event, or return why not: one of several must not take the others with it."""
+        """Enqueue an event, or return the error: one bad event must not stop the others."""
         pipeline = self._pipeline
         try:
             encoded = self._encode(event)
@@ -111,14 +111,14 @@ class Tracker:
             if is_plain(event.payload):
                 return encode_plain(event)
         except (UnicodeEncodeError, TypeError):
-            pass  # there is more to convert than the payload
+            pass  # more than the payload needs converting
         encoded, coerced = encode_event(event)
         for _ in range(coerced):
             self._pipeline.ledger.coerced.add()
         return encoded
 
     def _owned(self, encoded: bytes) -> bytes:
-        """Tie the event to whoever the user is now: the server books it under the session that it is sent with."""
+        """Attach the current user, because the server records an event under the session that it is sent with."""
         try:
             user = self._get_user() if self._get_user else UserContext(anonymous_id=ANONYMOUS)
         except Exception as error:
@@ -128,7 +128,7 @@ class Tracker:
         return event
 
     def _refuse(self, *errors: Exception) -> None:
-        """Count and report events that do not get in; raise the first of the errors if the application wants that."""
+        """Count and report refused events; raise the first error if strict."""
         refused = [_as_event_error(error) for error in errors]
         for dropped in refused:
             self._pipeline.ledger.refuse(dropped.reason)
@@ -139,16 +139,16 @@ class Tracker:
                 _let_go_of_frames(dropped)
                 self.report(dropped)
         except RecursionError:
-            pass  # the events are counted; `track` must not count them again
+            pass  # the events are counted already: `track` must not count them again
 
     def _note(self, message: str) -> None:
-        """Report what is doubtful about an event that is taken all the same; `strict` takes none that is."""
+        """Report a doubtful event that is accepted anyway; raise if strict."""
         if self._strict:
             raise SegOpsEventError(message)
         self.report(SegOpsError(message))
 
     def report(self, error: Exception) -> None:
-        """Report an error to the host, off its threads."""
+        """Report an error to observers, on the worker's thread."""
         if self._pipeline.notifier.error(error):
             self._pipeline.worker.wake()
 
@@ -164,7 +164,7 @@ def _no_room(pipeline: Pipeline) -> SegOpsEventError:
 
 
 def _let_go_of_frames(error: BaseException) -> None:
-    """Cut the tracebacks off: their frames hold the event, which would stay in memory until the error is told."""
+    """Remove tracebacks: their frames would keep the event in memory until the error is dispatched."""
     link: BaseException | None = error
     for _ in range(_MAX_CAUSES):
         if link is None:

@@ -22,7 +22,7 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
 
 Note = Callable[[str], None]
-"""Is told what is doubtful about what was given."""
+"""Gets a message about a doubtful argument."""
 
 _Described = TypeVar("_Described", Event, Context, PageView, UserContext)
 
@@ -47,7 +47,7 @@ def read_event(
         value: An `Event`, a mapping with its fields, in snake_case or camelCase, or None.
         ignore: Keys to skip.
         keywords: More fields; those of `value` win, and None stands for one that is not given.
-        note: Is told which fields are given twice. Default: raise.
+        note: Gets a message about fields that are given twice. Default: raise.
 
     Raises:
         SegOpsEventError: It is none of these, has a key that no event has, or a field is given twice.
@@ -104,16 +104,16 @@ def _read(
 
 
 def check_text(name: str, value: object) -> str:
-    """Return `value` as a plain str if it is text with at least one character.
+    """Return `value` as a plain str if it is a non-empty string.
 
     Raises:
         SegOpsEventError: It is not.
     """
     if not isinstance(value, str):
-        kind = type(value).__name__
-        raise SegOpsEventError(f"{name} must be text, but is of type {kind}: pass a non-empty str")
+        shown = None if value is None else type(value).__name__
+        raise SegOpsEventError(f"{name} must be a non-empty string, got {shown}")
     if not value:
-        raise SegOpsEventError(f"{name} is empty: pass a non-empty str")
+        raise SegOpsEventError(f"{name} must be a non-empty string, got ''")
     return value if type(value) is str else str.__str__(value)
 
 
@@ -126,7 +126,7 @@ def check_payload(value: object) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise SegOpsEventError(f"the payload is of type {type(value).__name__}: pass a mapping of properties")
+        raise SegOpsEventError(f"payload must be a mapping of properties, got {type(value).__name__}")
     return value
 
 
@@ -166,7 +166,7 @@ def _check_user_text(name: str, value: object) -> str | None:
             f"{name} from get_user must have at most {MAX_OWNER_TEXT} characters, got {len(text)}: shorten it"
         )
     if not text.isascii() and _LONE_SURROGATE.search(text):
-        raise SegOpsEventError(f"{name} from get_user must be valid Unicode, got a lone surrogate: decode it anew")
+        raise SegOpsEventError(f"{name} from get_user must be valid Unicode, got a lone surrogate: decode it as UTF-8")
     return text
 
 
@@ -188,16 +188,14 @@ def check_time(value: object) -> str | datetime:
     UTC.
 
     Raises:
-        SegOpsEventError: It is neither a datetime nor ISO 8601 text, or there is no such moment.
+        SegOpsEventError: `value` is neither a datetime nor ISO 8601 text, or the date does not exist.
     """
     if isinstance(value, str):
         return _check_time_text(str.__str__(value))
     if not isinstance(value, datetime):
-        raise SegOpsEventError(
-            f"occurred_at must be ISO 8601 text or a datetime, but is of type {type(value).__name__}"
-        )
-    if value != value:  # noqa: PLR0124 - pandas' NaT, which is a datetime, is known by this alone
-        raise SegOpsEventError("occurred_at is NaT, a time that is missing: leave it out, or pass a datetime")
+        raise SegOpsEventError(f"occurred_at must be ISO 8601 text or a datetime, got {type(value).__name__}")
+    if value != value:  # noqa: PLR0124 - only pandas' NaT, which is a datetime, differs from itself
+        raise SegOpsEventError("occurred_at must be a time, got NaT: omit it, or pass a datetime")
     offset = datetime.utcoffset(value)
     if offset is None:
         return value.replace(tzinfo=timezone.utc)
@@ -208,4 +206,6 @@ def _check_time_text(text: str) -> str:
     try:
         return to_rfc3339(text)
     except ValueError as error:
-        raise SegOpsEventError(f"occurred_at is {text[:40]!r}, but {error}: write 2026-04-25T14:32:00Z") from None
+        raise SegOpsEventError(
+            f"occurred_at must be a time such as 2026-04-25T14:32:00Z, got {text[:40]!r}: {error}"
+        ) from None

@@ -22,6 +22,9 @@ _RESTART_AFTER = 0.5
 _DISPATCH_RESERVE = 0.25
 """Seconds, at most a tenth, of the time for closing that are kept for reporting what is given up."""
 
+_PAUSED_INTERVAL = 1.0
+"""The shortest `flush_interval` during a pause, in seconds. Each flush makes a stored batch, and later a request."""
+
 _FRAMES = 100
 """Depth of the call stack that a delivery, or the start of a thread, may need."""
 
@@ -239,16 +242,18 @@ class ThreadWorker(InlineWorker):
 
     def _work(self) -> None:
         interval = self._timing.flush_interval or float("inf")  # at 0 each event wakes the worker
-        tick = self._clock.monotonic() + interval
+        last_tick = self._clock.monotonic()
         while True:
             resume = self._dispatcher.work()
             self._notifier.dispatch()
             now = self._clock.monotonic()
             if self._dispatcher.is_over() or now >= self._deadline or (resume is not None and resume > self._deadline):
                 return
+            is_paused = now < self._dispatcher.paused_until
+            tick = last_tick + (max(interval, _PAUSED_INTERVAL) if is_paused else interval)
             if now >= tick:
                 self._dispatcher.flush_to(self._ledger.end())
-                tick = now + interval
+                last_tick = now
                 continue
             self._sleep(min(tick, tick if resume is None else resume, self._deadline) - now)
 

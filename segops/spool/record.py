@@ -51,8 +51,13 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def kept_events(self) -> int:
-        """The events in the row; an estimate if it is damaged."""
-        return max(1, min(self.events, self.body.count(b"\n") + 1))
+        """The events in the row; an estimate if it is damaged.
+
+        A damaged byte of the body adds or removes at most one line. If the two counts differ by more, the column is
+        what is damaged.
+        """
+        lines = self.body.count(b"\n") + 1
+        return self.events if self.events > 0 and abs(self.events - lines) <= 1 else lines
 
     def batch(self) -> Batch:
         """Return the batch.

@@ -106,8 +106,8 @@ def test_it_is_switched_off_after_repeated_failure(enrich: Callable[[Event], Any
     run = Run(enrich, MAX_STRIKES + 3)
     assert run.calls == MAX_STRIKES
     assert len(run.errors) == MAX_STRIKES
-    assert "switched off" in str(run.errors[-1])
-    assert "switched off" not in str(run.errors[-2])
+    assert "turned off" in str(run.errors[-1])
+    assert "turned off" not in str(run.errors[-2])
     assert run.events == [PLAIN] * (MAX_STRIKES + 3)
 
 
@@ -121,7 +121,7 @@ def test_a_success_in_between_forgives() -> None:
 
     run = Run(enrich, 4 * MAX_STRIKES)
     assert run.calls == 4 * MAX_STRIKES
-    assert "switched off" not in str(run.errors)
+    assert "turned off" not in str(run.errors)
 
 
 def test_one_that_is_slow_is_reported_and_switched_off_but_its_work_is_used() -> None:

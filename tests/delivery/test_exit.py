@@ -302,7 +302,7 @@ def test_nothing_is_printed_unless_the_application_logs() -> None:
     with FaultServer() as server:
         done = run("track(''); client.flush()", server.url)
     assert done.stdout == ""
-    assert "user_id is empty" in done.stderr, "the last resort of logging"
+    assert "user_id must be a non-empty string" in done.stderr, "the last resort of logging"
 
 
 def test_a_configured_structlog_gets_the_lines() -> None:

@@ -64,7 +64,7 @@ def test_the_spellings_of_the_product_are_read(client: SegOpsClient) -> None:
 
 
 def test_two_spellings_of_one_field_are_refused(client: SegOpsClient) -> None:
-    with pytest.raises(SegOpsEventError, match="user_id is given in two spellings: remove userId"):
+    with pytest.raises(SegOpsEventError, match="user_id is given in both spellings: remove userId"):
         client.track({**USUAL, "userId": "u-2"})
 
 

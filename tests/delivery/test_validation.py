@@ -119,7 +119,7 @@ def test_keywords_add_to_an_event(journal: Journal, call: Callable[[SegOpsClient
         (lambda client: client.track_page_view({"userId": "u", "href": "/"}), "'href' .did you mean 'url'"),
         (lambda client: client.track_page_view({"path": "/"}, "/b"), "given twice.*path"),
         (lambda client: client.track_page_view(PageView("u", "/"), path="/b"), "given twice.*path"),
-        (lambda client: client.track_page_view(7), "user_id must be text"),
+        (lambda client: client.track_page_view(7), "user_id must be a non-empty string"),
     ],
 )
 def test_what_is_ambiguous_is_a_counted_drop_if_strict(
@@ -197,17 +197,17 @@ def test_a_user_in_any_form(make: MakeRig, user: object) -> None:
         ({"userid": "a"}, "'userid' (did you mean 'user_id'?)"),
         ({"id": "a"}, "'id' (did you mean 'user_id'?)"),
         ({"user_id": "a", "signature": "ab"}, "'signature' (did you mean 'user_id_sig'?)"),
-        ({"user_id": "a", "userId": "b"}, "two spellings"),
-        ({"user_id": 7}, "user_id from get_user must be text"),
-        ({"user_id": False}, "user_id from get_user must be text"),
+        ({"user_id": "a", "userId": "b"}, "both spellings"),
+        ({"user_id": 7}, "user_id from get_user must be a non-empty string"),
+        ({"user_id": False}, "user_id from get_user must be a non-empty string"),
         ({"user_id": "\ud800"}, "lone surrogate"),
-        (UserContext(user_id=0), "user_id from get_user must be text"),  # type: ignore[arg-type]
+        (UserContext(user_id=0), "user_id from get_user must be a non-empty string"),  # type: ignore[arg-type]
         ({"user_id": "a", "user_id_ts": 1.5}, "user_id_ts from get_user must be whole unix seconds, got float"),
         ({"user_id": "a", "user_id_ts": "1"}, "user_id_ts from get_user must be whole unix seconds, got str"),
         ({"user_id": "a", "user_id_ts": True}, "user_id_ts from get_user must be whole unix seconds, got bool"),
         ("a", "get_user must return a UserContext"),
         (SimpleNamespace(id="a"), "get_user must return a UserContext"),
-        (SimpleNamespace(user_id="a", userId="b"), "two spellings"),
+        (SimpleNamespace(user_id="a", userId="b"), "both spellings"),
         (Signed("a", tenant="t"), "unknown key in a UserContext: 'tenant'"),
         (["a"], "get_user must return a UserContext"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -128,6 +129,19 @@ def test_rows_37_and_43_flip_any_byte(make: MakeRig, sound: Path, spool: Path, p
         assert stats.adopted == len(EVENTS), f"byte {place}: what cannot be read is counted"
         assert len(arrived) + stats.dropped.get("corrupt", 0) == len(EVENTS)
         rig.client.shutdown(1.0)
+        for file in spool.parent.iterdir():
+            file.unlink()
+
+
+def test_a_damaged_line_end_of_a_stored_batch_does_not_change_its_count(
+    make: MakeRig, sound: Path, spool: Path
+) -> None:
+    data = sound.read_bytes()
+    ends = [match.start() + 3 for match in re.finditer(rb'"}}\n\{"', data)]
+    assert len(ends) >= 12, "each batch of two has one, and each batch of three has two"
+    for end in ends:
+        put(sound, spool, data[:end] + b"_" + data[end + 1 :])
+        assert reopen(make).client.stats().adopted == len(EVENTS), f"byte {end}"
         for file in spool.parent.iterdir():
             file.unlink()
 

@@ -13,7 +13,7 @@ import pytest
 
 from segops import Limits, SegOpsClient, SegOpsConfigError, SegOpsEventError
 from segops.core import SegOpsTransportError
-from tests.rig.fault_server import FaultServer, hang_up, hold
+from tests.rig.fault_server import FaultServer, hang_up, hold, respond
 from tests.rig.harness import MakeRig, idempotency_key, names, script, users
 from tests.rig.waiting import wait_until
 from tests.spool.spool_rig import LIMIT, closed_port, held, rows, run, start, stored
@@ -73,6 +73,19 @@ def test_row_11_beyond_its_size_the_oldest_go_first(make: MakeRig, spool: Path) 
     rig.client.flush()
     assert rig.server.stored == [f"u-{number}" for number in range(lost, 40)]
     assert rig.balanced()
+
+
+def test_a_short_flush_interval_does_not_make_many_small_batches_of_an_outage(spool: Path) -> None:
+    with (
+        FaultServer(respond(429, headers={"Retry-After": "2"})) as server,
+        SegOpsClient(server.url, "sk_test_spool", spool=spool, flush_interval=0.01) as client,
+    ):
+        for number in range(200):
+            client.track(user_id=f"u-{number}", event_type="x")
+            time.sleep(0.005)
+        assert client.flush(LIMIT)
+        assert set(stored(server)) == {f"u-{number}" for number in range(200)}
+        assert len(server.journal) <= 10, "each batch that was stored is a request"
 
 
 def test_what_is_spooled_goes_before_what_is_newer(make: MakeRig) -> None:
