@@ -15,7 +15,7 @@ PROJECT = Path(__file__).parents[1]
 KEPT = ("hatch_build.py", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
 BUILD = "from pathlib import Path; from hatch_build import build; print(build(Path.cwd()))"
 
-pytestmark = pytest.mark.skipif(not shutil.which("gcc") and not shutil.which("cc"), reason="there is no C compiler")
+pytestmark = pytest.mark.skipif(not shutil.which("gcc") and not shutil.which("cc"), reason="no C compiler")
 
 
 @pytest.fixture
