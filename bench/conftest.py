@@ -65,11 +65,11 @@ def black_hole() -> Iterator[str]:
 
 
 def unpack(folder: Path, requirement: str) -> Path:
-    """Install a package without its dependencies into a folder; skip the test if there is no package index."""
+    """Install a package without its dependencies into a folder; skip the test without a package index."""
     command = [*PIP, "install", "--no-deps", "--target", str(folder), requirement]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
-        pytest.skip(f"{requirement} cannot be had from the package index")
+        pytest.skip(f"{requirement} cannot be installed from the package index")
     return folder
 
 
@@ -83,11 +83,11 @@ def vendor(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def our_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment with this checkout and its run-time dependencies."""
+    """The Python of an environment with this checkout and its runtime dependencies."""
     try:
         return make_our_environment(tmp_path_factory.mktemp("ours"))
     except subprocess.CalledProcessError:
-        pytest.skip("what the SDK depends on cannot be had from the package index")
+        pytest.skip("the dependencies of the SDK cannot be installed from the package index")
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +96,7 @@ def vendor_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         return make_environment(tmp_path_factory.mktemp("theirs"), VENDOR)
     except subprocess.CalledProcessError:
-        pytest.skip(f"{VENDOR} cannot be had from the package index")
+        pytest.skip(f"{VENDOR} cannot be installed from the package index")
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Track events with the `segops` that Python finds, and print the cost per event as JSON.
 
 Usage: python drive.py URL EVENTS BATCH_SIZE
-The calls are those that the vendor's package and ours both take. CPU is that of the whole process, without the loop.
+Both the vendor's package and ours accept these calls. CPU is the time of the whole process, without the loop.
 """
 
 from __future__ import annotations

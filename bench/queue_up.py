@@ -1,7 +1,7 @@
 """Queue 100,000 events, and print their memory and the sum of their encoded bytes as JSON.
 
 Usage: python queue_up.py peak|traced
-The peak is that of the whole process, as the system counts it; traced is what Python allocated for the events.
+"peak" is the peak memory of the process; "traced" is what Python allocated for the events.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""SegOpsClient: where the parts are put together."""
+"""SegOpsClient: send events to SegOps."""
 
 from __future__ import annotations
 
@@ -34,42 +34,42 @@ SpoolArgument = Spool | str | os.PathLike[str] | Literal[False] | None
 
 
 class SegOpsClient:
-    """Sends events to SegOps. Safe for use by many threads; make one per process and keep it.
+    """Send events to SegOps. Safe to use from any number of threads; create one per process and keep it.
 
-    `track()` checks and encodes an event and puts it into a bounded queue: it does no I/O, takes no lock and never
-    raises. A daemon thread, started by the first event, sends batches. Events that are pending when the interpreter
-    exits are still sent, within two seconds.
+    `track()` validates, encodes and enqueues an event. It does no I/O, takes no lock and never raises. A daemon thread,
+    started by the first event, sends batches. At the exit of the interpreter, pending events are sent for up to two
+    seconds.
 
     Args:
-        api_url: Base URL of SegOps, with or without `/api`, or another URL that a transport knows: `local:`,
-            `file:…`, `stdout:`, `memory:`. Default: `SEGOPS_API_URL`, else https://api.segops.ai.
+        api_url: Base URL of SegOps, with or without `/api`, or the URL of another transport: `local:`, `file:…`,
+            `stdout:`, `memory:`. Default: `SEGOPS_API_URL`, else https://api.segops.ai.
         api_key: A secret key (`sk_…`) authenticates directly; a public one (`pk_…`) is exchanged for session tokens.
             Default: `SEGOPS_API_KEY`.
-        get_user: With a public key: returns who the current user is. Called by `track()`, on its thread. Default:
-            an anonymous visitor.
-        batch: False sends every event at once, through the single-event endpoint.
-        batch_size: Waiting events that start a flush.
-        flush_interval: Seconds after which waiting events are sent in any case.
-        on_error: Gets each error, off the caller's thread; once the client is closed, on it. Errors are logged through
-            structlog, too; with `on_error` only if the application has set up structlog or `logging`.
-        timeout: Seconds that one request may take in all.
-        transport: A `Transport`, or the URL of one, in the place of that of `api_url`.
+        get_user: With a public key: returns the current user. Called by `track()`, on its thread. Default: an
+            anonymous visitor.
+        batch: False to send each event immediately, through the single-event endpoint.
+        batch_size: Queued events that start a flush.
+        flush_interval: Maximum seconds until queued events are sent.
+        on_error: Receives each error, on the worker's thread; after `shutdown`, on the caller's. Errors are also logged
+            through structlog; with `on_error` only if the application configured structlog or `logging`.
+        timeout: Seconds for one request, from the DNS lookup to the last byte.
+        transport: A `Transport`, or its URL. Default: the transport for `api_url`.
         plugins: More plugins for this client.
-        limits: Bounds of memory, batches and time.
-        retry: How failed requests are repeated.
-        spool: Where events wait that cannot be delivered, that memory has no room for, or that are left at the end; a
-            later process sends them. The path of a file in a directory that only this user can read, a URL whose
-            scheme a plugin registered, or a `Spool`. Default: `SEGOPS_SPOOL`, else none; False for none in any case.
-        spool_policy: "overflow" for that, or "always" to store each batch before it is sent.
+        limits: Limits on memory, batches and time.
+        retry: How to retry failed requests.
+        spool: Stores events that cannot be delivered, exceed the memory limits, or are left at exit, so that a later
+            process sends them. The path of a file in a directory that only this user can read, a URL whose scheme a
+            plugin registered, or a `Spool`. Default: `SEGOPS_SPOOL`, else none; False for none.
+        spool_policy: "overflow" to store only those, or "always" to store each batch before it is sent.
         worker: "thread", or "inline" to send on the caller's thread where there are no threads.
         strict: Whether `track()` raises for a bad event, for tests and development.
-        enrich: Whether enrichers run. Pass False to send events that were enriched before, such as those of a file
-            that the `file:` transport wrote.
-        clock: The clocks, also of events that say no time; tests pass another one.
+        enrich: Whether enrichers run. Pass False for events that were enriched before, such as those in a file that the
+            `file:` transport wrote.
+        clock: The clocks, which also set a missing `occurred_at`; tests pass another one.
 
     Raises:
-        SegOpsConfigError: An option, the key or the URL is wrong.
-        SegOpsPluginError: One of `plugins` is broken, or the plugin that knows the URL makes no transport of it.
+        SegOpsConfigError: An option, the key or the URL is invalid.
+        SegOpsPluginError: A plugin in `plugins` is broken, or a plugin returned an invalid transport for the URL.
 
     Source: docs/configuration.md; TypeScript SDK, "Constructor Options".
     """
@@ -101,7 +101,7 @@ class SegOpsClient:
         check_choice("spool_policy", spool_policy, ("overflow", "always"))
         for name, function in (("get_user", get_user), ("on_error", on_error)):
             if function is not None and not callable(function):
-                raise SegOpsConfigError(f"{name} must be a function, got {type(function).__name__}")
+                raise SegOpsConfigError(f"{name} must be callable, got {type(function).__name__}")
         timing = Timing(batch=batch, batch_size=batch_size, flush_interval=flush_interval, timeout=timeout)
         clock = clock or Clock()
         self._limits = limits or Limits()
@@ -130,7 +130,7 @@ class SegOpsClient:
             spool=self._choose_spool(spool if spool is not None else environment.spool, loaded),
             always_spool=spool_policy == "always",
         )
-        self._start_afresh()
+        self._start_pipeline()
         for error in broken:
             self._pipeline.notifier.error(error)
         watch(self)
@@ -147,14 +147,14 @@ class SegOpsClient:
     ) -> None:
         """Record that a user did something. Never blocks, never raises.
 
-        A bad event is counted as dropped, and passed to `on_error` and the log; with `strict=True` it raises.
+        An invalid event is counted as dropped and reported to `on_error` and the log; with `strict=True` it raises.
 
         Args:
-            event: An `Event`, or a mapping with its fields; or else give the fields as keywords. If both give a field,
-                that of `event` is taken, and `on_error` is told.
+            event: An `Event`, or a mapping with its fields. Or pass the fields as keywords. If a field is in both, the
+                value in `event` is used, and the conflict is reported to `on_error`.
             user_id: Your own id for the person.
-            event_type: What happened, as "order_placed".
-            occurred_at: When, as ISO 8601 text or datetime (a naive one is taken as UTC). Default, also for "": now.
+            event_type: What happened, such as "order_placed".
+            occurred_at: When, as ISO 8601 text or datetime (UTC if it has no time zone). Default, also for "": now.
             payload: Any JSON properties.
             anonymous_id: A device or visitor id.
 
@@ -176,7 +176,7 @@ class SegOpsClient:
             self._tracker.process(read_event, event, keywords)
         except SegOpsEventError:
             raise  # with `strict`; it is counted
-        except Exception:  # of `process`, only what the stack has no room for: not even for a call of `next`
+        except Exception:  # the stack has no room left for `process`, not even for a call of `next`
             for _ in self._pipeline.ledger.unexplained:
                 break
             if self._strict:
@@ -192,9 +192,9 @@ class SegOpsClient:
         """Record the traits of a user, as a `context_identified` event. Never blocks, never raises.
 
         Args:
-            context: A `Context`, or a mapping with its fields; or else give the fields as keywords.
+            context: A `Context`, or a mapping with its fields. Or pass the fields as keywords.
             user_id: Your own id for the person.
-            traits: Any JSON properties; they replace those recorded before.
+            traits: Any JSON properties; they replace earlier ones.
 
         Raises:
             SegOpsEventError: Only with `strict=True`: the event was dropped.
@@ -226,12 +226,12 @@ class SegOpsClient:
     ) -> None:
         """Record a page view, and an `ai_referral_session` after it if an AI assistant sent the visitor.
 
-        Never blocks, never raises. A server has no document to ask, so pass what the request says.
+        Never blocks, never raises. Pass what the request contains, because a server has no `document`.
 
         Args:
             user_id: Your own id for the person; None is an anonymous visitor. Or a `PageView`, or a mapping with its
                 fields.
-            path: The path of the page. Default: that of `url`.
+            path: The path of the page. Default: the path of `url`.
             url: The full URL of the page.
             referrer: The full URL that the visitor came from: the `Referer` header.
             title: The title of the page.
@@ -262,18 +262,18 @@ class SegOpsClient:
                 raise
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Send all waiting events now and wait until their fate is known.
+        """Send all pending events now, and wait until they are delivered or dropped.
 
-        It does not wait for a server that refuses the key or the endpoint: no retry cures that. `on_error` and
-        observers have heard of all that became known when it returns, if `timeout` allows. Inside of those, in a
-        transport, and in a signal handler on top of a request that the same thread sends, it returns False at once.
+        If the server refuses the key or the endpoint, it returns False at once, because a retry would not help. It
+        returns after `on_error` and observers have been called, within `timeout`. Inside their calls, inside a
+        transport, and in a signal handler that interrupts a request of the same thread, it returns False at once.
 
         Args:
-            timeout: Seconds to wait at most. Default: as long as an undelivered batch is kept, 300 s.
+            timeout: Maximum seconds to wait. Default: as long as an undelivered batch is kept, 300 s.
 
         Returns:
-            True only if everything that was accepted before the call is delivered. Events that were dropped before an
-            earlier call are that call's: each loss makes one `flush` return False.
+            True if every event accepted before the call was delivered. Each loss makes only one `flush` return False:
+            losses that an earlier call reported do not count.
 
         Source: TypeScript SDK, "flush".
         """
@@ -291,13 +291,13 @@ class SegOpsClient:
         return settled and pipeline.known_losses <= known
 
     def shutdown(self, timeout: float | None = None) -> bool:
-        """Send what waits, stop, and refuse further events. Further calls do nothing.
+        """Send pending events, stop, and drop later ones. Calling it again has no effect.
 
         Args:
-            timeout: Seconds to take at most. Default: 5.
+            timeout: Maximum seconds to take. Default: 5.
 
         Returns:
-            True only if everything that was accepted before the call is delivered, as for `flush`.
+            True if every event accepted before the call was delivered, as for `flush`.
 
         Source: TypeScript SDK, "shutdown".
         """
@@ -314,35 +314,35 @@ class SegOpsClient:
         return self.stats().pending == 0 and pipeline.ledger.losses() <= pipeline.known_losses
 
     def close(self) -> None:
-        """Do what `shutdown` does."""
+        """Call `shutdown`."""
         self.shutdown()
 
     async def aflush(self, timeout: float | None = None) -> bool:
-        """Do what `flush` does, without blocking the event loop."""
-        from asyncio import to_thread  # noqa: PLC0415 - only for those who have it loaded anyway
+        """Call `flush` without blocking the event loop."""
+        from asyncio import to_thread  # noqa: PLC0415 - already loaded where this is called
 
         return await to_thread(self.flush, timeout)
 
     async def ashutdown(self, timeout: float | None = None) -> bool:
-        """Do what `shutdown` does, without blocking the event loop."""
-        from asyncio import to_thread  # noqa: PLC0415 - only for those who have it loaded anyway
+        """Call `shutdown` without blocking the event loop."""
+        from asyncio import to_thread  # noqa: PLC0415 - already loaded where this is called
 
         return await to_thread(self.shutdown, timeout)
 
     def reset_session(self) -> None:
-        """Forget the session tokens of a public key, so that the next request mints one; no effect for a secret key.
+        """Discard the session tokens of a public key; the next request gets a new one. No effect for a secret key.
 
         Source: TypeScript SDK, "resetSession".
         """
         self._pipeline.dispatcher.auth.reset()
 
     def stats(self) -> Stats:
-        """Return the ledger as it is now: `accepted = delivered + dropped + pending`, always."""
+        """Return the current counts; always, `accepted = delivered + dropped + pending`."""
         return self._pipeline.ledger.stats()
 
     @property
     def transport(self) -> Transport:
-        """What requests are handed to."""
+        """The transport in use."""
         return self._transport
 
     def __enter__(self) -> SegOpsClient:
@@ -367,19 +367,19 @@ class SegOpsClient:
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError(
-            "a SegOpsClient cannot be pickled: it has a thread, a connection and a key; make one in each process"
+            "SegOpsClient cannot be pickled because it has a thread, a connection and a key: make one in each process"
         )
 
     @property
     def exit_timeout(self) -> float:
-        """Seconds that the exit of the interpreter may be delayed."""
+        """Maximum seconds by which the exit of the interpreter is delayed."""
         return self._limits.exit
 
     def after_fork(self) -> None:
-        """Start afresh in a child process: the parent keeps its events, its thread and its connections."""
-        self._start_afresh()
+        """Create a new pipeline in a child process: the parent keeps its events, its thread and its connections."""
+        self._start_pipeline()
 
-    def _start_afresh(self) -> None:
+    def _start_pipeline(self) -> None:
         self._pipeline = Pipeline(self._config)
         self._tracker = Tracker(
             self._pipeline,
@@ -418,26 +418,26 @@ class SegOpsClient:
             return None
         key = check_key(text)
         if key.is_public and self._transport.offline:
-            return None  # there is nobody to shake hands with
+            return None  # no server opens a session
         check_secrecy(self._transport.url, key)
         if sys.platform == "emscripten" and not key.is_public:
             log(
                 "warning",
                 "segops.client.secret_key_in_browser",
-                error="a secret key is in a browser, where anybody can read it: use a pk_ key",
+                error="a secret key is used in a browser, where anybody can read it: use a public key (pk_…)",
             )
         return key
 
 
 def _ignore(*_: object) -> bool:
-    """Take an event while the SDK is turned off."""
+    """Accept an event while the SDK is disabled."""
     return True
 
 
 class _Nowhere(Transport):
-    """Stands in while the SDK is turned off, so that neither a key nor a URL is needed."""
+    """The transport of a disabled SDK, which needs neither a key nor a URL."""
 
     offline = True
 
     def send(self, request: Request, *, timeout: float) -> Response:  # noqa: ARG002 - as the base class has it
-        raise SegOpsConfigError("the SDK is turned off by SEGOPS_DISABLED: nothing is sent")
+        raise SegOpsConfigError("the SDK is disabled, so nothing is sent: unset SEGOPS_DISABLED")

@@ -58,9 +58,10 @@ def _key(secret_hex: str) -> bytes:
 
 def _user(user_id: str) -> bytes:
     if not isinstance(user_id, str) or not user_id:
-        raise SegOpsConfigError(f"user_id must be a non-empty string, got {type(user_id).__name__}")
+        got = repr(user_id) if user_id == "" else type(user_id).__name__
+        raise SegOpsConfigError(f"user_id must be a non-empty string, got {got}")
     try:
         return user_id.encode()
     except UnicodeEncodeError:
         # from None: the cause contains the user id
-        raise SegOpsConfigError("user_id cannot be encoded as UTF-8: it contains half of a surrogate pair") from None
+        raise SegOpsConfigError("user_id contains a lone surrogate, which UTF-8 cannot encode: remove it") from None

@@ -70,7 +70,7 @@ def parse_webhook(
         raw_body: The body of the request, exactly as received.
         header: The `X-SegOps-Signature` header.
         secret: The secret of the webhook, or several.
-        verify: Pass False only for a webhook that was registered without a secret, which anybody can forge.
+        verify: Pass False only for a webhook that was registered without a secret; anybody can forge one.
 
     Raises:
         SegOpsWebhookError: The signature is missing or wrong, or the body is not a webhook.

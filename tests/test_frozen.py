@@ -35,7 +35,7 @@ MODULES = {
 
 
 def imports_of(tree: ast.AST) -> Iterator[str]:
-    """Yield what is imported when a program runs, as a freezer sees it: not what only type checkers are told."""
+    """Yield what is imported when a program runs, as a freezer sees it: without what only type checkers import."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             continue

@@ -1,4 +1,4 @@
-"""A stranger's program passes `mypy --strict` against the installed package: `py.typed`, and typed public names."""
+"""A user's program passes `mypy --strict` against the installed package: `py.typed`, and typed public names."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ def check(program: str, folder: Path, cache: Path) -> subprocess.CompletedProces
 def cache(pytestconfig: pytest.Config) -> Path:
     """A cache that outlives the run: a cold one costs seconds."""
     assert pytestconfig.cache is not None
-    return pytestconfig.cache.mkdir("mypy_of_a_stranger")
+    return pytestconfig.cache.mkdir("mypy_of_a_user")
 
 
-def test_a_strangers_program_type_checks(tmp_path: Path, cache: Path) -> None:
+def test_a_users_program_type_checks(tmp_path: Path, cache: Path) -> None:
     done = check(PROGRAM, tmp_path, cache)
     assert done.stdout == "Success: no issues found in 1 source file\n", done.stdout + done.stderr
 

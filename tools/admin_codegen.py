@@ -69,7 +69,7 @@ All methods of `SegOpsAdmin`. See [the guide](admin.md) for an introduction.
 
 Paths are relative to the base URL. A method with several endpoints calls other methods. Pass bodies and filters as a
 mapping, as keywords, or both. All methods raise `SegOpsArgumentError` for arguments that cannot be sent,
-`SegOpsApiError` if the server returns an error, and `SegOpsTransportError` if there is no response.
+`SegOpsApiError` if the server returns an error, and `SegOpsTransportError` if no response arrives.
 """
 
 _STUB_HEAD = """# Made by `python -m tools.admin_codegen`: do not edit.

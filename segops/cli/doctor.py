@@ -88,5 +88,5 @@ def _check_connection(transport: Transport, key: str | None) -> Iterator[Finding
     if transport.url.startswith("https:"):
         yield check_tls(transport.url, proxy)
     elif transport.url.startswith("http:"):
-        yield Finding("tls", "warning", "not used: do this on your own machine only")
+        yield Finding("tls", "warning", "not used: use https, except on your own machine")
     yield from check_server(transport, key)

@@ -74,13 +74,14 @@ def fail_with(error: Exception) -> int:
     )
 
 
-def _has_advice(error: SegOpsError, text: str) -> bool:
-    return bool(getattr(error, "advice", "")) or "check " in text
+def _needs_advice(error: SegOpsError, text: str) -> bool:
+    """Return whether a message neither says what to do nor names the missing record."""
+    return not (getattr(error, "advice", "") or "check " in text or text.endswith("not found (404)"))
 
 
 def _fail_with_segops_error(error: SegOpsError) -> int:
     for cls, code, advice in _OUTCOMES:
         if isinstance(error, cls):
             text = str(error)
-            return fail(text if not advice or _has_advice(error, text) else f"{text}; {advice}", code)
+            return fail(f"{text}; {advice}" if advice and _needs_advice(error, text) else text, code)
     return fail(str(error))

@@ -80,7 +80,7 @@ class Output:
                 so that scripts always find a document.
             table: What to print in its place as a table: a sentence, or rows of their own, whose last column is
                 wrapped instead of cut. With `--fields` the result itself is printed.
-            is_report: Whether the work is already done, so that a missing stdout is no failure.
+            is_report: Whether the work is already done, so that a missing stdout is not a failure.
 
         Raises:
             OutputError: Stdout cannot be written.

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     open_missing_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no failure
+        sys.stdout.reconfigure(errors="backslashreplace")  # escape what the terminal cannot show, instead of failing
     code = _guard(partial(_run, args)) or _guard(_flush)
     close_broken_streams()
     return code

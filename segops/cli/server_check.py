@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import time
@@ -62,7 +63,7 @@ def check_server(transport: Transport, key: str | None) -> Iterator[Finding]:
         response = transport.send(request, timeout=_TIMEOUT)
         seconds = time.perf_counter() - started
     except SegOpsTimeoutError as error:
-        detail = f"{error}: check its load, and firewalls on the way"
+        detail = f"{error}: check the load of the server, and firewalls"
         yield Finding("server", "failed", detail, ExitCode.TIMED_OUT)
         return
     except SegOpsTransportError as error:
@@ -82,7 +83,7 @@ def _check_response(response: Response, key: str | None) -> Finding:
     if _is_success(response):
         if "json" in response.headers.get("content-type", "json"):
             return Finding("server", "ok", "reachable, and accepts the key")
-        return Finding("server", "failed", "responds, but not with JSON: check that the URL is that of a SegOps API")
+        return Finding("server", "failed", "responds, but not with JSON: check that the URL points to a SegOps API")
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         if not key:
             return Finding("server", "ok", "reachable, but nothing more can be checked without a key")
@@ -103,10 +104,10 @@ def _check_clock(response: Response, now: float) -> Finding:
     except (TypeError, ValueError):
         return Finding("clock", "warning", "cannot be checked: the server sends no date")
     if abs(skew) <= _MAX_SKEW:
-        return Finding("clock", "ok", f"{abs(skew):.0f} s off the server's")
+        return Finding("clock", "ok", f"within {math.ceil(abs(skew))} s of the server's")
     direction = "ahead of" if skew > 0 else "behind"
     detail = (
-        f"{abs(skew):.0f} s {direction} the server's: events get wrong times, and signed user ids are refused; "
-        "set the clock"
+        f"{abs(skew):.0f} s {direction} the server's: set it, because events get wrong times, and signed user ids "
+        "are refused"
     )
     return Finding("clock", "warning", detail)

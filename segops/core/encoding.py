@@ -1,4 +1,4 @@
-"""The JSON encoding of events, and how encoded events are joined into the body of a request."""
+"""Encode events as JSON, and join them into the body of a request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 
 INT_MIN = -(2**63)
 INT_MAX = 2**64 - 1
-"""Integers beyond these bounds are not plain: few servers read more than 64 bits."""
+"""The range of plain integers: few servers read more than 64 bits."""
 
 _OPENING, _SEPARATOR, _CLOSING = b'{"events":[', b",\n", b"]}"
 
@@ -19,18 +19,18 @@ encode_plain = msgspec.json.Encoder(decimal_format="number").encode
 """Encode an event whose payload `is_plain`.
 
 Raises:
-    UnicodeEncodeError: Text holds a lone surrogate; `encode_event` replaces it.
-    TypeError: `occurred_at` is of a subclass of datetime; `encode_event` converts it.
+    UnicodeEncodeError: Text contains a lone surrogate.
+    TypeError: `occurred_at` is an instance of a subclass of datetime.
 """
 
 
 def is_plain(payload: Mapping[str, Any]) -> bool:
-    """Tell whether `payload` holds only values that JSON has and msgspec writes without loss.
+    """Return whether a payload contains only values that msgspec encodes as JSON without loss.
 
-    msgspec writes NaN as null and an int beyond 64 bits as digits that few servers read: neither is plain.
+    NaN and infinities, which msgspec writes as null, and integers beyond 64 bits are not plain.
 
     Raises:
-        RecursionError: It refers to itself or is nested too deeply.
+        RecursionError: The payload contains itself, or is nested too deeply.
     """
     if payload.__class__ is not dict:
         return False
@@ -55,31 +55,31 @@ def is_plain(payload: Mapping[str, Any]) -> bool:
 
 
 def join(events: Sequence[bytes]) -> bytes:
-    """Return the body of a request that carries encoded events. None of them holds a line break: JSON escapes it."""
+    """Return the body of a request with encoded events. JSON escapes line breaks, so a line break separates events."""
     first, *others = events
     if not others:
         return b"".join((_OPENING, first, _CLOSING))
-    # One join: to put the envelope around the joined events would copy all of them once more.
+    # A single join: adding the envelope to the joined events would copy them again.
     others[-1] += _CLOSING
     return _SEPARATOR.join([_OPENING + first, *others])
 
 
 def split(body: bytes) -> list[bytes]:
-    """Return the events that were joined."""
+    """Return the events in a body that `join` returned."""
     return body[len(_OPENING) : -len(_CLOSING)].split(_SEPARATOR)
 
 
 def joined_size(body: bytes, count: int) -> int:
-    """Return the bytes that the joined events take by themselves."""
+    """Return the size of the events in a body, without the envelope and separators."""
     return len(body) - len(_OPENING) - len(_CLOSING) - len(_SEPARATOR) * (count - 1)
 
 
 def fits(events: Sequence[bytes], max_bytes: int) -> bool:
-    """Tell whether the body of a request with these events is no longer than `max_bytes`."""
+    """Return whether the body of a request with these events has at most `max_bytes` bytes."""
     return len(_OPENING) + sum(map(len, events)) + len(_SEPARATOR) * len(events) <= max_bytes
 
 
 def fitting(events: Sequence[bytes], max_bytes: int) -> int:
-    """Return how many of the events, from the first on, fit into the body of a request; one does in any case."""
+    """Return how many of the first events fit into the body of a request; at least 1."""
     sizes = itertools.accumulate((len(event) + len(_SEPARATOR) for event in events), initial=len(_OPENING))
     return max(1, bisect.bisect_right(list(sizes), max_bytes) - 1)

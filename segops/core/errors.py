@@ -4,14 +4,14 @@
     ├── SegOpsConfigError          an option, key or URL is wrong; raised at construction; also a ValueError
     ├── SegOpsArgumentError        an argument of an admin call is wrong; nothing was sent; also a ValueError
     ├── SegOpsPluginError          a plugin cannot be loaded, or failed
-    ├── SegOpsEventError           events were dropped; says the reason and how many
-    │   └── SegOpsEncodingError    the payload holds something that has no JSON form
-    ├── SegOpsSpoolError           the disk spool is bad, or the disk refuses it
-    ├── SegOpsWebhookError         a received webhook is not genuine, or not one that can be read
-    ├── SegOpsJobError             long work that the server had taken on failed
-    ├── SegOpsTransportError       no answer came: refused, reset, DNS, TLS, proxy
-    │   └── SegOpsTimeoutError     no answer came in time
-    └── SegOpsApiError             the server answered, but not with success
+    ├── SegOpsEventError           events were dropped; has the reason and the number
+    │   └── SegOpsEncodingError    a payload cannot be encoded as JSON
+    ├── SegOpsSpoolError           the disk spool cannot be used
+    ├── SegOpsWebhookError         a webhook has an invalid signature or body
+    ├── SegOpsJobError             a job on the server failed
+    ├── SegOpsTransportError       no response: connection refused or reset, DNS, TLS, proxy
+    │   └── SegOpsTimeoutError     no complete response in time
+    └── SegOpsApiError             the server returned an error
         ├── SegOpsRedirectError          3xx
         ├── SegOpsBadRequestError        400, 422
         ├── SegOpsAuthenticationError    401
@@ -20,9 +20,9 @@
         ├── SegOpsPayloadTooLargeError   413
         ├── SegOpsRateLimitError         429
         ├── SegOpsServerError            5xx
-        └── SegOpsResponseError          2xx, but the body is not what the endpoint is documented to send
+        └── SegOpsResponseError          2xx with an unexpected body
 
-No message, attribute or repr of these holds a key, a token, a signature or a payload.
+No message, attribute or repr contains a key, a token, a signature or a payload.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 DropReason = Literal["queue_full", "too_large", "invalid", "rejected", "undeliverable", "closed", "plugin", "corrupt"]
-"""Why an event was dropped: a closed set."""
+"""Why an event was dropped."""
 
 DROP_REASONS: tuple[DropReason, ...] = get_args(DropReason)
 
@@ -42,7 +42,7 @@ _BODY_SHOWN = 300
 
 
 class SegOpsError(Exception):
-    """The base of every error that this package raises."""
+    """The base class of all errors of this package."""
 
 
 class SegOpsConfigError(SegOpsError, ValueError):
@@ -72,22 +72,22 @@ class SegOpsEventError(SegOpsError):
 
 
 class SegOpsEncodingError(SegOpsEventError):
-    """The payload holds something that has no JSON form."""
+    """A payload cannot be encoded as JSON."""
 
 
 class SegOpsSpoolError(SegOpsError):
-    """The disk spool is bad, or the disk refuses it."""
+    """The disk spool cannot be used."""
 
 
 class SegOpsWebhookError(SegOpsError):
-    """A received webhook is not genuine, or not one that can be read."""
+    """A webhook has an invalid signature or body."""
 
 
 class SegOpsJobError(SegOpsError):
-    """Long work that the server had taken on failed.
+    """A job on the server failed.
 
     Attributes:
-        job: What the server last said about it, as decoded JSON.
+        job: Its last known state, as decoded JSON.
     """
 
     def __init__(self, message: str, *, job: Mapping[str, Any] | None = None) -> None:
@@ -101,7 +101,7 @@ class SegOpsTransportError(SegOpsError):
     Attributes:
         method: The HTTP method of an admin call; otherwise empty.
         path: The path of an admin call, without its query; otherwise empty.
-        attempts: How often the call was tried.
+        attempts: The number of attempts.
     """
 
     method: str = ""
@@ -114,17 +114,16 @@ class SegOpsTimeoutError(SegOpsTransportError):
 
 
 class SegOpsApiError(SegOpsError):
-    """The server answered, but not with success.
+    """The server returned an error.
 
     Attributes:
         status: The HTTP status.
-        text: The response's body as text, as the server sent it.
-        body: The same as decoded JSON; the text if it is not JSON.
-        headers: The answer's headers, names in lower case.
+        text: The body of the response as text.
+        headers: The headers of the response, names in lower case.
         method: The HTTP method of an admin call; otherwise empty.
         path: The path of an admin call, without its query; otherwise empty.
-        attempts: How often the call was tried.
-        advice: What to do about it, where more is known than the status says; it ends the message.
+        attempts: The number of attempts.
+        advice: What to do about it, if more is known than the status says. It ends the message.
     """
 
     method: str = ""
@@ -143,7 +142,7 @@ class SegOpsApiError(SegOpsError):
 
     @cached_property
     def body(self) -> Any:
-        """The response's body as decoded JSON; the text if it is not JSON."""
+        """The body of the response as decoded JSON; the text if it is not JSON."""
         try:
             return msgspec.json.decode(self.text.encode("utf-8", "surrogatepass"))
         except (ValueError, RecursionError):
@@ -151,7 +150,7 @@ class SegOpsApiError(SegOpsError):
 
 
 class SegOpsRedirectError(SegOpsApiError):
-    """3xx: the server points elsewhere; redirects are never followed."""
+    """3xx: the server redirects the request; redirects are not followed."""
 
 
 class SegOpsBadRequestError(SegOpsApiError):
@@ -167,11 +166,11 @@ class SegOpsPermissionError(SegOpsApiError):
 
 
 class SegOpsNotFoundError(SegOpsApiError):
-    """404 or 405: there is no such endpoint or record."""
+    """404 or 405: the endpoint or record does not exist."""
 
 
 class SegOpsPayloadTooLargeError(SegOpsApiError):
-    """413: the request body is larger than the server takes."""
+    """413: the request body is too large for the server."""
 
 
 class SegOpsRateLimitError(SegOpsApiError):
@@ -183,7 +182,7 @@ class SegOpsServerError(SegOpsApiError):
 
 
 class SegOpsResponseError(SegOpsApiError):
-    """2xx, but the body is not what the endpoint is documented to send."""
+    """2xx with a body that the documentation of the endpoint does not allow."""
 
 
 _BY_STATUS: dict[int, type[SegOpsApiError]] = {
@@ -201,24 +200,28 @@ _BY_CLASS: dict[int, type[SegOpsApiError]] = {3: SegOpsRedirectError, 5: SegOpsS
 
 
 def api_error(what: str, status: int, body: bytes, headers: Mapping[str, str], *, quote: bool = True) -> SegOpsApiError:
-    """Return the error of the class that belongs to `status`.
+    """Return the error for the status of a response.
 
     Args:
-        what: The request, as "POST /api/…"; it opens the message.
-        status: The HTTP status of the answer.
-        body: The body of the answer; decoded leniently, its start is quoted in the message.
-        headers: The headers of the answer.
-        quote: Whether the message may quote the body. Not where the request held personal data: servers repeat it.
+        what: The request, as "POST /api/…"; the message begins with it.
+        status: The HTTP status.
+        body: The body of the response.
+        headers: The headers of the response.
+        quote: Whether the message quotes the start of the body. Pass False if the request contained personal data,
+            because servers repeat it.
     """
     text = body.decode("utf-8", "replace")
     shown = text if len(text) <= _BODY_SHOWN else text[:_BODY_SHOWN] + "…"
-    kind = _BY_STATUS.get(status) or _BY_CLASS.get(status // 100) or SegOpsApiError
-    message = f"{what} was answered with {status}" + (f": {shown!r}" if quote else _phrase(status))
-    return kind(message, status=status, body=text, headers=headers)
+    cls = _BY_STATUS.get(status) or _BY_CLASS.get(status // 100) or SegOpsApiError
+    message = f"{what} returned {status}{_phrase(status)}" + (f": {shown!r}" if quote else "")
+    return cls(message, status=status, body=text, headers=headers)
 
 
 def _phrase(status: int) -> str:
-    """Return what the status means, in the words of the standard and not those of the server."""
-    from http import HTTPStatus  # noqa: PLC0415 - only for those who meet an error
+    """Return the standard phrase of a status; the server's own may contain anything."""
+    from http import HTTPStatus  # noqa: PLC0415 - only needed for errors
 
-    return f" {HTTPStatus(status).phrase}" if status in HTTPStatus._value2member_map_ else ""
+    try:
+        return f" {HTTPStatus(status).phrase}"
+    except ValueError:
+        return ""

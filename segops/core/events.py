@@ -1,4 +1,4 @@
-"""Events, and the values that describe them."""
+"""Events, page views, and users."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 CONTEXT_IDENTIFIED = "context_identified"
 PAGE_VIEWED = "page_viewed"
 ANONYMOUS = "anonymous"
-"""Whom events belong to where nobody is known. Source: TypeScript SDK, "TypeScript Types"."""
+"""The user id of an unknown visitor. Source: TypeScript SDK, "TypeScript Types"."""
 
 
 class Event(msgspec.Struct, omit_defaults=True, gc=False):
@@ -20,10 +20,9 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False):
     Attributes:
         user_id: Your own id for the person; not empty.
         event_type: A snake_case name in the past tense, such as "order_placed"; not empty.
-        occurred_at: When it happened, as ISO 8601 text or datetime (a naive one is taken as UTC). The client fills it
-            in at the call.
+        occurred_at: When it happened, as ISO 8601 text or datetime (UTC if it has no time zone). Default: now.
         payload: Any JSON properties.
-        anonymous_id: A device or visitor id; lets SegOps link what the visitor did before `user_id` was known.
+        anonymous_id: A device or visitor id, which links events before a login to the user.
 
     Source: TypeScript SDK, "track"; docs/encoding.md.
     """
@@ -44,7 +43,7 @@ class Context(msgspec.Struct):
 
     Attributes:
         user_id: Your own id for the person; not empty.
-        traits: Any JSON properties. The latest set replaces the one before.
+        traits: Any JSON properties. They replace earlier ones.
 
     Source: TypeScript SDK, "identify".
     """
@@ -82,7 +81,7 @@ class UserContext(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PageView(msgspec.Struct):
-    """A page that a user looked at, recorded as a `page_viewed` event.
+    """A page that a user viewed, recorded as a `page_viewed` event.
 
     Attributes:
         user_id: Your own id for the person.
@@ -93,7 +92,7 @@ class PageView(msgspec.Struct):
         occurred_at: When, as for `Event`.
         anonymous_id: A device or visitor id.
 
-    Source: TypeScript SDK, "trackPageView"; those after `path` are of this SDK, as a server has no document to ask.
+    Source: TypeScript SDK, "trackPageView"; the attributes after `path` are additions of this SDK.
     """
 
     user_id: str = ANONYMOUS
@@ -109,14 +108,14 @@ class PageView(msgspec.Struct):
         return f"PageView({len(self.payload())} properties)"
 
     def payload(self) -> dict[str, str]:
-        """Return the properties that are known."""
+        """Return the known properties."""
         path = _path_of(self.url) if self.path is None and isinstance(self.url, str) and self.url else self.path
         properties = {"path": path, "url": self.url, "referrer": self.referrer, "title": self.title}
         return {name: value for name, value in properties.items() if value is not None}
 
 
 def _path_of(url: str) -> str | None:
-    from urllib.parse import urlsplit  # noqa: PLC0415 - not needed by most programs, and not free to load
+    from urllib.parse import urlsplit  # noqa: PLC0415 - slow to load, and rarely needed
 
     try:
         return urlsplit(url).path or "/"

@@ -1,6 +1,6 @@
 """The hooks that a plugin can implement.
 
-Each client calls each hook once, when it is made, and keeps the result.
+Each client calls each hook once, when it is created.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 Enrich = Callable[[Event], "Event | Iterable[Event] | None"]
-"""Takes one event and returns what to send in its place.
+"""Receives an event and returns what to send: the event, several events in order, or None to drop it.
 
-That is the event itself (changed or not), None to drop it, or several events in the order in which to send them. It may
-change `event.payload` at the top level.
+It may change `event.payload` at the top level.
 """
 
 
@@ -61,9 +60,9 @@ class Enricher(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Observer:
-    """Gets what happened to events; override the methods you need.
+    """Receives notifications about events; override the methods you need.
 
-    Called on the thread that sends, never under a lock, and once for each event.
+    The methods are called on the thread that sends, and without a lock.
     """
 
     def on_delivered(self, count: int, seconds: float) -> None:
@@ -78,7 +77,7 @@ class Observer:
     def on_error(self, error: Exception) -> None:
         """Something failed: a request, an event, a plugin, or the spool.
 
-        For a request that will be repeated, it follows `on_retry` with the same error.
+        For a request that will be retried, `on_retry` is called first, with the same error.
         """
 
 
@@ -86,7 +85,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """A command of the `segops` program.
 
     Attributes:
-        name: The word after `segops`.
+        name: The name, as in `segops NAME`.
         help: One line for `segops help`.
         configure: Adds the command's arguments to its parser.
         run: Does the work and returns the exit code.
@@ -100,19 +99,19 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 @hookspec
 def segops_register_transports() -> Mapping[str, TransportFactory]:
-    """Return functions that make transports, by URL scheme, in lower case and without the colon."""
+    """Return functions that create transports, by URL scheme, in lower case and without the colon."""
     raise NotImplementedError
 
 
 @hookspec
 def segops_register_spools() -> Mapping[str, SpoolFactory]:
-    """Return functions that make spools, by URL scheme, in lower case and without the colon."""
+    """Return functions that create spools, by URL scheme, in lower case and without the colon."""
     raise NotImplementedError
 
 
 @hookspec
 def segops_register_enrichers() -> Iterable[Enricher]:
-    """Return enrichers, in the order in which they are to run."""
+    """Return enrichers, in the order in which they run."""
     raise NotImplementedError
 
 

@@ -1,7 +1,6 @@
-"""The one seam between the SDK and a server: an HTTP exchange.
+"""Requests, responses, and transports.
 
-Batches of events, the session handshake and every admin call are a `Request` passed to a `Transport`. Replacing the
-transport replaces all of them.
+Batches of events, the session handshake and admin calls all pass through `Transport.send` or `Transport.stream`.
 """
 
 from __future__ import annotations
@@ -74,7 +73,7 @@ class Transport(abc.ABC):
 
     Attributes:
         url: The destination, without credentials; empty if a URL has no meaning here.
-        offline: Whether there is no SegOps server at the other end. The client then needs no key and opens no session.
+        offline: Whether requests do not reach a SegOps server. The client then needs no key and opens no session.
         api_key: The key to use if the application passes none.
     """
 
@@ -123,7 +122,9 @@ class Transport(abc.ABC):
         if write is None:
             return response
         if response.truncated:
-            raise SegOpsTransportError(f"the response to {request!r} exceeds what this transport reads ({self.url})")
+            raise SegOpsTransportError(
+                f"the response to {request.method} {request.path} is too large for this transport ({self.url})"
+            )
         write(response.body)
         return head
 

@@ -1,4 +1,4 @@
-"""The options of a client: frozen values, checked when they are made."""
+"""The limits of a client, and checks of options."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import msgspec
 from segops.core.errors import SegOpsConfigError
 
 MAX_BATCH_EVENTS = 500
-"""The most events that the batch endpoint takes."""
+"""Maximum number of events that the batch endpoint accepts."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The bounds of a client.
+    """The limits of a client.
 
     Attributes:
-        max_events: Events held in memory; the newest are dropped beyond (`queue_full`). Each takes some 110 bytes more
-            than its encoding, which this bounds.
-        max_bytes: Bytes of encoded events held in memory; the newest are dropped beyond. With a public key, what each
-            event's `UserContext` takes counts as well: 330 bytes and its texts.
+        max_events: Events in memory; beyond that, new ones are dropped (`queue_full`). Each takes about 110 bytes more
+            than its encoding.
+        max_bytes: Bytes of encoded events in memory; beyond that, new ones are dropped (`queue_full`). With a public
+            key, the `UserContext` of each event counts, too: 330 bytes and its texts.
         max_event_bytes: Bytes of one encoded event; a larger one is dropped (`too_large`).
         batch_events: Events in one request; at most 500.
-        batch_bytes: Bytes of one request's body.
-        hold: Seconds that a batch is kept in memory while the server refuses it or cannot be reached.
-        spool_bytes: Size of the spool's file; the oldest batches are dropped beyond (`undeliverable`).
-        spool_age: Seconds that a batch is kept in the spool.
-        shutdown: Seconds that `shutdown()` takes at most, unless told otherwise.
-        exit: Seconds that the exit of the interpreter is delayed at most.
+        batch_bytes: Bytes in the body of one request.
+        hold: Seconds for which a batch is kept in memory while the server refuses it or cannot be reached.
+        spool_bytes: Size of the spool file; beyond that, the oldest batches are dropped (`undeliverable`).
+        spool_age: Seconds for which a batch is kept in the spool.
+        shutdown: Maximum seconds for `shutdown()` without a `timeout`.
+        exit: Maximum seconds by which the exit of the interpreter is delayed.
     """
 
     max_events: int = 150_000
@@ -46,22 +46,22 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             check_number(f"limits.{name}", getattr(self, name), minimum=0)
         if not 1 <= self.batch_events <= MAX_BATCH_EVENTS:
             raise SegOpsConfigError(
-                f"limits.batch_events is {self.batch_events}: the server takes 1 to {MAX_BATCH_EVENTS} events at a time"
+                f"limits.batch_events must be from 1 to {MAX_BATCH_EVENTS}, got {self.batch_events}"
             )
 
     @property
     def spill_events(self) -> int:
-        """Waiting events that are worth a move to the spool: a batch, unless memory holds less."""
+        """Queued events that are worth writing to the spool: a batch, or fewer if memory is smaller."""
         return max(1, min(self.batch_events, self.max_events // 2, self.max_bytes // max(1, self.max_event_bytes) // 2))
 
 
 def check_number(name: str, value: object, *, minimum: float) -> None:
-    """Raise SegOpsConfigError unless `value` is a finite number that is not below `minimum`."""
+    """Raise SegOpsConfigError unless `value` is a finite number of at least `minimum`."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < minimum:
-        raise SegOpsConfigError(f"{name} is {value!r}: give a number that is at least {minimum}")
+        raise SegOpsConfigError(f"{name} must be a number of at least {minimum}, got {value!r}")
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise SegOpsConfigError unless `value` is one of `choices`."""
     if value not in choices:
-        raise SegOpsConfigError(f"{name} is {value!r}: give one of {', '.join(choices)}")
+        raise SegOpsConfigError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")

@@ -1,4 +1,4 @@
-"""The contract of a spool: where batches wait that cannot be delivered yet, or that memory has no room for."""
+"""Spools store batches that cannot be delivered yet, or that exceed the memory limits."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from segops.core.options import Limits
 from segops.core.retry import Clock
 
 Claim = tuple[str | None, str | None, str | None]
-"""Whose session a batch travels under: the user id, the anonymous id, and a digest of the signature."""
+"""The session that a batch is sent under: the user id, the anonymous id, and a digest of the signature."""
 
 ADOPTED = -1
 """The `start` of a batch that an earlier process stored."""
 
 
 class Batch(msgspec.Struct, eq=False):
-    """Events that travel in one request.
+    """Events that are sent in one request.
 
     Attributes:
         body: The body of the request.
         count: Events in the batch.
-        start: A position, among all events of the process, before which none of its events stands.
+        start: The position of its first event among all events of the process, or an earlier one.
         path: The path of the request.
-        owner: Whose session it travels under; None for a secret key.
-        claim: The same as a tuple, with a digest in the place of the signature.
-        key: The Idempotency-Key of the request, the same each time it is sent.
+        owner: The user whose session it is sent under; None for a secret key.
+        claim: The same as a tuple, with a digest instead of the signature.
+        key: The Idempotency-Key of the request, the same for each attempt.
         attempts: Failed delivery attempts so far.
-        held_since: When it failed for the first time, on the monotonic clock.
-        row: Where it is in the spool; None if it is only in memory.
+        held_since: The monotonic time of its first failure.
+        row: Its place in the spool; None if it is only in memory.
     """
 
     body: bytes
@@ -68,33 +68,32 @@ class Batch(msgspec.Struct, eq=False):
         owner: UserContext | None = None,
         claim: Claim = (None, None, None),
     ) -> Batch:
-        """Return a batch of encoded events, or of a single one if `path` is the endpoint of single events."""
+        """Return a batch of encoded events; a single one if `path` is the single-event endpoint."""
         return cls(events[0] if path == SINGLE_PATH else join(events), len(events), start, path, owner, claim)
 
 
 class SpoolListener(Protocol):
-    """Gets what happens in a spool other than by the client's own calls."""
+    """Receives changes in a spool that the client did not request."""
 
     def adopted(self, count: int) -> None:
-        """Count events that an earlier process stored and this one takes over."""
+        """Count events that this process took over from an earlier one."""
 
     def lost(self, count: int, reason: DropReason, why: str) -> None:
-        """Count stored events that are dropped."""
+        """Count stored events that were dropped."""
 
     def failed(self, error: Exception) -> None:
-        """Report an error of the storage."""
+        """Report a storage error."""
 
 
 class SpoolContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client gives its spool.
+    """What a client passes to its spool.
 
     Attributes:
-        listener: What to call when events are adopted or lost, and when the storage fails.
+        listener: Receives adopted events, lost events, and storage errors.
         clock: The clocks of the client.
-        limits: `spool_age` and `spool_bytes` bound what is stored.
+        limits: The limits; `spool_age` and `spool_bytes` apply to the spool.
         always: Whether each batch is stored before it is sent, rather than after its first failure.
-        is_public: Whether the client's key is public. Batches that were stored under a key of the other type must stay
-            in the spool.
+        is_public: Whether the key is public. Batches stored under a key of the other type stay in the spool.
     """
 
     listener: SpoolListener
@@ -107,11 +106,11 @@ class SpoolContext(msgspec.Struct, frozen=True, kw_only=True):
 class Spool(abc.ABC):
     """Keeps batches until the server accepts them, in the order in which they were stored.
 
-    The worker calls it, from one thread at a time, so its methods may block for as long as a delivery may. They must
-    not raise: what fails is passed to `context.listener.failed`, and the batches stay in memory.
+    The worker calls the methods from one thread at a time, so they may block as long as a delivery. They must not
+    raise: they pass errors to `context.listener.failed`, and the batches stay in memory.
 
     Attributes:
-        context: What the client gave to `open`.
+        context: What the client passed to `open`.
     """
 
     context: SpoolContext
@@ -124,33 +123,33 @@ class Spool(abc.ABC):
     def open(self, context: SpoolContext) -> Spool:
         """Return the spool of this process, which is usually this one.
 
-        Called when the client is made, and again in each forked child: what the parent stored belongs to the parent.
-        The storage must not be touched yet.
+        Called when the client is created, and again in each forked child, because the parent keeps what it stored.
+        It must not access the storage yet.
         """
         self.context = context
         return self
 
     @abc.abstractmethod
     def keep(self, batches: Sequence[Batch]) -> None:
-        """Store batches, and set `row` of each one that is stored. A batch that has a row was stored before."""
+        """Store batches and set `row` of each stored one. A batch that has a `row` is already stored."""
 
     @abc.abstractmethod
     def take(self, blocked: Collection[Claim]) -> Batch | None:
-        """Return the first batch that is not on its way and whose `claim` is not blocked; it stays stored.
+        """Return the first batch that is not in flight and whose `claim` is not blocked; it stays stored.
 
-        A batch is on its way until it is passed to `keep`, `remove` or `split`.
+        The batch is in flight until it is passed to `keep`, `remove` or `split`.
         """
 
     @abc.abstractmethod
     def remove(self, batch: Batch) -> None:
-        """Delete a batch that is delivered or dropped."""
+        """Delete a batch that was delivered or dropped."""
 
     @abc.abstractmethod
     def position(self, blocked: Collection[Claim] = ()) -> int | None:
-        """Return `start` of the first stored batch whose claim is not blocked, those on their way included.
+        """Return `start` of the first stored batch whose claim is not blocked, including batches in flight.
 
         Returns:
-            None if there is no such batch; `ADOPTED` (-1) if there may be one of an earlier process.
+            None without such a batch; `ADOPTED` (-1) if an earlier process may have stored one.
         """
 
     def split(self, batch: Batch, parts: Sequence[Batch]) -> None:  # noqa: ARG002 - for subclasses
@@ -158,34 +157,34 @@ class Spool(abc.ABC):
         self.remove(batch)
 
     def advance(self) -> None:  # noqa: B027 - most spools belong to one process
-        """Take over some of what earlier processes stored, for a few milliseconds; `take` should do so, too."""
+        """Take over some batches of earlier processes, for a few milliseconds. `take` should do so, too."""
 
     def is_busy(self) -> bool:
         """Return whether `advance` has more to do."""
         return False
 
     def hurry(self, patience: float) -> None:  # noqa: B027 - most spools are quick
-        """Finish within `patience` seconds: the client is closing. Called from any thread, so it must take no lock."""
+        """Finish within `patience` seconds: the client is closing. Any thread may call it, so it takes no lock."""
 
     def close(self) -> None:  # noqa: B027 - some hold nothing
-        """Release the storage; what is stored is for a later process."""
+        """Close the storage, and leave its batches to a later process."""
 
 
 SpoolFactory = Callable[[str], Spool]
-"""Makes a spool from a URL whose scheme it was registered for.
+"""Creates a spool from a URL with a scheme that it is registered for.
 
 Raises:
-    SegOpsConfigError: The URL is not one that the spool understands.
+    SegOpsConfigError: The spool does not support the URL.
 """
 
 
 class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Whose session a batch travels under.
+    """The session that a batch is sent under.
 
     Attributes:
         user_id: The user.
         anonymous_id: The visitor.
-        proof: A digest that tells one signature from another and proves nothing.
+        proof: A digest of the signature, to compare signatures. It is not a credential.
     """
 
     user_id: str | None = None
@@ -199,7 +198,7 @@ class Identity(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class StoredBatch(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a spool may store of a batch: all but the signature, which is a credential.
+    """What a spool may store of a batch: everything but the signature, which is a credential.
 
     `msgspec` encodes it as JSON or MessagePack.
 
@@ -209,7 +208,7 @@ class StoredBatch(msgspec.Struct, frozen=True, omit_defaults=True):
         count: Events in the batch.
         body: The body of the request.
         attempts: Failed delivery attempts.
-        identity: Whose session it travels under; None for a secret key.
+        identity: The session that it is sent under; None for a secret key.
     """
 
     key: str
@@ -233,8 +232,8 @@ class StoredBatch(msgspec.Struct, frozen=True, omit_defaults=True):
         """Return the batch.
 
         Args:
-            start: The `start` of the batch that was stored; `ADOPTED` if an earlier process stored it.
-            row: Where it is stored.
+            start: The `start` of the stored batch; `ADOPTED` if an earlier process stored it.
+            row: Its place in the spool.
         """
         batch = Batch(self.body, self.count, start, self.path, None, key=self.key, attempts=self.attempts, row=row)
         if self.identity is not None:

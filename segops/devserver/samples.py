@@ -42,7 +42,7 @@ def sample(event_type: str) -> Mapping[str, Any]:
     """Return the payload of a sample.
 
     Raises:
-        SegOpsConfigError: There is no sample of this type.
+        SegOpsConfigError: No sample has this type.
     """
     if event_type in SAMPLES:
         return SAMPLES[event_type]

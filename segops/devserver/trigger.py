@@ -18,7 +18,7 @@ def trigger(event_type: str, user_id: str, info: Info) -> str:
     """Send a sample, and return a sentence for the user.
 
     Raises:
-        SegOpsConfigError: There is no sample of this type.
+        SegOpsConfigError: No sample has this type.
         SegOpsError: The event was not stored.
     """
     payload = sample(event_type)

@@ -1,1 +1,1 @@
-"""Built-in plugins; they come in by the same door as a stranger's."""
+"""Built-in plugins, which use the same hooks as third-party ones."""

@@ -56,7 +56,8 @@ class NdjsonTransport(Transport):
         """
         if request.method != "POST" or request.path not in {BATCH_PATH, SINGLE_PATH}:
             raise SegOpsTransportError(
-                f"{self.url} accepts only events, got {request!r}: use an https: or local: URL for other requests"
+                f"{self.url} accepts only events, got {request.method} {request.path}: "
+                "use an https: or local: URL for other requests"
             )
         try:
             events = _events(request)

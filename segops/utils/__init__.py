@@ -1,4 +1,4 @@
-"""Small helpers on the standard library, for every part but the core."""
+"""Helpers for every package but the core."""
 
 from segops.core.options import check_number
 from segops.core.retry import monotonic

@@ -1,4 +1,4 @@
-"""Threads, locks and a clock that hold at exit, in signal handlers and destructors, in forked children and in tests."""
+"""Threads and locks that work at exit, in signal handlers and destructors, and in forked children."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ def start_thread(thread: threading.Thread) -> None:
     """Start a thread.
 
     Raises:
-        RuntimeError: This platform has no threads, there are no more of them, or the interpreter is exiting.
+        RuntimeError: No thread can be started on this platform or at this time, or the interpreter is exiting.
     """
-    if sys.is_finalizing():  # before Python 3.12 it would never run, and `start` would wait for it without end
+    if sys.is_finalizing():  # before Python 3.12, `start` would wait forever for a thread that never runs
         raise RuntimeError("the interpreter is exiting")
     thread.start()
 
 
 def runs(thread: threading.Thread) -> bool:
-    """Tell whether a thread runs in this process, so that it can be waited for.
+    """Return whether a thread runs in this process, so that waiting for it makes sense.
 
-    In a forked child it does not, and once the interpreter is exiting daemon threads stand still for good.
+    Threads do not run in a forked child, and daemon threads stop when the interpreter exits.
     """
     return not sys.is_finalizing() and thread.is_alive()
 
 
 class SoloLock:
-    """A lock that refuses its own holder at once: a signal handler or destructor that runs on top of it cannot wait.
+    """A lock that its holder cannot acquire again: a signal handler or destructor on the same thread cannot wait.
 
-    Both flags are only touched under the lock, so neither another thread nor a handler can come in between.
+    The flag changes only under the lock, so neither another thread nor a handler can interfere.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class SoloLock:
         self._is_held = False
 
     def acquire(self, timeout: float = threading.TIMEOUT_MAX) -> bool:
-        """Take it and say whether that worked within `timeout` seconds."""
+        """Acquire the lock within `timeout` seconds; return whether that succeeded."""
         if not self._lock.acquire(timeout=min(max(timeout, 0.0), threading.TIMEOUT_MAX)):
             return False
         if self._is_held:
@@ -55,25 +55,25 @@ class SoloLock:
         return True
 
     def release(self) -> None:
-        """Give it back."""
+        """Release the lock."""
         self._is_held = False
         self._lock.release()
 
 
 class Bell:
-    """Wakes whoever waits for a condition. Ringing takes no lock, so that it may happen anywhere."""
+    """Wakes threads that wait for a condition. `ring` takes no lock, so signal handlers may call it."""
 
     def __init__(self) -> None:
         self._waiting: set[threading.Lock] = set()
 
     def ring(self) -> None:
-        """Have all who wait look at their condition again."""
+        """Make all waiting threads check their condition again."""
         for waiter in list(self._waiting):
             with contextlib.suppress(RuntimeError):  # it was rung already
                 waiter.release()
 
     def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait until the condition holds, `timeout` seconds at most, and say whether it does."""
+        """Wait up to `timeout` seconds until the condition is true; return whether it is."""
         end = monotonic() + timeout
         waiter = threading.Lock()
         waiter.acquire()
@@ -89,12 +89,12 @@ class Bell:
 
 
 class ForkLock:
-    """A reentrant lock that a fork waits for: no child inherits it held by a thread that the child does not have.
+    """A reentrant lock that a fork waits for, so that no child inherits it held by a thread of the parent.
 
     Attributes:
-        is_wanted: Whether a fork waits for it.
-        was_held: Whether this process was forked while another thread held it for too long. The child has a lock of
-            its own then, but what it guards may be in the middle of a change.
+        is_wanted: Whether a fork is waiting for it.
+        was_held: Whether this process was forked while another thread held the lock for too long. The child then has
+            a new lock, but what it guards may be inconsistent.
     """
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class ForkLock:
         self._lock.release()
 
     def hold(self, timeout: float) -> bool:
-        """Take it for a fork and say whether that worked within `timeout` seconds."""
+        """Acquire the lock for a fork within `timeout` seconds; return whether that succeeded."""
         self.is_wanted = True
         try:
             return self._lock.acquire(timeout=max(timeout, 0.0))
@@ -118,11 +118,11 @@ class ForkLock:
             self.is_wanted = False
 
     def let_go(self) -> None:
-        """Give it back after a fork."""
+        """Release the lock after a fork."""
         self._lock.release()
 
     def replace(self) -> None:
-        """Begin with a fresh one in a child that inherited it held."""
+        """Replace the lock in a child that inherited it held."""
         self._lock = threading.RLock()
         self.was_held = True
 

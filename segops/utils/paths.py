@@ -1,4 +1,4 @@
-"""Paths that a user gives: as an option, in the environment, or in the URL of a transport."""
+"""Read paths from options, environment variables and URLs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LocalUrl(msgspec.Struct, frozen=True):
     """A URL that names no server.
 
     Attributes:
-        path: What follows the scheme, percent-decoded; empty if nothing does.
+        path: What follows the scheme, percent-decoded; may be empty.
         options: The parameters of the query, by name.
     """
 
@@ -26,10 +26,10 @@ class LocalUrl(msgspec.Struct, frozen=True):
 
 
 def absolute_path(what: str, path: str | os.PathLike[str]) -> str:
-    """Return a path from the root, with `~` expanded. Symbolic links are left as they are.
+    """Return an absolute path, with `~` expanded. Symbolic links are not resolved.
 
     Args:
-        what: What the path is for; it opens the message of the error.
+        what: What the path is for; error messages begin with it.
         path: The path.
 
     Raises:
@@ -42,32 +42,32 @@ def absolute_path(what: str, path: str | os.PathLike[str]) -> str:
         raise SegOpsConfigError(f"{what} must be the path of a file, got {text!r}")
     expanded = expand_home(text)
     if expanded == "~" or expanded.startswith("~/"):
-        raise SegOpsConfigError(f"{what}: {text!r} needs a home directory, and none is known: set HOME or give a path")
+        raise SegOpsConfigError(f"{what}: cannot expand {text!r}, because HOME is not set: pass an absolute path")
     try:
         return os.path.abspath(expanded)  # noqa: PTH100 - Path.resolve would follow links
     except OSError as error:
         raise SegOpsConfigError(
-            f"{what}: {text!r} is relative to the working directory, which is gone ({error.strerror}): "
-            "give an absolute path"
+            f"{what}: {text!r} is relative to the working directory, which no longer exists ({error.strerror}): "
+            "pass an absolute path"
         ) from error
 
 
 def expand_home(path: str | os.PathLike[str]) -> str:
-    """Return a path with `~` expanded: shells do that for some words only, and not at all for variables and code."""
+    """Return a path with `~` expanded, which shells do not do in every place."""
     return os.path.expanduser(os.fspath(path))  # noqa: PTH111 - pathlib is slow to load, and raises without a home
 
 
 def parse_local_url(url: str, *, example: str, has_path: bool = False, options: tuple[str, ...] = ()) -> LocalUrl:
-    """Read the URL of a transport that stays on this machine. All that is in it is understood, or refused by name.
+    """Parse the URL of something on this machine. Anything unexpected in it is an error.
 
     Args:
         url: The URL, such as "file:///var/log/e.ndjson?backups=3".
-        example: A URL of the right form, for the message of the error.
+        example: An example of a valid URL, for error messages.
         has_path: Whether a path may follow the scheme.
         options: The names that its query may have, each once.
 
     Raises:
-        SegOpsConfigError: It has a host, user info, a fragment, an unknown option, a path where none may be, or
+        SegOpsConfigError: It has a host, user info, a fragment, an unknown option, an unexpected path, or
             characters that must be percent-encoded.
     """
     scheme, _, rest = url.partition(":")
@@ -86,12 +86,12 @@ def parse_local_url(url: str, *, example: str, has_path: bool = False, options: 
         raise SegOpsConfigError(f"the {scheme}: URL has user info (user:password@): write {example}")
     if not has_path and (parts.netloc or parts.path):
         raise SegOpsConfigError(
-            f"the {scheme}: URL has {parts.netloc + parts.path!r} after its scheme: write {example}"
+            f"the {scheme}: URL must end after the scheme, got {parts.netloc + parts.path!r}: write {example}"
         )
     if parts.netloc not in {"", "localhost"}:
         raise SegOpsConfigError(
             f"the {scheme}: URL has the host {parts.netloc!r}: write {example}, "
-            f"or {scheme}:///{parts.netloc}{parts.path} for a path from the root"
+            f"or {scheme}:///{parts.netloc}{parts.path} for an absolute path"
         )
     if parts.fragment:
         raise SegOpsConfigError(
@@ -102,28 +102,28 @@ def parse_local_url(url: str, *, example: str, has_path: bool = False, options: 
         if name not in options:
             raise SegOpsConfigError(_unknown_option(scheme, name, options, example))
         if name in found:
-            raise SegOpsConfigError(f"the {scheme}: URL has the option {name!r} twice: write it once")
+            raise SegOpsConfigError(f"the {scheme}: URL repeats the option {name!r}: write it once")
         found[name] = value
     try:
         path = os.fsdecode(unquote_to_bytes(os.fsencode(parts.path)))
     except UnicodeError:
-        raise SegOpsConfigError(f"the {scheme}: URL contains half of a character (a lone surrogate)") from None
+        raise SegOpsConfigError(f"the {scheme}: URL contains a lone surrogate: remove it") from None
     return LocalUrl(_on_this_system(path), found)
 
 
 def _is_plain_path(text: str) -> bool:
-    """Tell whether what follows a scheme is a path as it is, so that no parser needs to be loaded."""
+    """Return whether what follows a scheme is a plain path, which needs no URL parser."""
     return text.isascii() and "//" not in text and _MARKS.isdisjoint(text)
 
 
 def _unknown_option(scheme: str, name: str, options: tuple[str, ...], example: str) -> str:
     if not options:
-        return f"the {scheme}: URL has the unknown option {name!r}, and takes none: write {example}"
+        return f"the {scheme}: URL has the unknown option {name!r}: write {example}"
     return f"the {scheme}: URL has the unknown option {name!r}: use {' or '.join(options)}"
 
 
 def _on_this_system(path: str) -> str:
-    """Return the path that a URL names here: "/C:/logs" is "C:/logs" on Windows."""
+    """Return the path on this system: "/C:/logs" in a URL is "C:/logs" on Windows."""
     if os.name == "nt" and path[:1] == "/" and path[1:2].isalpha() and path[2:3] in {":", "|"}:
         return f"{path[1]}:{path[3:]}"
     return path

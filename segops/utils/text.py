@@ -1,4 +1,4 @@
-"""Text that others wrote: decode files, and escape what a terminal would obey."""
+"""Decode text files, and escape terminal control characters."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _CONTROLS = (
     r"[\x00-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     r"\U000e0000-\U000e0fff]"
 )
-"""Control characters, direction marks, line separators, surrogates, and characters that nobody sees.
+"""Control characters, direction marks, line separators, surrogates, and invisible characters.
 
-The joiners U+200C and U+200D are not among them: emoji and some scripts need them.
+The joiners U+200C and U+200D are not included, because emoji and some scripts need them.
 """
 
 
 def find_foreign_encoding(head: bytes) -> str | None:
-    """Return what a file is that does not hold UTF-8, and what to do about it; None if its start looks like text."""
+    """Return the format of a file that is not UTF-8, and what to do about it; None if its start looks like text."""
     for signature, description in _SIGNATURES:
         if head.startswith(signature):
             return description
     if b"\0" in head[:2]:  # UTF-16 without a mark has a zero in each ASCII character
-        return "UTF-16, or no text at all: save it as UTF-8"
+        return "UTF-16 or not text: save it as UTF-8"
     return None
 
 
@@ -45,7 +45,7 @@ def decode_text(content: bytes) -> str:
     """Return the text of a file in UTF-8, without its byte order mark.
 
     Raises:
-        ValueError: It is in another encoding or compressed; the message says what to do.
+        ValueError: The file is in another encoding or compressed; the message says what to do.
     """
     if foreign := find_foreign_encoding(content):
         raise ValueError(f"it is {foreign}")
@@ -56,7 +56,7 @@ def decode_text(content: bytes) -> str:
 
 
 def escape(text: str, keep: str = "") -> str:
-    """Return text that steers no terminal.
+    """Escape control characters in text, so that it is safe to print on a terminal.
 
     Args:
         text: The text.
@@ -66,14 +66,14 @@ def escape(text: str, keep: str = "") -> str:
 
 
 def format_json(value: Any, indent: int | None = None, *, ascii_only: bool = False) -> str:
-    """Return JSON that steers no terminal: it has escapes for what `escape` replaces."""
+    """Return a value as JSON, with the characters escaped that `escape` escapes."""
     import json  # noqa: PLC0415 - every client loads this module, and few programs print JSON
 
     return escape_json(json.dumps(value, indent=indent, ensure_ascii=ascii_only))
 
 
 def escape_json(text: str) -> str:
-    """Return the same JSON, with escapes for what `escape` replaces."""
+    """Return the same JSON, with the characters escaped that `escape` escapes."""
     return re.sub(_CONTROLS, lambda found: found[0] if found[0] == "\n" else _json_escaped(found[0]), text)
 
 

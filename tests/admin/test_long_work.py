@@ -477,7 +477,7 @@ def test_what_the_server_says_about_rows_is_placed() -> None:
     admin, _, _ = scripted(ok({}), ok({"errors": errors}), ok("odd"), Response(400, {}, b"<html>"))
     report = admin.products.bulk_upsert(rows(7), batch_size=2)
     assert [error["index"] for error in report.errors] == [2, 2, 2, 3, 6]
-    assert "answered with 400" in report.errors[-1]["errors"]["row"][0]
+    assert "returned 400 Bad Request" in report.errors[-1]["errors"]["row"][0]
 
 
 @pytest.mark.parametrize("given", [{"sku": "A"}, "text", b"bytes"])

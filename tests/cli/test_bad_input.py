@@ -62,7 +62,7 @@ def test_ids_that_cannot_stand_in_a_path(ask: Run, local: LocalSegOps, number: s
 def test_ids_of_nothing_are_not_found(ask: Run, local: LocalSegOps, number: str) -> None:
     done = ask("segments", "get", number)
     assert (done.returncode, done.stdout) == (3, "")
-    assert "check the URL and the arguments" in done.stderr
+    assert done.stderr.endswith(" not found (404)\n")
     assert len(local.requests()) == 1
     assert local.requests()[0].path.startswith("/api/segments/")
 

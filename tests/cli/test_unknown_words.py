@@ -19,7 +19,7 @@ from tests.rig.fault_server import FaultServer, respond
 UNKNOWN = "nonsense_of_nobody"
 
 NEEDED = {"api": ["GET", "/segments/"], "completion": ["bash"], "dev seed": ["cdnow"], "send": ["/dev/null"]}
-"""Arguments of the commands that are no verbs."""
+"""Arguments of the commands that are not verbs."""
 
 OPEN = {"products list", "products iterate"}
 """Filters by attributes, of which each tenant has its own; only misspellings of ours are refused."""

@@ -59,7 +59,7 @@ def test_the_vendor_package_is_the_vendor_s(vendor: Program) -> None:
 def test_the_same_calls_store_the_same(vendor: Program, ours: Program) -> None:
     theirs, mine = call(vendor), call(ours)
     assert len(theirs.stored) > 100
-    assert theirs.said["told"] == [True, True]
+    assert theirs.said["reported"] == [True, True]
     assert theirs.said["signatures"][0] is True
     assert mine.stored == theirs.stored
     assert mine.said == theirs.said

@@ -1,7 +1,7 @@
 """Make one call, or a few, with a vendor's package, and print what came of each as JSON.
 
-Run as a program; stdin holds {"package", "make", "options", "calls": [[name, arguments, keywords]]}. A name is that of
-a method of the object made, such as "segments.create", or of a function of a module, such as "webhook.verify_webhook".
+Run as a program; stdin holds {"package", "make", "options", "calls": [[name, arguments, keywords]]}. A name is a
+method of the object made, such as "segments.create", or a function of a module, such as "webhook.verify_webhook".
 An argument {"bytes": text} stands for bytes. What a generator yields is printed as a list.
 """
 

@@ -1,7 +1,7 @@
 """Calls that work with the vendor's `segops` 0.2.2; run as a program by test_vendor.py, under each of the two packages.
 
 Usage: python vendor_calls.py URL SECRET_KEY PUBLIC_KEY SIGNING_SECRET
-It prints what the calls returned, as JSON. What they stored is for whoever runs it to read.
+It prints what the calls returned, as JSON. Its caller reads what they stored.
 """
 
 from __future__ import annotations
@@ -163,8 +163,8 @@ def main(url: str, key: str, public_key: str, secret: str) -> None:
     one_by_one(url, key)
     flush_by_itself(url, key)
     sessions(url, public_key, secret)
-    told = [failures(url, batch=True), failures(url, batch=False)]
-    json.dump({"told": told, "signatures": signatures(secret), "attributes": attributes()}, sys.stdout)
+    reported = [failures(url, batch=True), failures(url, batch=False)]
+    json.dump({"reported": reported, "signatures": signatures(secret), "attributes": attributes()}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def test_an_attribute_of_a_module_may_be_the_plugin(environment: Environment) ->
         ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
         ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
         ("import sys; sys.exit('wrong Python')", "SystemExit: wrong Python"),
-        ("this is no Python", "SyntaxError"),
+        ("this is not Python", "SyntaxError"),
         (
             "from segops import hookimpl\n@hookimpl\ndef segops_register_enricher(): return []",
             "unknown hook segops_register_enricher: did you mean segops_register_enrichers?",

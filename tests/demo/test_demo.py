@@ -159,7 +159,7 @@ def test_a_limit_is_a_whole_number_above_zero(run: Run, limit: str) -> None:
 
 def test_a_database_that_cannot_be_used(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "other.db"
-    path.write_text("this is no database at all, but it is long enough to be looked at")
+    path.write_text("this is not a database, but long enough to be read as one")
     done = run("demo", "--db", str(path))
     assert (done.returncode, done.stdout) == (2, "")
     assert str(path) in done.stderr

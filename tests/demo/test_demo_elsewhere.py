@@ -96,7 +96,7 @@ def test_a_server_that_turns_away_half_way(run: Run, status: int, code: int) -> 
     with FaultServer(respond(202, b"{}"), default=respond(status, b"no")) as server:
         done = run("demo", "--api-url", server.url, "--api-key", "sk_test_x")
     assert (done.returncode, done.stdout) == (code, "")
-    assert f"answered with {status} " in done.stderr
+    assert f"returned {status} " in done.stderr
 
 
 @pytest.mark.parametrize("status", [408, 503])

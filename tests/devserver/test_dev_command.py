@@ -172,7 +172,7 @@ def test_run_says_why_a_command_cannot_be_run(run: Run, tmp_path: Path) -> None:
     assert "Permission denied" in done.stderr
 
 
-def test_run_seeds_and_misbehaves_as_asked(run: Run, tmp_path: Path) -> None:
+def test_run_seeds_and_injects_faults(run: Run, tmp_path: Path) -> None:
     events = tmp_path / "events.ndjson"
     events.write_text(
         '{"user_id": "a", "event_type": "b"}\n\n{"user_id": "c", "event_type": "d", "payload": {"x": 1}}\n'

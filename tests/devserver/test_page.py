@@ -302,7 +302,7 @@ def test_users_segments_referrals_requests_and_keys_are_shown(page: Page, url: s
     )
     page.wait("document.querySelector('.plain-list').innerText === 'GET /x 503 x2'")
     assert local.faults.pending() == ["GET /x 503 x2"]
-    page.forget_complaints()  # that there is no such user was a 404, which Chromium logs
+    page.forget_complaints()  # Chromium logs the 404 for the unknown user
 
 
 def test_it_can_be_used_by_keyboard_alone(page: Page, url: str, local: LocalSegOps) -> None:

@@ -240,7 +240,7 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
 )
 @pytest.mark.parametrize("is_started", [True, False])
 def test_a_destructor_at_exit_neither_starts_nor_awaits_a_thread(kind: str, *, is_started: bool) -> None:
-    """Before Python 3.12 a thread that is started then never runs, and whoever starts it waits without end."""
+    """Before Python 3.12 a thread that is started then never runs, and `start` waits for it forever."""
     done = run(
         f"""
         from segops.emulator import LocalSegOps

@@ -95,4 +95,4 @@ def test_the_front_door_opens_by_name() -> None:
         value = getattr(emulator, name)
         assert getattr(value, "__name__", name) == name
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
-        getattr(emulator, "Nothing")  # noqa: B009 - type checkers know that there is no such name
+        getattr(emulator, "Nothing")  # noqa: B009 - type checkers know that it does not exist

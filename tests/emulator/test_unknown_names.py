@@ -43,7 +43,7 @@ def test_an_unknown_field_is_named(route: Route) -> None:
     before = api.segops.summary()
     status, body = api.status(route.method, filled(route, "user-1"), {"ghost": 1}, credential(api, route))
     if route.path == "/api/pim/import/<int:id>/confirm/":
-        assert status == 404, "there is no import"
+        assert status == 404, "the import does not exist"
         return
     assert status == 400, body
     assert "ghost" in body

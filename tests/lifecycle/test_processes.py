@@ -209,10 +209,10 @@ class Failing(Clock):
         if threading.current_thread().name == "segops" and self.failures:
             raise self.failures.pop()
         return super().monotonic()
-told = []
+errors = []
 hook = []
 threading.excepthook = lambda args: hook.append(args.exc_type.__name__)
-client = make(sys.argv[1], clock=Failing(), on_error=told.append, flush_interval=0.2)
+client = make(sys.argv[1], clock=Failing(), on_error=errors.append, flush_interval=0.2)
 track(client, "before")
 assert client.flush(50)
 Failing.failures += [{failure}] * {times}
@@ -221,7 +221,7 @@ time.sleep(0.3)
 started = time.monotonic()
 while client.stats().pending and time.monotonic() - started < 60:
     time.sleep(0.05)
-print(time.monotonic() - started < 20.0, client.stats().pending, client.stats().last_error is not None, len(told) >= 1)
+print(time.monotonic() - started < 20.0, client.stats().pending, client.stats().last_error is not None, bool(errors))
 assert client.flush(50)
 """
 

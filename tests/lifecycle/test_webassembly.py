@@ -1,4 +1,4 @@
-"""The SDK in WebAssembly, where there are no threads and no sockets: Pyodide, run by Node.js."""
+"""The SDK in WebAssembly, without threads and sockets: Pyodide, run by Node.js."""
 
 from __future__ import annotations
 

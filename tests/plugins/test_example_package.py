@@ -1,4 +1,4 @@
-"""The example plugin, as a stranger has it: built, installed into a fresh environment, and used from there."""
+"""The example plugin, as a user has it: built, installed into a fresh environment, and used from there."""
 
 import json
 import os

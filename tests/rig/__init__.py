@@ -1,1 +1,1 @@
-"""Machinery of the tests: servers that misbehave on purpose, on real sockets."""
+"""Helpers for tests: scripted servers on real sockets, programs, and a client with a fake clock."""

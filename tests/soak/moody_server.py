@@ -41,7 +41,7 @@ FAULTS: list[Fault] = [
 
 
 class MoodyServer(FaultServer):
-    """Responds well to three requests of five, and misbehaves on the others.
+    """Responds well to three requests of five, and fails in some way on the others.
 
     Attributes:
         stored: The ids of the events in all requests that got a 2xx response.

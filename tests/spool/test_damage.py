@@ -167,7 +167,7 @@ def test_row_43_a_cut_file_is_salvaged(make: MakeRig, sound: Path, spool: Path, 
     assert len(spool_errors(rig)) == 1
 
 
-@pytest.mark.parametrize("data", [b"this is no database at all" * 500, b"\0" * 8192, b"SQLite format 3\0"])
+@pytest.mark.parametrize("data", [b"this is not a database at all" * 500, b"\0" * 8192, b"SQLite format 3\0"])
 def test_row_43_rubbish_is_set_aside(make: MakeRig, spool: Path, data: bytes) -> None:
     spool.write_bytes(data)
     spool.chmod(0o600)

@@ -73,11 +73,11 @@ def test_row_38_a_file_that_may_not_grow_is_a_full_disk(spool: Path) -> None:
         for number in range(20):
             client.track(user_id=str(number), event_type="x", payload={"filler": "f" * 4000})
             client.flush(0.02)
-        told = lambda: [error for error in errors if type(error).__name__ == "SegOpsSpoolError"]
-        wait_until(told)  # the worker's thread tells of it, after whatever it is about
+        reported = lambda: [error for error in errors if type(error).__name__ == "SegOpsSpoolError"]
+        wait_until(reported)  # reported on the worker's thread, later
         stats = client.stats()
         assert stats.accepted == 20 == stats.pending and 0 < stats.spooled < 20, stats
-        print(len(told()), stats.spooled)
+        print(len(reported()), stats.spooled)
     """
     errors, spooled = run(code, closed_port(), spool)
     assert errors == "1"
@@ -151,7 +151,7 @@ def test_row_40_unlinked_while_running(make: MakeRig, tmp_path: Path, removed: s
 
 @pytest.fixture
 def open_directory() -> Iterator[Path]:
-    """Make a directory that every user can pass through; pytest's own are closed anew by each pytest that starts."""
+    """Make a directory that every user can pass through; each run of pytest closes its own to others."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o711)
         yield Path(name)
@@ -174,10 +174,10 @@ def test_row_40_a_read_only_directory_means_memory(open_directory: Path, mode: i
         os.setuid(65534)
         client = make(on_error=errors.append, batch_size=1, retry=RetryPolicy(base=0.01, cap=0.01))
         track(client, "a")
-        told = lambda: [error for error in errors if type(error).__name__ == "SegOpsSpoolError"]
-        wait_until(lambda: told() and client.stats().retries)
+        reported = lambda: [error for error in errors if type(error).__name__ == "SegOpsSpoolError"]
+        wait_until(lambda: reported() and client.stats().retries)
         stats = client.stats()
-        print(stats.pending, stats.spooled, len(told()))
+        print(stats.pending, stats.spooled, len(reported()))
         sys.stdout.flush()
         os._exit(0)
     """

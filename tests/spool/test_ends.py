@@ -171,13 +171,13 @@ def test_a_spool_that_was_cut_says_what_it_cannot_know(spool: Path, keep: int) -
     client = SegOpsClient("memory:", "sk_test_spool", spool=spool, on_error=errors.append)
     client.flush(50)
     client.shutdown()
-    told = [str(error) for error in errors if "was damaged" in str(error)]
-    assert len(told) == 1
-    assert "0 not" not in told[0]
-    assert "an unknown number lost" in told[0]
+    reports = [str(error) for error in errors if "was damaged" in str(error)]
+    assert len(reports) == 1
+    assert "0 not" not in reports[0]
+    assert "an unknown number lost" in reports[0]
 
 
-def test_a_count_that_is_damaged_is_told(spool: Path) -> None:
+def test_a_count_that_is_damaged_is_reported(spool: Path) -> None:
     spool.parent.chmod(0o700)
     _leave(spool, 4)
     with closing(sqlite3.connect(spool)) as connection, connection:

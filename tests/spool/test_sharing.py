@@ -113,7 +113,7 @@ def test_row_41_processes_that_share_a_spool_send_each_event_once(spool: Path) -
 
 
 def arrivals(server: FaultServer) -> list[tuple[str, str]]:
-    """Return what was answered with 202, one entry for each distinct request."""
+    """Return the requests that got a 202, without repetitions."""
     last = {received.headers["idempotency-key"]: received for received in server.journal}
     kept = FaultServer()
     kept.journal += list(last.values())

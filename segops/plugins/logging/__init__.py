@@ -56,7 +56,7 @@ class LogObserver(Observer):
         self._write("debug", "segops.delivery.retry", delay=round(delay, 3), **_describe(error))
 
     def on_error(self, error: Exception) -> None:
-        """Write any error but that of a retry, which `on_retry` has written."""
+        """Write an error, unless `on_retry` has already written it."""
         if error is self._retried:
             return
         level, event, group = _classify(error)

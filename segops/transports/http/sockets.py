@@ -184,7 +184,7 @@ def connect_to_first(routes: Sequence[_Route], connect: Callable[[_Route, float]
             return connect(route, exchange.remaining() / (len(routes) - tried))
         except OSError as error:
             failure = error
-    raise failure or OSError("there is no address to connect to")
+    raise failure or OSError("the host name has no address")
 
 
 def _connect(endpoint: Endpoint, timeout: float) -> TimedSocket:

@@ -32,7 +32,7 @@ WRONG = {
     "no logic": {"conditions": []},
     "unknown logic": {"logic": "XOR", "conditions": []},
     "no conditions": {"logic": "AND"},
-    "conditions are no list": {"logic": "AND", "conditions": {}},
+    "conditions are not a list": {"logic": "AND", "conditions": {}},
     "condition is text": group("x"),
     "condition is null": group(None),
     "no type": group({"operator": "eq"}),

@@ -114,7 +114,7 @@ def test_what_is_not_a_response_is_an_error(data: bytes, closing: Closing) -> No
 @pytest.mark.parametrize(
     "data",
     [
-        b"ada@example.org is no user\r\n\r\n",
+        b"ada@example.org is not a user\r\n\r\n",
         b"HTTP/1.1 OK ada@example.org\r\n\r\n",
         b"HTTP/ada@example.org 200 OK\r\n\r\n",
         b"SSH-2.0-ada@example.org\r\n\r\n",
