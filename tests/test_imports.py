@@ -30,6 +30,7 @@ FRONT_DOORS = (
     "segops.core",
     "segops.emulator",
     "segops.plugins.admin",
+    "segops.plugins.ai_crawler",
     "segops.plugins.ai_referrer",
     "segops.spool",
     "segops.testing",
@@ -54,12 +55,19 @@ class Rule(NamedTuple):
 CORE = ("segops.core",)
 UTILS = ("segops.utils",)
 SHARED = (*CORE, *UTILS)
-PUBLIC = ("segops", "segops.emulator", "segops.plugins.admin", "segops.plugins.ai_referrer", *SHARED)
+PUBLIC = (
+    "segops",
+    "segops.emulator",
+    "segops.plugins.admin",
+    "segops.plugins.ai_crawler",
+    "segops.plugins.ai_referrer",
+    *SHARED,
+)
 
 RULES = {
     # What applications see knows the engine from inside.
     "segops": Rule(
-        doors=("segops.plugins.ai_referrer", "segops.signing", "segops.webhooks"),
+        doors=("segops.plugins.ai_crawler", "segops.plugins.ai_referrer", "segops.signing", "segops.webhooks"),
         inside=("segops.admin", "segops.async_admin", "segops.client", "segops.plugins", "segops.delivery", *CORE),
     ),
     "segops.client": Rule(
@@ -91,6 +99,7 @@ RULES = {
     "segops.transports.http": Rule(doors=("segops", *SHARED), third_party=("msgspec", "urllib3")),
     "segops.transports.http.socks": Rule(inside=("segops.transports.http",), third_party=("socks",)),
     "segops.plugins": Rule(),
+    "segops.plugins.ai_crawler": Rule(third_party=("msgspec",)),
     "segops.plugins.ai_referrer": Rule(doors=SHARED, third_party=("msgspec",)),
     # Requests carry values as payloads do: delivery encodes them.
     "segops.plugins.admin": Rule(doors=(*SHARED, "segops.delivery"), third_party=("msgspec",)),
@@ -143,6 +152,7 @@ NOT_LOADED_BY_IMPORT = {
     "segops.admin",
     "segops.emulator.service",
     "segops.plugins.admin",
+    "segops.plugins.ai_crawler",
     "segops.plugins.ai_referrer",
     "segops.spool",
     "sqlite3",
