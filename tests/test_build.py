@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[1]
-KEPT = ("hatch_build.py", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
+KEPT = ("hatch_build.py", "segops_pytest.py", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
 BUILD = "from pathlib import Path; from hatch_build import build; print(build(Path.cwd()))"
 
 pytestmark = pytest.mark.skipif(not shutil.which("gcc") and not shutil.which("cc"), reason="there is no C compiler")
@@ -59,7 +59,7 @@ def test_a_wheel_is_for_every_platform_if_asked_for(copy: Path, tmp_path: Path, 
     assert any(name.startswith("segops/delivery/_speedups.") and name.endswith((".so", ".pyd")) for name in names) is (
         not is_pure
     )
-    assert "segops/delivery/_speedups.pyi" in names
+    assert {"segops/delivery/_speedups.pyi", "segops_pytest.py", "segops/demo/cdnow_sample.txt"} <= {*names}
 
 
 def test_a_compile_that_fails_leaves_an_earlier_module_in_its_place(copy: Path) -> None:

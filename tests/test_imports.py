@@ -71,15 +71,16 @@ RULES = {
         inside=("segops.admin", "segops.async_admin", "segops.client", "segops.plugins", "segops.delivery", *CORE),
     ),
     "segops.client": Rule(
-        doors=("segops.composition", *UTILS), inside=("segops.environment", "segops.delivery", *CORE)
+        doors=("segops.composition", "segops.guard", *UTILS), inside=("segops.environment", "segops.delivery", *CORE)
     ),
     "segops.admin": Rule(
-        doors=("segops.composition", "segops.plugins.admin", *UTILS),
+        doors=("segops.composition", "segops.guard", "segops.plugins.admin", *UTILS),
         inside=("segops.environment", "segops.delivery.keys", *CORE),
         third_party=("msgspec",),
     ),
     "segops.async_admin": Rule(doors=("segops.plugins.admin",), inside=("segops.admin", *CORE)),
     "segops.environment": Rule(third_party=("msgspec",)),
+    "segops.guard": Rule(doors=("segops.environment",), inside=CORE),
     "segops.__pyinstaller": Rule(third_party=("PyInstaller",)),
     "segops.__main__": Rule(inside=("segops.cli.program",)),
     "segops.composition": Rule(doors=UTILS, inside=("segops.environment", *CORE), third_party=("msgspec", "pluggy")),
@@ -96,7 +97,7 @@ RULES = {
     "segops.delivery.process": Rule(inside=SHARED, third_party=("uwsgidecorators",)),
     # What is built in uses what a third party's plugin uses: the front door of the core; and never each other.
     "segops.transports": Rule(doors=SHARED, third_party=("msgspec",)),
-    "segops.transports.http": Rule(doors=("segops", *SHARED), third_party=("msgspec", "urllib3")),
+    "segops.transports.http": Rule(doors=("segops", "segops.guard", *SHARED), third_party=("msgspec", "urllib3")),
     "segops.transports.http.socks": Rule(inside=("segops.transports.http",), third_party=("socks",)),
     "segops.plugins": Rule(),
     "segops.plugins.ai_crawler": Rule(third_party=("msgspec",)),
@@ -115,7 +116,9 @@ RULES = {
     "segops.spool.command": Rule(doors=("segops.cli", "segops.environment", *PUBLIC), inside=("segops.spool",)),
     "segops.signing": Rule(doors=CORE),
     "segops.webhooks": Rule(inside=CORE, third_party=("msgspec",)),
-    "segops.testing": Rule(doors=PUBLIC, inside=("segops.transports.memory",), third_party=("msgspec", "pytest")),
+    "segops.testing": Rule(
+        doors=("segops.environment", *PUBLIC), inside=("segops.transports.memory",), third_party=("msgspec", "pytest")
+    ),
     # Programs.
     "segops.demo": Rule(doors=("segops.cli", *PUBLIC), third_party=("msgspec",)),
     "segops.devserver": Rule(
