@@ -45,6 +45,7 @@ from segops.delivery.process import close_on_signal
 if TYPE_CHECKING:
     from segops.admin import SegOpsAdmin
     from segops.async_admin import AsyncSegOpsAdmin
+    from segops.plugins.ai_crawler import AiCrawler, detect_ai_crawler
     from segops.plugins.ai_referrer import AiReferral, AiReferrers, detect_ai_referrer
     from segops.signing import SignedUser, sign_user_id
     from segops.webhooks import WebhookEvent, parse_webhook, verify_webhook
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AiCrawler",
     "AiReferral",
     "AiReferrers",
     "AsyncSegOpsAdmin",
@@ -90,6 +92,7 @@ __all__ = [
     "WebhookEvent",
     "__version__",
     "close_on_signal",
+    "detect_ai_crawler",
     "detect_ai_referrer",
     "hookimpl",
     "parse_webhook",
@@ -109,6 +112,10 @@ def _load(name: str) -> ModuleType | None:
             from segops import async_admin  # noqa: PLC0415
 
             return async_admin
+        case "AiCrawler" | "detect_ai_crawler":
+            from segops.plugins import ai_crawler  # noqa: PLC0415
+
+            return ai_crawler
         case "AiReferral" | "AiReferrers" | "detect_ai_referrer":
             from segops.plugins import ai_referrer  # noqa: PLC0415
 

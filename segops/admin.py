@@ -15,6 +15,7 @@ from segops.core.http import Response, Transport
 from segops.core.retry import Clock, RetryPolicy
 from segops.delivery.keys import ApiKey, check_key, check_secrecy
 from segops.environment import read_environment
+from segops.guard import check_client
 from segops.plugins.admin import HttpClient, Method, Namespaces, Options, Resource, captured_responses, methods_of
 from segops.utils import log
 
@@ -86,6 +87,7 @@ class SegOpsAdmin(Namespaces):
         factories = loaded.transports()
         where = transport if transport is not None else base_url or environment.api_url
         self._transport = open_transport(where, factories)
+        check_client(self._transport.url)
         given = api_key if api_key is not None else self._transport.api_key or environment.api_key
         key = None if given is None and self._transport.offline else _check_secret(given)
         if key is not None:

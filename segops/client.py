@@ -27,6 +27,7 @@ from segops.delivery.tracker import GetUser, Tracker
 from segops.delivery.validation import read_context, read_event, read_page_view
 from segops.delivery.worker import check_stack
 from segops.environment import Environment, read_environment
+from segops.guard import check_client
 from segops.utils import log
 
 SpoolPolicy = Literal["overflow", "always"]
@@ -115,6 +116,7 @@ class SegOpsClient:
         warn_about_surroundings()
         where = transport if transport is not None else api_url or environment.api_url
         self._transport = _Nowhere() if self._is_disabled else open_transport(where, loaded.transports())
+        check_client(self._transport.url)
         self._key = self._choose_key(api_key, environment)
         self._enrichment = Enrichment(loaded.enrichers() if enrich else (), self._report)
         self._config = PipelineConfig(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 
 DEFAULT_API_URL = "https://api.segops.ai"
 
 _PREFIX = "SEGOPS_"
-_KNOWN = ("SEGOPS_API_KEY", "SEGOPS_API_URL", "SEGOPS_DISABLED", "SEGOPS_PLUGINS", "SEGOPS_SPOOL")
+_SETTINGS = ("SEGOPS_API_KEY", "SEGOPS_API_URL", "SEGOPS_DISABLED", "SEGOPS_PLUGINS", "SEGOPS_SPOOL")
+_GUARD = ("SEGOPS_GUARD", "SEGOPS_GUARD_REPORT")
+_KNOWN = (*_SETTINGS, *_GUARD)
 
 _FOREIGN = re.compile(r"SEGOPS_(TEST_.*|(.*_)?SERVICE_(HOST|PORT)(_.*)?|(.*_)?PORT(_[0-9]+_(TCP|UDP|SCTP)(_.*)?)?)")
 """Variables of this project's tests, and those that Kubernetes sets for services whose names begin with "segops"."""
@@ -56,6 +60,38 @@ def read_environment() -> Environment:
     )
 
 
+class GuardSettings(msgspec.Struct, frozen=True):
+    """The settings of the guard for tests.
+
+    Attributes:
+        mode: `SEGOPS_GUARD`; empty if not set.
+        report: `SEGOPS_GUARD_REPORT`: the file that lists what the guard saw; empty if not set.
+        test: The running test, from pytest; empty if none is running.
+    """
+
+    mode: str
+    report: str
+    test: str
+
+
+def read_guard() -> GuardSettings:
+    """Read the settings of the guard, which change while tests run."""
+    get = os.environ.get
+    return GuardSettings(get("SEGOPS_GUARD", ""), get("SEGOPS_GUARD_REPORT", ""), get("PYTEST_CURRENT_TEST", ""))
+
+
+@contextmanager
+def without_settings() -> Iterator[None]:
+    """Hide the settings of the SDK, and installed plugins, from what is created inside the block."""
+    hidden = {name: os.environ.pop(name) for name in _SETTINGS if name in os.environ}
+    os.environ["SEGOPS_PLUGINS"] = "none"
+    try:
+        yield
+    finally:
+        del os.environ["SEGOPS_PLUGINS"]
+        os.environ.update(hidden)
+
+
 def describe_unknown_variables() -> list[str]:
     """Return a message for each `SEGOPS_…` variable that the SDK does not read, without its value."""
     prefixed = [name for name in os.environ if name.upper().startswith(_PREFIX)]
@@ -68,7 +104,7 @@ def _suggest(name: str) -> str:
 
     known = [each.removeprefix(_PREFIX) for each in _KNOWN]  # the common prefix would make all names similar
     nearest = get_close_matches(name.upper().removeprefix(_PREFIX), known, n=1, cutoff=_ALIKE)
-    return f": did you mean {_PREFIX}{nearest[0]}?" if nearest else f": the SDK reads {', '.join(_KNOWN)}"
+    return f": did you mean {_PREFIX}{nearest[0]}?" if nearest else f": the SDK reads {', '.join(_SETTINGS)}"
 
 
 def _strip(text: str) -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[1]
-KEPT = ("hatch_build.py", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
+KEPT = ("hatch_build.py", "segops_pytest.py", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
 BUILD = "from pathlib import Path; from hatch_build import build; print(build(Path.cwd()))"
 
 pytestmark = pytest.mark.skipif(not shutil.which("gcc") and not shutil.which("cc"), reason="no C compiler")
@@ -68,7 +68,7 @@ def test_a_wheel_has_the_package_and_no_sources_in_c(copy: Path, is_pure: bool) 
     wheel = make(copy, "wheel", SEGOPS_PURE="1" if is_pure else "")
     assert wheel.name.endswith("-py3-none-any.whl") is is_pure
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    expected = sources(copy) - {"segops/delivery/_speedups.c"} | {"segops/demo/cdnow_sample.txt"}
+    expected = sources(copy) - {"segops/delivery/_speedups.c"} | {"segops/demo/cdnow_sample.txt", "segops_pytest.py"}
     assert "segops/delivery/_speedups.pyi" in expected
     assert names == expected | (set() if is_pure else {module.relative_to(copy).as_posix()})
 

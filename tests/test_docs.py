@@ -124,7 +124,7 @@ def test_the_comparison_in_the_readme_has_the_measured_figures() -> None:
 def test_the_files_that_the_architecture_names_exist() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text()
     paths = [path.as_posix() for path in ROOT.glob("segops/**/*.*")] + [
-        path.as_posix() for path in ROOT.glob("tests/*.py")
+        path.as_posix() for path in [*ROOT.glob("*.py"), *ROOT.glob("tests/*.py")]
     ]
     for name in re.findall(r"`([\w/]+\.(?:py|c))`", page):
         assert any(path.endswith(f"/{name}") for path in paths), name

@@ -30,6 +30,7 @@ FRONT_DOORS = (
     "segops.core",
     "segops.emulator",
     "segops.plugins.admin",
+    "segops.plugins.ai_crawler",
     "segops.plugins.ai_referrer",
     "segops.spool",
     "segops.testing",
@@ -54,24 +55,32 @@ class Rule(NamedTuple):
 CORE = ("segops.core",)
 UTILS = ("segops.utils",)
 SHARED = (*CORE, *UTILS)
-PUBLIC = ("segops", "segops.emulator", "segops.plugins.admin", "segops.plugins.ai_referrer", *SHARED)
+PUBLIC = (
+    "segops",
+    "segops.emulator",
+    "segops.plugins.admin",
+    "segops.plugins.ai_crawler",
+    "segops.plugins.ai_referrer",
+    *SHARED,
+)
 
 RULES = {
     # What applications see knows the engine from inside.
     "segops": Rule(
-        doors=("segops.plugins.ai_referrer", "segops.signing", "segops.webhooks"),
+        doors=("segops.plugins.ai_crawler", "segops.plugins.ai_referrer", "segops.signing", "segops.webhooks"),
         inside=("segops.admin", "segops.async_admin", "segops.client", "segops.plugins", "segops.delivery", *CORE),
     ),
     "segops.client": Rule(
-        doors=("segops.composition", *UTILS), inside=("segops.environment", "segops.delivery", *CORE)
+        doors=("segops.composition", "segops.guard", *UTILS), inside=("segops.environment", "segops.delivery", *CORE)
     ),
     "segops.admin": Rule(
-        doors=("segops.composition", "segops.plugins.admin", *UTILS),
+        doors=("segops.composition", "segops.guard", "segops.plugins.admin", *UTILS),
         inside=("segops.environment", "segops.delivery.keys", *CORE),
         third_party=("msgspec",),
     ),
     "segops.async_admin": Rule(doors=("segops.plugins.admin",), inside=("segops.admin", *CORE)),
     "segops.environment": Rule(third_party=("msgspec",)),
+    "segops.guard": Rule(doors=("segops.environment",), inside=CORE),
     "segops.__pyinstaller": Rule(third_party=("PyInstaller",)),
     "segops.__main__": Rule(inside=("segops.cli.program",)),
     "segops.composition": Rule(doors=UTILS, inside=("segops.environment", *CORE), third_party=("msgspec", "pluggy")),
@@ -88,9 +97,10 @@ RULES = {
     "segops.delivery.process": Rule(inside=SHARED, third_party=("uwsgidecorators",)),
     # What is built in uses what a third party's plugin uses: the front door of the core; and never each other.
     "segops.transports": Rule(doors=SHARED, third_party=("msgspec",)),
-    "segops.transports.http": Rule(doors=("segops", *SHARED), third_party=("msgspec", "urllib3")),
+    "segops.transports.http": Rule(doors=("segops", "segops.guard", *SHARED), third_party=("msgspec", "urllib3")),
     "segops.transports.http.socks": Rule(inside=("segops.transports.http",), third_party=("socks",)),
     "segops.plugins": Rule(),
+    "segops.plugins.ai_crawler": Rule(third_party=("msgspec",)),
     "segops.plugins.ai_referrer": Rule(doors=SHARED, third_party=("msgspec",)),
     # Requests carry values as payloads do: delivery encodes them.
     "segops.plugins.admin": Rule(doors=(*SHARED, "segops.delivery"), third_party=("msgspec",)),
@@ -106,7 +116,9 @@ RULES = {
     "segops.spool.command": Rule(doors=("segops.cli", "segops.environment", *PUBLIC), inside=("segops.spool",)),
     "segops.signing": Rule(doors=CORE),
     "segops.webhooks": Rule(inside=CORE, third_party=("msgspec",)),
-    "segops.testing": Rule(doors=PUBLIC, inside=("segops.transports.memory",), third_party=("msgspec", "pytest")),
+    "segops.testing": Rule(
+        doors=("segops.environment", *PUBLIC), inside=("segops.transports.memory",), third_party=("msgspec", "pytest")
+    ),
     # Programs.
     "segops.demo": Rule(doors=("segops.cli", *PUBLIC), third_party=("msgspec",)),
     "segops.devserver": Rule(
@@ -143,6 +155,7 @@ NOT_LOADED_BY_IMPORT = {
     "segops.admin",
     "segops.emulator.service",
     "segops.plugins.admin",
+    "segops.plugins.ai_crawler",
     "segops.plugins.ai_referrer",
     "segops.spool",
     "sqlite3",

@@ -3,7 +3,11 @@
 - `MemoryTransport` records what was sent, and returns scripted responses.
 - `FakeClock` stands still until a test moves it.
 - `LocalSegOps` and `LocalServer` are a local SegOps, in the process or over HTTP.
+- `make_client` and `TrackedEvents` are a client for tests, and its events with assertions.
+- `RunningSegOps` is a local SegOps with its server.
 - `TransportConformance` is the contract of transports as tests.
+
+The pytest plugin hands them out as fixtures.
 """
 
 from __future__ import annotations
@@ -11,14 +15,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from segops.core import Response
+from segops.testing.clients import make_client, memory_transport
 from segops.testing.clock import FakeClock
 from segops.testing.conformance import TransportConformance
-from segops.transports.memory import MemoryTransport
+from segops.testing.events import TrackedEvent, TrackedEvents
+from segops.transports.memory import MemoryTransport, ScriptedResponse
 
 if TYPE_CHECKING:
     from segops.emulator import LocalSegOps, LocalServer
+    from segops.testing.running import RunningSegOps
 
-__all__ = ["FakeClock", "LocalSegOps", "LocalServer", "MemoryTransport", "Response", "TransportConformance"]
+__all__ = [
+    "FakeClock",
+    "LocalSegOps",
+    "LocalServer",
+    "MemoryTransport",
+    "Response",
+    "RunningSegOps",
+    "ScriptedResponse",
+    "TrackedEvent",
+    "TrackedEvents",
+    "TransportConformance",
+    "make_client",
+    "memory_transport",
+]
 
 
 if not TYPE_CHECKING:  # type checkers would accept every misspelled name
@@ -28,8 +48,9 @@ if not TYPE_CHECKING:  # type checkers would accept every misspelled name
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from segops.emulator import LocalSegOps, LocalServer  # noqa: PLC0415 - loads SQLite
+        from segops.testing.running import RunningSegOps  # noqa: PLC0415 - as above
 
-        return {"LocalSegOps": LocalSegOps, "LocalServer": LocalServer}[name]
+        return {"LocalSegOps": LocalSegOps, "LocalServer": LocalServer, "RunningSegOps": RunningSegOps}[name]
 
 
 def __dir__() -> list[str]:

@@ -28,6 +28,7 @@ from segops.core import (
     SegOpsTransportError,
     Transport,
 )
+from segops.guard import check_request
 from segops.transports.http.addresses import find_proxy, parse_base
 from segops.transports.http.connections import Connection, ConnectionPool
 from segops.transports.http.sockets import exchange
@@ -122,6 +123,7 @@ class HttpTransport(Transport):
         return self._perform(request, sink, timeout, math.inf if idle is None else idle)
 
     def _perform(self, request: Request, sink: BodySink | None, timeout: float, idle: float) -> Response:
+        check_request(self.url)
         headers = self._headers(request)
         generation = self._pool.generation
         with exchange.within(timeout, idle):
