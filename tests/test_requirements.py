@@ -19,7 +19,8 @@ tomllib = import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 ROOT = Path(__file__).parent.parent
 PINS = ROOT / "requirements" / "dev.txt"
-FILES = (PINS, ROOT / "bench" / "peers" / "requirements.txt")
+EXTRA_PINS = {group: ROOT / "requirements" / f"{group}.txt" for group in ("full", "engines")}
+FILES = {"dev": PINS, "peers": ROOT / "bench" / "peers" / "requirements.txt", **EXTRA_PINS}
 
 
 def pins(path: Path) -> Iterator[Requirement]:
@@ -37,15 +38,19 @@ def requested(name: str, extras: set[str]) -> Iterator[Requirement]:
             yield requirement
 
 
-def development_groups() -> Iterator[Requirement]:
+def requirements_of(group: str) -> Iterator[Requirement]:
+    """Yield the requirements of a dependency group and of those that it includes."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
-    for entries in groups.values():
-        yield from (Requirement(entry) for entry in entries if isinstance(entry, str))
+    for entry in groups[group]:
+        if isinstance(entry, str):
+            yield Requirement(entry)
+        else:
+            yield from requirements_of(entry["include-group"])
 
 
 def test_each_extra_that_is_asked_for_is_pinned() -> None:
     here = {canonicalize_name(pin.name): pin for pin in pins(PINS) if pin.marker is None or pin.marker.evaluate()}
-    asked = [("this project", requirement) for requirement in development_groups()]
+    asked = [("this project", requirement) for requirement in requirements_of("dev")]
     for name, pin in here.items():
         asked += [(name, requirement) for requirement in requested(name, pin.extras)]
     assert any(requirement.extras for _, requirement in asked), "nothing asks for an extra: this test sees nothing"
@@ -57,7 +62,14 @@ def test_each_extra_that_is_asked_for_is_pinned() -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("path", FILES, ids=["dev", "peers"])
+@pytest.mark.parametrize("group", EXTRA_PINS)
+def test_each_extra_that_an_optional_group_asks_for_is_pinned(group: str) -> None:
+    pinned = {(canonicalize_name(pin.name), extra) for pin in pins(EXTRA_PINS[group]) for extra in {"", *pin.extras}}
+    for requirement in requirements_of(group):
+        assert {(canonicalize_name(requirement.name), extra) for extra in {"", *requirement.extras}} <= pinned
+
+
+@pytest.mark.parametrize("path", FILES.values(), ids=FILES)
 def test_each_pin_is_exact_hashed_and_without_an_index(path: Path) -> None:
     text = path.read_text("utf-8")
     assert "://" not in text
