@@ -19,7 +19,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         max_events: Events in memory; beyond that, new ones are dropped (`queue_full`). Each takes about 110 bytes more
             than its encoding.
         max_bytes: Bytes of encoded events in memory; beyond that, new ones are dropped (`queue_full`). With a public
-            key, the `UserContext` of each event counts, too: 330 bytes and its texts.
+            key, the `UserContext` of each event counts, too: 150 bytes and its texts.
         max_event_bytes: Bytes of one encoded event; a larger one is dropped (`too_large`).
         batch_events: Events in one request; at most 500.
         batch_bytes: Bytes in the body of one request.

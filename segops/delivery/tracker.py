@@ -12,7 +12,6 @@ from segops.core.retry import Clock, wall_time
 from segops.delivery.coercion import encode_event
 from segops.delivery.enrichment import Enrichment
 from segops.delivery.pipeline import Pipeline
-from segops.delivery.queue import OwnedEvent
 from segops.delivery.validation import (
     Note,
     check_payload,
@@ -96,11 +95,10 @@ class Tracker:
             queue = pipeline.queue
             if len(encoded) > queue.max_event_bytes:
                 return _too_large(encoded, queue.max_event_bytes)
-            if pipeline.has_owners:
-                encoded = self._owned(encoded)
+            owner = (self._current_user(),) if pipeline.has_owners else ()
             if pipeline.notifier.is_dispatching():
                 pipeline.ledger.refuse("plugin")
-            elif not queue.enqueue(encoded):
+            elif not queue.enqueue(encoded, *owner):
                 return _no_room(pipeline)
         except Exception as error:  # noqa: BLE001 - whatever a payload's own methods raise must not reach the host
             return error
@@ -117,15 +115,13 @@ class Tracker:
             self._pipeline.ledger.coerced.add()
         return encoded
 
-    def _owned(self, encoded: bytes) -> bytes:
-        """Attach the current user, because the server records an event under the session that it is sent with."""
+    def _current_user(self) -> UserContext:
+        """Return the user under whose session the event must be sent, because the server records it for that user."""
         try:
             user = self._get_user() if self._get_user else UserContext(anonymous_id=ANONYMOUS)
         except Exception as error:
             raise SegOpsEventError(f"get_user raised {type(error).__name__}") from error
-        event = OwnedEvent(encoded)
-        event.owner = read_user_context(user)
-        return event
+        return read_user_context(user)
 
     def _refuse(self, *errors: Exception) -> None:
         """Count and report refused events; raise the first error if strict."""

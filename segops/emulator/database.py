@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -58,12 +58,12 @@ class Database:
                 if connection.in_transaction:  # SQLite itself rolls back after some errors
                     connection.execute("ROLLBACK")
 
-    def query(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    def query(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a SELECT."""
         with self._lock:
             return self._connected().execute(sql, values).fetchall()
 
-    def records(self, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+    def records(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[dict[str, Any]]:
         """Return the rows of a SELECT as objects with the names of its columns."""
         with self._lock:
             cursor = self._connected().execute(sql, values)

@@ -164,7 +164,7 @@ def insert(connection: sqlite3.Connection, record: Record) -> None:
 
 def count(connection: sqlite3.Connection, events: int) -> None:
     """Add to the count of stored events."""
-    connection.execute("UPDATE totals SET held = held + ?1, mirror = mirror - ?1", (events,))
+    connection.execute("UPDATE totals SET held = held + ?, mirror = mirror - ?", (events, events))
 
 
 def _open(path: Path, budget: TimeBudget) -> sqlite3.Connection:
@@ -253,7 +253,7 @@ def _count_again(connection: sqlite3.Connection) -> Repair | None:
         if (held, mirror) == (there, -there):
             return None
         connection.execute("DELETE FROM totals")
-        connection.execute("INSERT INTO totals VALUES (?1, -?1)", (there,))
+        connection.execute("INSERT INTO totals VALUES (?, ?)", (there, -there))
     if held != -mirror:
         return Repair("the count of events is damaged", None, there, None)
     return Repair("rows are missing", None, there, held - there) if held > there else None

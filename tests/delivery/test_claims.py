@@ -253,7 +253,7 @@ def test_memory_is_bounded_by_what_owners_really_take(make: MakeRig, length: int
     rig.client.flush(0)
     tracemalloc.start()
     try:
-        for _ in range(12_000):
+        for _ in range(30_000):
             rig.track("anonymous")
         taken, _ = tracemalloc.get_traced_memory()
     finally:

@@ -217,7 +217,7 @@ def test_a_value_has_the_same_form_beside_one_that_is_coerced(value: Any, form: 
         ({"\ud800": "\ud800"}, {"\ufffd": "\ufffd"}, 2),
         (dict.fromkeys(["\ud800", "\udfff"], 2), {"\ufffd": 2}, 3),
         (NaT(1, 1, 1), None, 1),
-        (np.datetime64("NaT"), None, 1),
+        (np.datetime64("NaT", "us"), None, 1),
         (np.array(["2027-01-05", "NaT", "NaT"], "datetime64[ns]"), ["2027-01-05T00:00:00", None, None], 2),
         ({1: "int", "1": "text"}, {"1": "text"}, 1),
         ({"1": "text", 1: "int"}, {"1": "int"}, 1),

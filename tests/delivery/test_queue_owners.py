@@ -15,7 +15,7 @@ from segops import Limits, UserContext
 from segops.core import SESSION_PATH
 from segops.core.encoding import split
 from segops.delivery.batch import owner_size
-from segops.delivery.queue import OWNER_BYTES, ROUND_EVENTS, OwnedEvent, PureEventQueue, identity
+from segops.delivery.queue import OWNER_BYTES, ROUND_EVENTS, PureEventQueue, identity
 from tests.delivery.queues import PLENTY, make
 from tests.delivery.test_session import session
 from tests.rig.harness import PUBLIC, MakeRig, Rig, events
@@ -24,10 +24,8 @@ USERS = ("a", "é", None)
 OWNERS = [UserContext(user, device, sig) for user in USERS for device in (None, "d") for sig in (None, "1", "2")]
 
 
-def owned(number: int, owner: UserContext) -> OwnedEvent:
-    event = OwnedEvent(b'"%d"' % number)
-    event.owner = owner
-    return event
+def encoded(number: int) -> bytes:
+    return b'"%d"' % number
 
 
 def owned_queue(**attributes: Any) -> PureEventQueue:
@@ -73,10 +71,10 @@ def test_each_request_holds_one_claim_and_each_user_keeps_the_order(
         if owner is None:
             take()
         else:
-            event = owned(number, owner)
-            assert queue.enqueue(event)
-            came[identity(owner)].append((owner, bytes(event)))
-            positions.append(bytes(event))
+            event = encoded(number)
+            assert queue.enqueue(event, owner)
+            came[identity(owner)].append((owner, event))
+            positions.append(event)
         assert queue.waiting == len(positions) - len(taken)
     while queue.waiting:
         take()
@@ -88,14 +86,14 @@ def test_each_request_holds_one_claim_and_each_user_keeps_the_order(
 def test_the_bounds_hold_in_both_halves_of_the_queue() -> None:
     queue = owned_queue(room=3, max_bytes=3 * (OWNER_BYTES + 200), batch_events=1)
     a, b = UserContext("a"), UserContext("b")
-    assert [queue.enqueue(owned(n, owner)) for n, owner in enumerate((a, b, a, b))] == [True, True, True, False]
+    assert [queue.enqueue(encoded(n), owner) for n, owner in enumerate((a, b, a, b))] == [True, True, True, False]
     assert queue.drain() is not None
-    assert not queue.enqueue(owned(5, a)), "what was taken is not settled"
+    assert not queue.enqueue(encoded(5), a), "what was taken is not settled"
     queue.room += 1
-    assert queue.enqueue(owned(6, a))
+    assert queue.enqueue(encoded(6), a)
     queue.max_bytes = queue.pending_bytes
     queue.room += 1
-    assert not queue.enqueue(owned(7, UserContext("x" * 500)))
+    assert not queue.enqueue(encoded(7), UserContext("x" * 500))
 
 
 def public(make: MakeRig, **options: Any) -> tuple[Rig, list[str]]:

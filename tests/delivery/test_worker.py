@@ -19,7 +19,7 @@ from segops import SegOpsClient, SegOpsEventError
 from segops.core import Request, Response, Transport
 from segops.core.encoding import joined_size
 from segops.core.options import Limits
-from segops.delivery.queue import PureEventQueue, make_queue
+from segops.delivery.queue import OwnedEvent, PureEventQueue, make_queue
 from segops.transports.memory import MemoryTransport
 from tests.rig.fault_server import FaultServer, stall
 from tests.rig.waiting import PATIENCE, wait_until
@@ -332,8 +332,8 @@ def test_a_full_buffer_is_sent_however_few_its_events_are(clients: list[SegOpsCl
 def test_the_bound_holds_while_a_batch_is_cut() -> None:
     """Threads may switch between any two events that are taken; here another one tracks at each of these moments."""
 
-    class Switching(deque[bytes]):
-        def popleft(self) -> bytes:
+    class Switching(deque[bytes | OwnedEvent]):
+        def popleft(self) -> bytes | OwnedEvent:
             event = super().popleft()
             queue.enqueue(b"late")
             return event

@@ -20,7 +20,7 @@ from segops.emulator.segments.explain import explain_user, would_change
 _MAX_USERS = 200
 _MAX_EVENTS = 500
 
-_OWN = "user_id IN (SELECT alias FROM aliases WHERE user_id = ?1 UNION ALL SELECT ?1)"
+_OWN = "user_id IN (SELECT alias FROM aliases WHERE user_id = :user_id UNION ALL SELECT :user_id)"
 
 
 def search(request: RequestContext) -> ApiResponse:
@@ -43,7 +43,7 @@ def profile(request: RequestContext) -> ApiResponse:
     (row,) = request.database.records(
         "SELECT count(*) AS event_count, count(DISTINCT event_type) AS event_type_count, "  # noqa: S608 - no user text
         f"min(occurred_at) AS first_seen, max(occurred_at) AS last_seen FROM events WHERE {_OWN}",
-        (user_id,),
+        {"user_id": user_id},
     )
     return ApiResponse(200, {"user_id": user_id, **row, "properties": _traits(request, user_id)})
 
@@ -51,13 +51,13 @@ def profile(request: RequestContext) -> ApiResponse:
 def events(request: RequestContext) -> ApiResponse:
     """List the events of a user, newest first, by `event_type` and `since` a time. `limit` defaults to 50."""
     user_id = known_user(request)
-    where = f"{_OWN} AND event_type = coalesce(?2, event_type) AND occurred_at >= ?3"
-    values = (user_id, request.query.get("event_type"), _since(request))
+    where = f"{_OWN} AND event_type = coalesce(:event_type, event_type) AND occurred_at >= :since"
+    values = {"user_id": user_id, "event_type": request.query.get("event_type"), "since": _since(request)}
     (count,) = request.database.query(f"SELECT count(*) FROM events WHERE {where}", values)[0]  # noqa: S608 - no user text
     rows = request.database.query(
         f"SELECT event_type, occurred_at, payload FROM events WHERE {where} "  # noqa: S608 - no user text
-        "ORDER BY occurred_at DESC, id DESC LIMIT ?4",
-        (*values, whole_number(request, "limit", 50, _MAX_EVENTS)),
+        "ORDER BY occurred_at DESC, id DESC LIMIT :limit",
+        {**values, "limit": whole_number(request, "limit", 50, _MAX_EVENTS)},
     )
     results = [
         {"event_type": event_type, "occurred_at": occurred_at, "payload": msgspec.Raw(payload)}
@@ -116,7 +116,7 @@ def known_user(request: RequestContext) -> str:
     uid = request.params["uid"]
     rows = request.database.query("SELECT user_id FROM aliases WHERE alias = ?", (uid,))
     user_id = str(rows[0][0]) if rows else uid
-    if not request.database.query(f"SELECT 1 FROM events WHERE {_OWN} LIMIT 1", (user_id,)):  # noqa: S608 - no user text
+    if not request.database.query(f"SELECT 1 FROM events WHERE {_OWN} LIMIT 1", {"user_id": user_id}):  # noqa: S608 - no user text
         raise HTTPError(404)
     return user_id
 
@@ -126,7 +126,7 @@ def _traits(request: RequestContext, user_id: str) -> Any:
     rows = request.database.query(
         f"SELECT payload FROM events WHERE {_OWN} AND event_type = 'context_identified' "  # noqa: S608 - no user text
         "ORDER BY occurred_at DESC, id DESC LIMIT 1",
-        (user_id,),
+        {"user_id": user_id},
     )
     return msgspec.Raw(rows[0][0]) if rows else {}
 

@@ -45,9 +45,9 @@ def find_products(request: RequestContext, asked: str, segment_id: int | None) -
     The relevance is the share of the words of the question in the product. Words in its attributes count half.
     """
     asked_words = words(asked)
-    within = "?1 IS NULL OR sku IN (SELECT sku FROM product_segment_members WHERE product_segment_id = ?1)"
+    within = "? IS NULL OR sku IN (SELECT sku FROM product_segment_members WHERE product_segment_id = ?)"
     found = []
-    for row in products.all(request, within, (segment_id,)):
+    for row in products.all(request, within, (segment_id, segment_id)):
         in_name = asked_words & words(row["name"])
         in_data = (asked_words & words(" ".join(texts(row["data"])))) - in_name
         if in_name or in_data:
@@ -72,8 +72,9 @@ def _throttle(request: RequestContext) -> None:
     with request.database.transaction() as connection:
         (count,) = connection.execute(
             """
-            INSERT INTO rate_windows VALUES ('page_query', ?1, 1)
-            ON CONFLICT (name) DO UPDATE SET minute = ?1, count = CASE minute WHEN ?1 THEN count + 1 ELSE 1 END
+            INSERT INTO rate_windows VALUES ('page_query', ?, 1)
+            ON CONFLICT (name) DO UPDATE
+            SET minute = excluded.minute, count = CASE minute WHEN excluded.minute THEN count + 1 ELSE 1 END
             RETURNING count
             """,
             (minute,),
