@@ -1,4 +1,4 @@
-"""The local SegOps reached in process and over HTTP, by one and the same call."""
+"""A local SegOps in process and over HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events come in: what is stored, what is skipped, what is refused."""
+"""Stored, skipped, and rejected events."""
 
 from __future__ import annotations
 

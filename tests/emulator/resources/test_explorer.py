@@ -1,4 +1,4 @@
-"""The explorer, the sandbox, and who is who."""
+"""The explorer, the sandbox, and identity."""
 
 from __future__ import annotations
 
