@@ -31,12 +31,6 @@ def run(environment: Mapping[str, str]) -> Run:
 
 
 @pytest.fixture
-def local() -> Iterator[LocalSegOps]:
-    with LocalSegOps() as local:
-        yield local
-
-
-@pytest.fixture
 def server(local: LocalSegOps) -> Iterator[LocalServer]:
     with LocalServer(local) as server:
         yield server

@@ -16,12 +16,6 @@ from tests.rig.programs import DevProcess, Run, alone, make_run
 
 
 @pytest.fixture
-def local() -> Iterator[LocalSegOps]:
-    with LocalSegOps() as local:
-        yield local
-
-
-@pytest.fixture
 def server(local: LocalSegOps) -> Iterator[DevServer]:
     with DevServer(local) as server:
         yield server
