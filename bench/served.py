@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import http.client
-import os
-import re
-import subprocess
-import sys
+import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from bench.load import payload
 from segops.core import BATCH_PATH, Request
 from segops.emulator import LocalSegOps
+from tests.rig.programs import DevProcess, alone
 
 BATCH = 500
 DAYS = 90
@@ -71,20 +66,21 @@ def fill(path: Path, count: int) -> None:
             store(local, batches(first, min(50_000, count - first)))
 
 
-class Dev:
-    """A running `segops dev`."""
+class Dev(DevProcess):
+    """A running `segops dev` with a database."""
 
-    def __init__(self, url: str, key: str) -> None:
-        self.url = url
-        self.key = key
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    def __init__(self, path: Path) -> None:
+        super().__init__(alone(path.parent), "--db", str(path))
+        self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
-    def close(self) -> None:
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """Close the connection, and end the process."""
         self._connection.close()
+        return super().stop(number)
 
     def ask(self, path: str) -> None:
         """Send a request and read the response to its end."""
-        self._connection.request("GET", path, headers={"Authorization": f"ApiKey {self.key}"})
+        self._connection.request("GET", path, headers={"Authorization": f"ApiKey {self.secret_key}"})
         response = self._connection.getresponse()
         data = response.read()
         assert response.status == 200, data
@@ -97,31 +93,3 @@ class Dev:
             self.ask(path)
             taken.append(time.perf_counter() - started)
         return median(taken)
-
-
-@contextmanager
-def serve(path: Path) -> Iterator[Dev]:
-    """Run `segops dev` with a database."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SEGOPS_")}
-    with subprocess.Popen(
-        [sys.executable, "-m", "segops", "dev", "--port", "0", "--db", str(path)],
-        env={**environment, "XDG_RUNTIME_DIR": str(path.parent)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        said = ""
-        for line in process.stdout:
-            said += line
-            if "Ctrl-C" in line:
-                break
-        url, key = re.search(r"http://\S+", said), re.search(r"secret key +(\S+)", said)
-        assert url, said
-        assert key, said
-        dev = Dev(url[0], key[1])
-        try:
-            yield dev
-        finally:
-            dev.close()
-            process.terminate()

@@ -11,7 +11,7 @@ import pytest
 
 from bench.load import TYPE, payload
 from bench.report import Bench, Goal
-from bench.served import BATCH, batches, fill, serve, store
+from bench.served import BATCH, Dev, batches, fill, store
 from segops import SegOpsClient
 from segops.core import Request
 from segops.emulator import LocalSegOps
@@ -64,8 +64,8 @@ def track(client: SegOpsClient) -> float:
 
 
 def test_100000_events_over_http(bench: Bench, tmp_path: Path) -> None:
-    with serve(tmp_path / "segops.db") as dev:
-        client = SegOpsClient(dev.url, dev.key)
+    with Dev(tmp_path / "segops.db") as dev:
+        client = SegOpsClient(dev.url, dev.secret_key)
         track(client)
         given = rows(tmp_path / "segops.db")
         pairs = bench.alternate(lambda: track(client), lambda: insert(tmp_path / "plain.db", given), 3)
@@ -130,7 +130,7 @@ def test_the_page(bench: Bench, tmp_path: Path) -> None:
     small, large = Store(tmp_path / "small.db", 1000), Store(tmp_path / "large.db", EVENTS)
     small.local.close()
     large.local.close()
-    with serve(small.path) as few, serve(large.path) as many:
+    with Dev(small.path) as few, Dev(large.path) as many:
         measured = bench.alternate(
             lambda: [many.p50(path, 9) for path in PAGE], lambda: [few.p50(path, 9) for path in PAGE], 3
         )
@@ -156,7 +156,7 @@ def test_growth(bench: Bench, tmp_path: Path, pytestconfig: pytest.Config) -> No
 def figures(made: Store) -> dict[str, float]:
     """Return the cost per event; response times that depend on all events are divided by their number."""
     taken = {"store one more": made.ingest(), "recompute, per event": made.recompute() / made.count}
-    with serve(made.path) as dev:
+    with Dev(made.path) as dev:
         taken["/_dev/events"] = dev.p50("/_dev/events?limit=100", 5)
         taken["/_dev/overview, per event"] = dev.p50("/_dev/overview", 5) / made.count
         taken["/_dev/referrals, per event"] = dev.p50("/_dev/referrals", 5) / made.count

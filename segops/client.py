@@ -13,7 +13,7 @@ from segops.composition import Plugins, built_in_plugins, open_spool, open_trans
 from segops.core.errors import SegOpsConfigError, SegOpsEventError, SegOpsTransportError
 from segops.core.events import ANONYMOUS, CONTEXT_IDENTIFIED, Context, Event, PageView
 from segops.core.http import Request, Response, Transport, shown_url
-from segops.core.options import Limits, check_choice, check_number
+from segops.core.options import Limits, check_number
 from segops.core.retry import Clock, RetryPolicy
 from segops.core.spool import Spool
 from segops.delivery.config import PipelineConfig, Timing, WorkerKind
@@ -98,8 +98,8 @@ class SegOpsClient:
         clock: Clock | None = None,
     ) -> None:
         check_interpreter()
-        check_choice("worker", worker, ("thread", "inline"))
-        check_choice("spool_policy", spool_policy, ("overflow", "always"))
+        _check_choice("worker", worker, ("thread", "inline"))
+        _check_choice("spool_policy", spool_policy, ("overflow", "always"))
         for name, function in (("get_user", get_user), ("on_error", on_error)):
             if function is not None and not callable(function):
                 raise SegOpsConfigError(f"{name} must be callable, got {type(function).__name__}")
@@ -429,6 +429,11 @@ class SegOpsClient:
                 error="a secret key is used in a browser, where anybody can read it: use a public key (pk_…)",
             )
         return key
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SegOpsConfigError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")
 
 
 def _ignore(*_: object) -> bool:

@@ -1,1 +1,1 @@
-"""Tests of the project."""
+"""The tests, in the same folders as the package."""

@@ -1,4 +1,4 @@
-"""The build of the package: a wheel for every platform, and what becomes of the compiled module."""
+"""Build wheels and sdists, and compile the extension."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/constrained.md: no threads, little memory, a file for a server; in processes with real limits."""
+"""docs/constrained.md: no threads, little memory, and a file as the transport, in processes with real limits."""
 
 from __future__ import annotations
 

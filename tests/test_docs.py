@@ -1,4 +1,4 @@
-"""Run the samples of the documentation, page by page: those in Python, and those in shell against a local SegOps."""
+"""Run the samples of the documentation in Python and shell, and check its links and citations."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from segops.emulator import LocalSegOps, LocalServer
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+CITABLE = [*PAGES, *ROOT.glob("bench/*.md"), *ROOT.glob("examples/**/*.md")]
 FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -119,6 +120,17 @@ def test_the_comparison_in_the_readme_has_the_measured_figures() -> None:
     for name, *figures in rows:
         lines = [line for line in measured if re.match(rf"\| {re.escape(names.get(name, name))} +\|", line)]
         assert set(figures) <= {cell.strip() for line in lines for cell in line.split("|")}
+
+
+@pytest.mark.parametrize("folder", ["segops", "tests", "bench", "tools", "examples"])
+def test_sources_cite_documents_of_this_repository(folder: str) -> None:
+    headings = {page: [name.replace("`", "") for name in HEADING.findall(page.read_text())] for page in CITABLE}
+    for path in (ROOT / folder).rglob("*.py"):
+        text = re.sub(r"\s+", " ", path.read_text("utf-8"))
+        for name, heading in re.findall(r'([\w/-]+\.md)(?:, "([^"]+)")?', text):
+            found = [page for page in CITABLE if page.as_posix().endswith(f"/{name.removeprefix('/')}")]
+            assert found, f"{path}: {name}"
+            assert not heading or heading.replace("`", "") in headings[found[0]], f"{path}: {name}, {heading}"
 
 
 def test_the_files_that_the_architecture_names_exist() -> None:

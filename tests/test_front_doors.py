@@ -1,4 +1,4 @@
-"""The front doors: what `segops`, `segops.core` and `segops.testing` offer, and nothing else."""
+"""The public names of `segops`, `segops.core` and `segops.testing`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs that were frozen or zipped: all of the package is found by following imports, and data files are read."""
+"""Frozen and zipped programs: following imports finds all of the package, and data files are readable."""
 
 from __future__ import annotations
 

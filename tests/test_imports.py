@@ -1,4 +1,4 @@
-"""The imports are the architecture diagram: who may import whom, and what `import segops` costs in modules.
+"""Who may import whom, and what `import segops` loads.
 
 Source: ARCHITECTURE.md.
 """

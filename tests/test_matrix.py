@@ -1,4 +1,4 @@
-"""The table of docs/reliability.md and the tests agree: each row leads to tests, and each test to its rows."""
+"""The table of docs/reliability.md and the tests agree."""
 
 from __future__ import annotations
 

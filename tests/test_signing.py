@@ -1,4 +1,4 @@
-"""Signing a user id: the vectors of wire-protocol.md, section 3.3, and bad arguments."""
+"""Sign user ids: known signatures, and bad arguments. Source: docs/webhooks-and-signing.md."""
 
 import time
 from typing import Any

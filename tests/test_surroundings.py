@@ -1,4 +1,4 @@
-"""What is wrong around a process is said once: misspelt variables, and two distributions that own one folder."""
+"""Warn once about misspelled variables, and about two distributions that own one folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig.plugins import Environment
+from tests.rig.plugins import SitePackages
 from tests.rig.programs import unconfigured
 
 TWICE = """
@@ -59,14 +59,14 @@ def test_known_variables_and_those_of_others_are_not_named(tmp_path: Path) -> No
 
 
 def test_the_other_distribution_of_the_same_folder_is_named_once(tmp_path: Path) -> None:
-    Environment(tmp_path).install("segops", {}, {})
+    SitePackages(tmp_path).install("segops", {}, {})
     [line] = said(tmp_path)
     assert "the distributions segops and segops-sdk are both installed" in line
     assert said(tmp_path, SEGOPS_PLUGINS="none") == [], "nothing is looked at"
 
 
 def test_the_doctor_names_both(tmp_path: Path) -> None:
-    Environment(tmp_path).install("segops", {}, {})
+    SitePackages(tmp_path).install("segops", {}, {})
     environment = {**unconfigured(), "PYTHONPATH": str(tmp_path), "SEGOPS_APIKEY": "x"}
     command = [sys.executable, "-m", "segops", "doctor", "--api-url", "memory:", "-o", "json"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=200)

@@ -1,4 +1,4 @@
-"""Webhooks: the vector of wire-protocol.md, section 8.2, row 66 of the fault matrix, and reading the event."""
+"""Verify and decode webhooks. Source: docs/webhooks-and-signing.md, and docs/reliability.md, row 66."""
 
 import hashlib
 import hmac

@@ -59,9 +59,3 @@ def check_number(name: str, value: object, *, minimum: float) -> None:
     """Raise SegOpsConfigError unless `value` is a finite number of at least `minimum`."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < minimum:
         raise SegOpsConfigError(f"{name} must be a number of at least {minimum}, got {value!r}")
-
-
-def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    """Raise SegOpsConfigError unless `value` is one of `choices`."""
-    if value not in choices:
-        raise SegOpsConfigError(f"{name} must be {' or '.join(map(repr, choices))}, got {value!r}")

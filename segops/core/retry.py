@@ -7,7 +7,6 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone
 from enum import Enum
 from functools import partial
 from typing import Literal
@@ -22,8 +21,6 @@ monotonic: Callable[[], float] = (
     partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else partial(time.monotonic)
 )
 """Return seconds that never go back. They advance even if a test freezes `time.monotonic`, so that waits end."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,18 +64,6 @@ class Clock:
     def random(self) -> float:
         """Return a random number from 0 up to, but not including, 1."""
         return int.from_bytes(os.urandom(6), "big") / 2**48
-
-
-def reads_machine(clock: Clock) -> bool:
-    """Return whether a clock uses the wall time of the machine."""
-    return getattr(clock.time, "__func__", None) is Clock.time
-
-
-def wall_time(clock: Clock) -> datetime:
-    """Return the time of a clock as a datetime in UTC."""
-    if reads_machine(clock):
-        return datetime.now(timezone.utc)
-    return _EPOCH + timedelta(seconds=clock.time())
 
 
 class Backoff:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 
 from segops.core.errors import DropReason, SegOpsEventError
-from segops.core.retry import reads_machine
 from segops.core.spool import SpoolContext
 from segops.delivery.config import PipelineConfig
 from segops.delivery.dispatcher import Dispatcher
 from segops.delivery.ledger import Ledger
 from segops.delivery.notifications import Notifier
 from segops.delivery.queue import make_queue
+from segops.delivery.times import reads_machine
 from segops.delivery.worker import InlineWorker, ThreadWorker
 
 _CLOSING_SHARE = 0.75

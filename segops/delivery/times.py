@@ -1,11 +1,13 @@
-"""Convert ISO 8601 times to RFC 3339, the part of it that every server reads."""
+"""Convert times to RFC 3339, the part of ISO 8601 that every server reads."""
 
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 
 import msgspec
+
+from segops.core.retry import Clock
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _ISO8601 = re.compile(
@@ -15,6 +17,7 @@ _ISO8601 = re.compile(
     re.ASCII,
 )
 _MINUTE = timedelta(minutes=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def to_rfc3339(text: str) -> str:
@@ -69,3 +72,15 @@ def _in_utc(moment: str, found: re.Match[str]) -> str:
         return datetime.isoformat(local + offset if found["sign"] == "-" else local - offset)
     except OverflowError:
         raise ValueError("the date does not exist") from None
+
+
+def reads_machine(clock: Clock) -> bool:
+    """Return whether a clock uses the wall time of the machine."""
+    return getattr(clock.time, "__func__", None) is Clock.time
+
+
+def wall_time(clock: Clock) -> datetime:
+    """Return the time of a clock as a datetime in UTC."""
+    if reads_machine(clock):
+        return datetime.now(timezone.utc)
+    return _EPOCH + timedelta(seconds=clock.time())

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 from segops.core.encoding import encode_plain, is_plain
 from segops.core.errors import SegOpsEncodingError, SegOpsError, SegOpsEventError
 from segops.core.events import ANONYMOUS, Event, UserContext
-from segops.core.retry import Clock, wall_time
+from segops.core.retry import Clock
 from segops.delivery.coercion import encode_event
 from segops.delivery.enrichment import Enrichment
 from segops.delivery.pipeline import Pipeline
+from segops.delivery.times import wall_time
 from segops.delivery.validation import (
     Note,
     check_payload,

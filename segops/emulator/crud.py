@@ -110,6 +110,21 @@ class Resource:
             show=lambda *row: self._show(self.load(row)),
         )
 
+    def children(self, request: RequestContext, table: str, *columns: str, order: str = "id DESC") -> ApiResponse:
+        """Return a page of the rows of a child table that belong to the row in the path, by default newest first.
+
+        Raises:
+            HTTPError: 404; the row does not exist.
+        """
+        row_id = self.find(request, path_id(request))["id"]
+        return paginate(
+            request,
+            f"{table} WHERE {self._children[table]} = ?",
+            (row_id,),
+            order=order,
+            columns=("id", *columns),
+        )
+
     def create(self, request: RequestContext) -> ApiResponse:
         """Create one."""
         values = self._check(request, read_fields(request, self.fields, ignored=self._ignored), None)

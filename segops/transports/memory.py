@@ -10,19 +10,15 @@ from typing import Any
 
 import msgspec
 
-from segops.core import BATCH_PATH, SESSION_PATH, SINGLE_PATH, Request, Response, Transport
+from segops.core import SESSION_PATH, Request, Response, Transport
+from segops.transports.ingestion import accepted, json_response, read_events
 from segops.utils import Bell, ForkLock, parse_local_url
 
 ScriptedResponse = Response | int | Exception | Callable[[Request], Response | int]
 """A response, a status, an exception to raise, or a function that makes a response or a status from the request."""
 
-_JSON = {"content-type": "application/json"}
 _SUCCESS = 2
 _TOKEN_SECONDS = 900
-
-
-class _Batch(msgspec.Struct):
-    events: list[dict[str, Any]]
 
 
 class MemoryTransport(Transport):
@@ -106,31 +102,26 @@ class MemoryTransport(Transport):
         if isinstance(scripted, Exception):
             raise scripted
         response = scripted(request) if callable(scripted) else scripted
-        return Response(response, _JSON, b"{}") if isinstance(response, int) else response
+        return json_response(response, {}) if isinstance(response, int) else response
 
     def _session(self, request: Request) -> Response:
         user: dict[str, Any] = msgspec.json.decode(request.body or b"{}")
         uid = user.get("user_id") or f"anon_{user.get('anonymous_id', 'anonymous')}"
         expires_at = datetime.fromtimestamp(int(self._clock()) + _TOKEN_SECONDS, timezone.utc)
         session = {"token": f"memory-token-of-{uid}", "expires_at": expires_at, "uid": uid}
-        return Response(200, _JSON, msgspec.json.encode(session))
+        return json_response(200, session)
 
 
 def _ingest(request: Request) -> Response:
     events = _events(request)
     if events is None:
-        return Response(400, _JSON, b'{"detail":"The body is not the JSON of events."}')
-    body = {"queued": len(events), "skipped": 0} if request.path == BATCH_PATH else {"queued": True}
-    return Response(202, _JSON, msgspec.json.encode(body))
+        return json_response(400, {"detail": "The body is not the JSON of events."})
+    return accepted(request, len(events))
 
 
 def _events(request: Request) -> list[dict[str, Any]] | None:
-    """Return the events of a request, [] if it is for something else, or None if its body cannot be decoded."""
+    """Return the events of a request, or None if its body cannot be decoded."""
     try:
-        if request.path == SINGLE_PATH:
-            return [msgspec.json.decode(request.body, type=dict[str, Any])]
-        if request.path == BATCH_PATH:
-            return msgspec.json.decode(request.body, type=_Batch).events
+        return [msgspec.json.decode(event, type=dict[str, Any]) for event in read_events(request)]
     except msgspec.MsgspecError:
         return None
-    return []

@@ -21,21 +21,17 @@ from segops.core import (
     SegOpsTransportError,
     Transport,
 )
+from segops.transports.ingestion import accepted, json_response, read_events
 from segops.utils import absolute_path, escape_json, monotonic, parse_local_url
 
 if sys.platform != "win32":
     import fcntl
 
-_JSON = {"content-type": "application/json"}
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _LOCK_POLL = 0.001
 _MAX_DIGITS = 18
 _NO_LOCKS = frozenset((errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL, errno.EBADF))
 """The errors of file systems without locks, such as some network and FUSE file systems."""
-
-
-class _Batch(msgspec.Struct):
-    events: list[msgspec.Raw]
 
 
 class NdjsonTransport(Transport):
@@ -62,7 +58,7 @@ class NdjsonTransport(Transport):
         try:
             events = _events(request)
         except msgspec.MsgspecError as error:
-            return Response(400, _JSON, msgspec.json.encode({"detail": str(error)}))
+            return json_response(400, {"detail": str(error)})
         try:
             if events:
                 self.write(b"\n".join([*events, b""]), monotonic() + timeout)
@@ -70,8 +66,7 @@ class NdjsonTransport(Transport):
             raise SegOpsTimeoutError(f"{self.url} was locked by other processes for {timeout:g} s") from error
         except (OSError, ValueError) as error:
             raise SegOpsTransportError(f"{self.url} cannot be written: {error}") from error
-        body = {"queued": True} if request.path == SINGLE_PATH else {"queued": len(events), "skipped": 0}
-        return Response(202, _JSON, msgspec.json.encode(body))
+        return accepted(request, len(events))
 
     @abc.abstractmethod
     def write(self, lines: bytes, deadline: float) -> None:
@@ -199,11 +194,7 @@ def _events(request: Request) -> list[bytes]:
     Raises:
         msgspec.MsgspecError: The body is not the JSON of an ingestion request.
     """
-    if request.path == SINGLE_PATH:
-        events = [msgspec.json.decode(request.body, type=msgspec.Raw)]
-    else:
-        events = msgspec.json.decode(request.body, type=_Batch).events
-    lines = [bytes(event).translate(None, b"\r\n") for event in events]
+    lines = [bytes(event).translate(None, b"\r\n") for event in read_events(request)]
     if not all(line.startswith(b"{") for line in lines):
         raise msgspec.ValidationError("an event must be an object")
     return lines

@@ -1,1 +1,1 @@
-"""Tests of the project: admin."""
+"""Tests of segops.admin."""

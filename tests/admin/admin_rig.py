@@ -1,4 +1,4 @@
-"""Admins over scripted responses, and the requests they sent."""
+"""Admin clients over scripted responses, and the requests that they sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rigs for the tests of the admin SDK."""
+"""Fixtures for tests of the admin SDK."""
 
 from __future__ import annotations
 

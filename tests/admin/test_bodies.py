@@ -1,4 +1,4 @@
-"""Bodies of requests: the same forms as in payloads of events, and an error where something would be lost unseen."""
+"""Bodies of requests are encoded like payloads of events, without silent losses."""
 
 from __future__ import annotations
 

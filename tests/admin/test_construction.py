@@ -1,4 +1,4 @@
-"""Keys, URLs, options, and what never shows (Admin SDK, "Quick start"; reliability table, rows 65, 67 and 69)."""
+"""Keys, URLs, options, and secrets (Admin SDK, "Quick start"; reliability table, rows 65, 67 and 69)."""
 
 from __future__ import annotations
 

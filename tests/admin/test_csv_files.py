@@ -1,4 +1,4 @@
-"""CSV files as spreadsheets and shops write them are imported, or refused by a message that says how."""
+"""Import CSV files of spreadsheets and shops, or reject them with a message that says what to do."""
 
 from __future__ import annotations
 

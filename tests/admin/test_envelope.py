@@ -1,4 +1,4 @@
-"""What a list returns: the envelope, as a mapping with attributes, whose items are iterated over."""
+"""Pages of lists: mappings with attributes that iterate over their items."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports whose columns are mapped by the caller, or do not fit."""
+"""Imports with a mapping of columns, and with columns that do not fit."""
 
 from __future__ import annotations
 

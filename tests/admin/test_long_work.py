@@ -1,4 +1,4 @@
-"""Long work: recompute, exports, imports, bulk upserts."""
+"""Recomputes, exports, imports, and bulk upserts."""
 
 from __future__ import annotations
 

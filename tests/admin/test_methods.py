@@ -1,4 +1,4 @@
-"""Every declared method, over real HTTP, and the agreement of all that is made from the declarations."""
+"""Every declared method over HTTP, and what is generated from the declarations."""
 
 from __future__ import annotations
 

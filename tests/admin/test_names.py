@@ -1,4 +1,4 @@
-"""Every method of every namespace refuses, by name and before it sends anything, what nobody documented."""
+"""Every method rejects undocumented names before it sends anything."""
 
 from __future__ import annotations
 

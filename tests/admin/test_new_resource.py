@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,8 +14,9 @@ from segops import AsyncSegOpsAdmin, SegOpsAdmin, SegOpsNotFoundError
 from segops.core import Response
 from segops.plugins.admin import Crud, EndpointCall, Receipt, Record, endpoint
 from segops.transports.memory import MemoryTransport
-from tests.cli.cli_rig import SEGOPS, PluginSite, make_environment
 from tests.rig.fault_server import FaultServer, respond
+from tests.rig.plugins import SitePackages
+from tests.rig.programs import importing, make_run, unconfigured
 from tools.admin_codegen import make_reference
 
 DECLARATION = '''
@@ -84,21 +82,13 @@ def test_it_is_a_namespace_of_both_admins(plugin: ModuleType) -> None:
 
 
 def test_it_is_a_command(tmp_path: Path) -> None:
-    PluginSite(tmp_path).add("coupons_plugin", DECLARATION)
+    SitePackages(tmp_path).add("coupons_plugin", DECLARATION)
 
-    def run(*words: str, **more: str) -> str:
-        environment: Mapping[str, str] = make_environment(
-            PYTHONPATH=os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]), **more
-        )
-        done = subprocess.run(
-            [*SEGOPS, *words], env=environment, capture_output=True, text=True, timeout=100, check=True
-        )
-        return done.stdout
-
-    assert "Create and revoke coupons." in run("help")
-    assert "Revoke a coupon." in run("coupons", "--help")
+    run = make_run({**unconfigured(), **importing(tmp_path)})
+    assert "Create and revoke coupons." in run("help").stdout
+    assert "Revoke a coupon." in run("coupons", "--help").stdout
     with FaultServer(respond(200, BODY)) as server:
-        shown = run("coupons", "list", "--code", "SPRING", SEGOPS_API_URL=server.url, SEGOPS_API_KEY="sk_1")
+        shown = run("coupons", "list", "--code", "SPRING", SEGOPS_API_URL=server.url, SEGOPS_API_KEY="sk_1").stdout
     assert json.loads(shown)["results"] == ITEMS["results"]
     assert server.journal[0].target == "/api/coupons/?code=SPRING"
 

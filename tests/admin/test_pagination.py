@@ -1,4 +1,4 @@
-"""Pages in each shape of the protocol (reliability table, row 63)."""
+"""Each style of pagination (reliability table, row 63)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ids are one segment of a path each, or an error (reliability table, row 64)."""
+"""An id is a single segment of a path, or an error (reliability table, row 64)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records: documented fields as attributes, everything else kept as it came."""
+"""Records: documented fields as attributes, everything else unchanged."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tests of the project: cli."""
+"""Tests of segops.cli."""

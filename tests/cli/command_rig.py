@@ -1,4 +1,4 @@
-"""A SegOps that holds some of everything, and the words that run each command against it."""
+"""A local SegOps with one of everything, and arguments for each command."""
 
 from __future__ import annotations
 

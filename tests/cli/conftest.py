@@ -1,8 +1,7 @@
-"""The program run in a process of its own, and a SegOps for it to send to."""
+"""Fixtures for tests of the command line: the program in its own process, and a local SegOps."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,38 +9,25 @@ from pathlib import Path
 import pytest
 
 from segops.emulator import LocalSegOps, LocalServer
-from tests.cli.cli_rig import SEGOPS, PluginSite, Run, make_environment
+from tests.rig.plugins import SitePackages
+from tests.rig.programs import Run, importing, make_run, unconfigured
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> PluginSite:
+def site(tmp_path: Path) -> SitePackages:
     directory = tmp_path / "site"
     directory.mkdir()
-    return PluginSite(directory)
+    return SitePackages(directory)
 
 
 @pytest.fixture
-def environment(site: PluginSite) -> dict[str, str]:
-    path = [str(site.directory), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return make_environment(PYTHONPATH=os.pathsep.join(path))
+def environment(site: SitePackages) -> dict[str, str]:
+    return {**unconfigured(), **importing(site.folder)}
 
 
 @pytest.fixture
 def run(environment: Mapping[str, str]) -> Run:
-    def run_segops(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*SEGOPS, *words], env={**environment, **more}, capture_output=True, text=True, timeout=200, check=False
-        )
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run_segops
-
-
-@pytest.fixture
-def local() -> Iterator[LocalSegOps]:
-    with LocalSegOps() as local:
-        yield local
+    return make_run(environment)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The program on a pseudo-terminal, as a person sees it."""
+"""Run the program on a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import termios
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tests.cli.cli_rig import SEGOPS
+from tests.rig.programs import SEGOPS
 
 
 class Shown(NamedTuple):

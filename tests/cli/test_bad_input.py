@@ -1,4 +1,4 @@
-"""Bad input and bad servers: an exit code that says what kind, one message that says what to do, and no traceback."""
+"""Bad input and bad servers get an exit code and a message that says what to do, without a traceback."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import pytest
 
 from segops import SegOpsAdmin
 from segops.emulator import LocalSegOps, LocalServer
-from tests.cli.cli_rig import SEGOPS, Run
 from tests.rig.fault_server import Call, Fault, FaultServer, cut, hang_up, hold, raw, respond
-from tests.rig.programs import unmeasured
+from tests.rig.programs import SEGOPS, Run, unmeasured
 from tests.rig.waiting import wait_until
 
 BINARY = b"\x89PNG\r\n\x1a\n\x00\x00\xff"

@@ -1,4 +1,4 @@
-"""Every command that follows from a method: it is there, it runs over real HTTP, and it prints one JSON document."""
+"""Every command of an admin method runs over HTTP and prints one JSON document."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from segops.cli.namespaces import namespace_commands
 from segops.cli.tree import build_tree
 from segops.emulator import LocalSegOps, LocalServer
 from segops.plugins.admin import load_resources, methods_of
-from tests.cli.cli_rig import SEGOPS, PluginSite, Run, make_environment
 from tests.cli.command_rig import CASES, NOT_FOUND, fill_in, fill_segops
+from tests.rig.plugins import SitePackages
+from tests.rig.programs import SEGOPS, Run, unconfigured
 
 Done = subprocess.CompletedProcess[str]
 
@@ -32,7 +33,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Don
     """Run all commands, several at a time, and return what became of them."""
     with LocalSegOps() as local, LocalServer(local) as server:
         names = fill_segops(server, local, tmp_path_factory.mktemp("files"))
-        environment = make_environment(SEGOPS_API_URL=server.url, SEGOPS_API_KEY=local.secret_key)
+        environment = {**unconfigured(), "SEGOPS_API_URL": server.url, "SEGOPS_API_KEY": local.secret_key}
 
         def run(name: str) -> Done:
             words = [*SEGOPS, *name.split(), *(fill_in(word, names) for word in CASES[name])]
@@ -92,7 +93,7 @@ def test_what_they_print_is_what_the_server_says(finished: dict[str, Done]) -> N
     assert Path(printed["segments export-to"]["file"]).stat().st_size == printed["segments export-to"]["bytes"] > 20
 
 
-def test_a_third_party_namespace_gets_commands(ask: Run, site: PluginSite, tmp_path: Path) -> None:
+def test_a_third_party_namespace_gets_commands(ask: Run, site: SitePackages, tmp_path: Path) -> None:
     site.add("loyalty", THIRD_PARTY)
     assert "loyalty-points    A namespace of the API." in ask("help").stdout
     assert re.findall(r"^    (\w+)  ", ask("help", "loyalty-points").stdout, re.MULTILINE) == [

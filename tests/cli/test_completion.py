@@ -1,4 +1,4 @@
-"""The completion scripts, run by the shells that they are for; and the list of commands in the documentation."""
+"""Completion scripts in the shells that they are for, and the list of commands in the documentation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.cli_rig import Run
+from tests.rig.programs import Run
 from tools.cli_reference import PAGE, update_page
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""Byte order marks and other encodings in the small files that commands read."""
+"""Byte order marks and other encodings in the files that commands read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.cli_rig import Run
+from tests.rig.programs import Run
 
 BOM = b"\xef\xbb\xbf"
 

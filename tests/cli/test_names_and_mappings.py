@@ -1,4 +1,4 @@
-"""Flags that nobody documented, and columns that do not fit: refused by name, with what to do."""
+"""Undocumented flags and unfitting columns are rejected by name, with what to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from segops.emulator import LocalSegOps
-from tests.cli.cli_rig import Run
+from tests.rig.programs import Run
 
 SHOP = "Handle,Title,Variant SKU\nblue,Blue,\nred,Red,\n"
 

@@ -1,4 +1,4 @@
-"""What is printed where: tables on a terminal, JSON in a pipe, the forms on request, and questions before a delete."""
+"""Tables on a terminal, JSON in a pipe, the other formats, and confirmation of deletes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 
 from segops import SegOpsAdmin
 from segops.emulator import LocalSegOps, LocalServer
-from tests.cli.cli_rig import PluginSite, Run
 from tests.cli.terminal import on_terminal
 from tests.rig.fault_server import FaultServer, respond
+from tests.rig.plugins import SitePackages
+from tests.rig.programs import Run
 
 ESCAPE = "\x1b["
 
@@ -99,10 +100,10 @@ def test_a_terminal_gets_a_table_in_colour(seen: dict[str, str], admin: SegOpsAd
 
 @pytest.mark.parametrize("change", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"without": "rich"}])
 def test_a_plain_table_is_as_good(
-    seen: dict[str, str], admin: SegOpsAdmin, site: PluginSite, change: dict[str, str]
+    seen: dict[str, str], admin: SegOpsAdmin, site: SitePackages, change: dict[str, str]
 ) -> None:
     if "without" in change:
-        package = site.directory / "rich"
+        package = site.folder / "rich"
         package.mkdir()
         (package / "__init__.py").write_text("raise ImportError('not installed')")
     shown = on_terminal("products", "list", environment={**seen, **change})

@@ -1,11 +1,12 @@
-"""`segops plugins`: what is loaded and from where, and what is broken and why."""
+"""`segops plugins`: loaded and broken plugins."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from tests.cli.cli_rig import PluginSite, Run
+from tests.rig.plugins import SitePackages
+from tests.rig.programs import Run
 
 GOOD = """
 from segops.core import Enricher, Observer, hookimpl
@@ -52,7 +53,7 @@ def test_built_ins_are_listed_as_json_when_piped(run: Run) -> None:
     assert found["broken"] == []
 
 
-def test_a_third_party_plugin_is_listed_with_its_origin_and_all_it_provides(run: Run, site: PluginSite) -> None:
+def test_a_third_party_plugin_is_listed_with_its_origin_and_all_it_provides(run: Run, site: SitePackages) -> None:
     site.add("pigeons", GOOD)
     assert listing(run)["plugins"][-1] == {
         "name": "pigeons",
@@ -67,7 +68,7 @@ def test_a_third_party_plugin_is_listed_with_its_origin_and_all_it_provides(run:
     }
 
 
-def test_broken_plugins_are_listed_with_the_reason(run: Run, site: PluginSite) -> None:
+def test_broken_plugins_are_listed_with_the_reason(run: Run, site: SitePackages) -> None:
     site.add("absent", "import module_that_does_not_exist")
     site.add("late", LATE)
     found = listing(run)
@@ -81,7 +82,7 @@ def test_broken_plugins_are_listed_with_the_reason(run: Run, site: PluginSite) -
     assert (late["name"], late["provides"]) == ("late", {})
 
 
-def test_plugins_that_the_environment_turns_off_are_not_listed(run: Run, site: PluginSite) -> None:
+def test_plugins_that_the_environment_turns_off_are_not_listed(run: Run, site: SitePackages) -> None:
     site.add("pigeons", GOOD)
     names = [plugin["name"] for plugin in listing(run, SEGOPS_PLUGINS="none,-ai_referrer")["plugins"]]
     assert "demo" in names
@@ -100,7 +101,7 @@ def test_the_other_formats_have_a_row_for_each(run: Run) -> None:
     assert json.loads(run("plugins", "--fields=name").stdout) == [{"name": name} for name in names]
 
 
-def test_the_table_has_a_line_for_each(run: Run, site: PluginSite) -> None:
+def test_the_table_has_a_line_for_each(run: Run, site: SitePackages) -> None:
     site.add("pigeons", GOOD)
     site.add("absent", "import module_that_does_not_exist")
     done = run("plugins", "-o", "table")

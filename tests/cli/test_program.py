@@ -1,4 +1,4 @@
-"""The program as such: help, versions, unknown words, errors of every kind, and readers that go away."""
+"""Help, versions, unknown words, errors of every kind, and readers that go away."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ import segops
 from segops.cli.namespaces import namespace_commands
 from segops.cli.program import main
 from segops.plugins.admin import load_resources
-from tests.cli.cli_rig import SEGOPS, PluginSite, Run
-from tests.rig.programs import unmeasured
+from tests.rig.plugins import SitePackages
+from tests.rig.programs import SEGOPS, Run, unmeasured
 
 COMMAND = """
 from segops.core import *
@@ -88,7 +88,7 @@ def test_an_unknown_command_or_verb_suggests_the_nearest(run: Run, words: list[s
     assert message in done.stderr
 
 
-def test_help_shows_the_commands_in_groups(run: Run, site: PluginSite) -> None:
+def test_help_shows_the_commands_in_groups(run: Run, site: SitePackages) -> None:
     site.add("extra", COMMAND.format(work="return 0"))
     sections = re.findall(r"^([a-z ]+):\n((?:  .*\n)+)", run("help").stdout, re.MULTILINE)
     groups = {title: re.findall(r"^  ([\w-]+)", lines, re.MULTILINE) for title, lines in sections}
@@ -110,7 +110,7 @@ def test_the_installed_program_is_the_module(environment: Mapping[str, str]) -> 
     assert done.stdout == f"segops {segops.__version__}\n"
 
 
-def test_a_third_party_command_runs_and_gives_the_exit_code(run: Run, site: PluginSite) -> None:
+def test_a_third_party_command_runs_and_gives_the_exit_code(run: Run, site: SitePackages) -> None:
     site.add("extra", COMMAND.format(work="print(arguments.number); return 9"))
     assert "100% extra" in run("help").stdout
     done = run("extra", "--number", "4")
@@ -142,7 +142,7 @@ def test_a_third_party_command_runs_and_gives_the_exit_code(run: Run, site: Plug
     ],
 )
 def test_an_error_is_a_message_and_an_exit_code(
-    run: Run, site: PluginSite, error: str, code: int, message: str
+    run: Run, site: SitePackages, error: str, code: int, message: str
 ) -> None:
     site.add("extra", COMMAND.format(work=f"raise {error}"))
     done = run("extra")
@@ -152,7 +152,7 @@ def test_an_error_is_a_message_and_an_exit_code(
     assert done.stderr.count("\n") <= 1
 
 
-def test_a_broken_plugin_is_named_when_a_command_is_missing(run: Run, site: PluginSite) -> None:
+def test_a_broken_plugin_is_named_when_a_command_is_missing(run: Run, site: SitePackages) -> None:
     site.add("extra", "import module_that_does_not_exist")
     done = run("extra")
     assert done.returncode == 2
@@ -170,7 +170,7 @@ def test_output_that_nobody_reads_ends_the_program_quietly(environment: Mapping[
     assert (process.returncode, complaint) == (141, b"")
 
 
-def test_a_name_that_the_terminal_cannot_show_is_escaped(run: Run, site: PluginSite) -> None:
+def test_a_name_that_the_terminal_cannot_show_is_escaped(run: Run, site: SitePackages) -> None:
     site.add("extra", COMMAND.format(work=r"print('caf\u00e9'); return 0"))
     done = run("extra", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stdout) == (0, "caf\\xe9\n")

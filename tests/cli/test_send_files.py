@@ -1,4 +1,4 @@
-"""Files that `segops send` is given: with marks, in gzip, in one JSON array, of other products, and read back."""
+"""Files for `segops send`: byte order marks, gzip, JSON arrays, and events of other products."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 
 from segops import SegOpsClient
 from segops.emulator import LocalSegOps, LocalServer
-from tests.cli.cli_rig import SEGOPS, PluginSite, Run
+from tests.rig.plugins import SitePackages
+from tests.rig.programs import SEGOPS, Run
 
 BOM = b"\xef\xbb\xbf"
 ONE = b'{"user_id":"u1","event_type":"order_placed"}'
@@ -166,7 +167,7 @@ def segops_register_enrichers():
 
 
 def test_what_our_own_files_hold_is_not_enriched_again(
-    ask: Run, local: LocalSegOps, site: PluginSite, tmp_path: Path
+    ask: Run, local: LocalSegOps, site: SitePackages, tmp_path: Path
 ) -> None:
     file = tmp_path / "events.ndjson"
     with SegOpsClient(f"file:{file}") as client:

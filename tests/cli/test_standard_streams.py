@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full, or that nobody reads: what cron, daemons and full disks leave of them."""
+"""Standard streams that are closed, full, or without a reader, as with cron, daemons and full disks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pytest
 
 from segops import SegOpsAdmin, SegOpsClient
 from segops.emulator import LocalSegOps, LocalServer
-from tests.cli.cli_rig import SEGOPS, PluginSite
+from tests.rig.plugins import SitePackages
 from tests.rig.ports import refused_port
+from tests.rig.programs import SEGOPS
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -152,7 +153,7 @@ def test_questions_and_mistakes_need_no_stderr(shell: Shell) -> None:
         assert shell(words, "<&- >&- 2>&-").returncode == code
 
 
-def test_a_plugin_that_prints_to_a_full_disk(shell: Shell, site: PluginSite) -> None:
+def test_a_plugin_that_prints_to_a_full_disk(shell: Shell, site: SitePackages) -> None:
     site.add("extra", COMMAND)
     done = shell(["extra"], ">/dev/full")
     assert (done.returncode, "No space left on device" in done.stderr) == (1, True)

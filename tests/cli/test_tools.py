@@ -1,4 +1,4 @@
-"""The commands that belong to no namespace: api, send, whoami, doctor; and the quick start of the product document."""
+"""Commands without a namespace: api, send, whoami, doctor."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import pytest
 from segops import SegOpsAdmin
 from segops.delivery import IS_COMPILED
 from segops.emulator import LocalSegOps, LocalServer
-from tests.cli.cli_rig import SEGOPS, PluginSite, Run
 from tests.cli.terminal import on_terminal
 from tests.rig.fault_server import FaultServer, hold, respond
-from tests.rig.programs import unmeasured
+from tests.rig.plugins import SitePackages
+from tests.rig.programs import SEGOPS, Run, unmeasured
 from tests.rig.tls import TLS
 from tests.rig.waiting import wait_until
 
@@ -218,7 +218,7 @@ def findings(ask: Run, code: int, *words: str, **more: str) -> dict[str, tuple[s
     return {each["check"]: (each["status"], each["detail"]) for each in json.loads(done.stdout)}
 
 
-def test_a_healthy_server(ask: Run, server: LocalServer, site: PluginSite) -> None:
+def test_a_healthy_server(ask: Run, server: LocalServer, site: SitePackages) -> None:
     site.add("slow", SLOW)
     site.add("broken", "raise RuntimeError('no')")
     found = findings(ask, 0)

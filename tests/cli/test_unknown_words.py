@@ -1,4 +1,4 @@
-"""An option, a filter or a key of a body that nobody knows is an error for every command; nothing is sent."""
+"""Every command rejects unknown options, filters and keys of bodies, and sends nothing."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tests of the project: compat."""
+"""The vendor's programs, run against this SDK and the local SegOps."""

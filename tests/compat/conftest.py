@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.compat.programs import OURS, Program, install_vendor
-from tests.compat.vendor_desk import DevService, serve
+from tests.compat.vendor_desk import DevService
 
 
 @pytest.fixture(scope="session")
@@ -22,5 +22,5 @@ def ours() -> Program:
 
 @pytest.fixture(scope="session")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevService]:
-    with serve(tmp_path_factory.mktemp("dev")) as service:
+    with DevService(tmp_path_factory.mktemp("dev")) as service:
         yield service

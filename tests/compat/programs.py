@@ -1,4 +1,4 @@
-"""Python programs run with one or the other package named `segops`."""
+"""Run Python programs with either of the two packages named `segops`."""
 
 from __future__ import annotations
 

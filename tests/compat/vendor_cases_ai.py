@@ -1,4 +1,4 @@
-"""What AI queries and AI pages can do."""
+"""Cases for AI queries and AI pages."""
 
 from __future__ import annotations
 

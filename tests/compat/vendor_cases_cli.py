@@ -1,4 +1,4 @@
-"""What each command of the vendor's program `segops-admin` does."""
+"""Cases for each command of the vendor's program `segops-admin`."""
 
 from __future__ import annotations
 

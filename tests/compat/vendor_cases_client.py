@@ -1,4 +1,4 @@
-"""What the ingestion client can do."""
+"""Cases for the ingestion client."""
 
 from __future__ import annotations
 

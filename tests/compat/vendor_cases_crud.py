@@ -1,4 +1,4 @@
-"""What each resource can do: list, iterate, get, create, update, delete."""
+"""Cases that every resource shares: list, iterate, get, create, update, delete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What products, schemas, activations, the escape hatch and the check of webhooks can do."""
+"""Cases for products, schemas, activations, the escape hatch and webhooks."""
 
 from __future__ import annotations
 

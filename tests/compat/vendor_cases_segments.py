@@ -1,4 +1,4 @@
-"""What segments, the users in them and the figures about both can do."""
+"""Cases for segments, users and analytics."""
 
 from __future__ import annotations
 

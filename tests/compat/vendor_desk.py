@@ -1,22 +1,20 @@
-"""A `segops dev` in a process of its own, and a desk to call it from with the vendor's packages."""
+"""A `segops dev` in its own process, and calls to it through the vendor's packages."""
 
 from __future__ import annotations
 
 import http.client
 import itertools
 import json
-import re
 import sqlite3
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tests.compat.programs import Program, run, start
-from tests.rig.programs import unconfigured
+from tests.rig.programs import DevProcess, alone
 
 Case = Callable[["Desk"], None]
 
@@ -46,36 +44,13 @@ def fresh(word: str = "x") -> str:
     return f"{word}-{next(_numbers)}"
 
 
-class DevService:
-    """Where a `segops dev` is."""
+class DevService(DevProcess):
+    """A running `segops dev` with a database in a folder."""
 
-    def __init__(self, url: str, keys: dict[str, str], path: Path) -> None:
-        self.url = url
-        self.secret_key = keys["secret key"]
-        self.public_key = keys["public key"]
-        self.signing_secret = keys["signing secret"]
-        self.path = path
-
-
-@contextmanager
-def serve(folder: Path) -> Iterator[DevService]:
-    """Run `segops dev` with a database in a folder."""
-    path = folder / "segops.db"
-    environment = unconfigured()
-    with subprocess.Popen(
-        [sys.executable, "-m", "segops", "dev", "--port", "0", "--db", str(path)],
-        env={**environment, "XDG_RUNTIME_DIR": str(folder)},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        said = "".join(itertools.takewhile(lambda line: "Ctrl-C" not in line, process.stdout))
-        url = re.search(r"http://\S+", said)
-        assert url, said
-        try:
-            yield DevService(url[0], dict(re.findall(r"^  (\w+ \w+) +(\w+)$", said, re.MULTILINE)), path)
-        finally:
-            process.terminate()
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "segops.db"
+        super().__init__(alone(folder), "--db", str(self.path))
+        self.signing_secret = self.read_key("signing secret")
 
 
 class Desk:

@@ -1,11 +1,11 @@
-"""Plugins of the environment, with real entry points in a subprocess: found, ordered, chosen, and isolated."""
+"""Find, order, select, and isolate installed plugins, with real entry points in a subprocess."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.rig.plugins import Environment
+from tests.rig.plugins import SitePackages
 
 MARK = """
 from segops import hookimpl
@@ -43,12 +43,12 @@ for plugin in Plugins(BUILT_IN_PLUGINS, report=print).loaded:
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> Environment:
-    return Environment(tmp_path)
+def environment(tmp_path: Path) -> SitePackages:
+    return SitePackages(tmp_path)
 
 
 @pytest.fixture
-def marked(environment: Environment) -> Environment:
+def marked(environment: SitePackages) -> SitePackages:
     """Three distributions with a plugin each; their names are in another order than those of the plugins."""
     for distribution, name in [("dist-1", "c"), ("dist-2", "a"), ("dist-3", "b")]:
         environment.install(distribution, {name: f"module_{name}"}, {f"module_{name}": MARK.format(mark=name)})
@@ -72,19 +72,19 @@ def marked(environment: Environment) -> Environment:
     ],
 )
 def test_the_environment_says_which_are_loaded_and_in_which_order(
-    marked: Environment, selection: str | None, marks: str
+    marked: SitePackages, selection: str | None, marks: str
 ) -> None:
     assert marked.run(TRACK, selection) == [marks]
 
 
 @pytest.mark.parametrize("selection", ["a,bb", "a,-bb", "none,bb", "none,-bb"])
-def test_a_name_that_nothing_has_is_reported(marked: Environment, selection: str) -> None:
+def test_a_name_that_nothing_has_is_reported(marked: SitePackages, selection: str) -> None:
     marks, error = marked.run(TRACK, selection)
     assert marks == ("" if "none" in selection else "a")
     assert error == "SegOpsPluginError SEGOPS_PLUGINS names 'bb', but no such plugin is installed"
 
 
-def test_a_built_in_one_can_be_left_out(environment: Environment) -> None:
+def test_a_built_in_one_can_be_left_out(environment: SitePackages) -> None:
     program = """
 from segops import SegOpsClient
 client = SegOpsClient("memory:", worker="inline")
@@ -96,7 +96,7 @@ print(len(client.transport.events))
     assert environment.run(program, "-ai_referrer") == ["1"]
 
 
-def test_plugins_given_as_an_argument_come_last_and_built_ins_first(marked: Environment) -> None:
+def test_plugins_given_as_an_argument_come_last_and_built_ins_first(marked: SitePackages) -> None:
     marked.install("dist-4", {"transports": "module_t"}, {"module_t": MARK.format(mark="t")})
     program = MARK.format(mark="z") + TRACK.replace('"memory:",', '"memory:", plugins=[sys.modules["__main__"]],')
     with_import = "import sys\n" + program
@@ -110,11 +110,11 @@ def test_plugins_given_as_an_argument_come_last_and_built_ins_first(marked: Envi
     ]
 
 
-def test_where_each_is_from_is_known(marked: Environment) -> None:
+def test_where_each_is_from_is_known(marked: SitePackages) -> None:
     assert marked.run(LIST) == ["a dist-2", "b dist-3", "c dist-1"]
 
 
-def test_an_attribute_of_a_module_may_be_the_plugin(environment: Environment) -> None:
+def test_an_attribute_of_a_module_may_be_the_plugin(environment: SitePackages) -> None:
     source = MARK.format(mark="i") + "\nclass Inner:\n    segops_register_enrichers = segops_register_enrichers\n"
     environment.install("dist-1", {"inner": "module_i:Inner"}, {"module_i": source})
     assert environment.run(TRACK) == ["i"]
@@ -126,7 +126,7 @@ def test_an_attribute_of_a_module_may_be_the_plugin(environment: Environment) ->
         ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
         ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
         ("import sys; sys.exit('wrong Python')", "SystemExit: wrong Python"),
-        ("this is not Python", "SyntaxError"),
+        ("not Python at all", "SyntaxError"),
         (
             "from segops import hookimpl\n@hookimpl\ndef segops_register_enricher(): return []",
             "unknown hook segops_register_enricher: did you mean segops_register_enrichers?",
@@ -144,7 +144,9 @@ def test_an_attribute_of_a_module_may_be_the_plugin(environment: Environment) ->
         ),
     ],
 )
-def test_a_broken_one_is_reported_and_skipped_and_the_others_work(marked: Environment, source: str, words: str) -> None:
+def test_a_broken_one_is_reported_and_skipped_and_the_others_work(
+    marked: SitePackages, source: str, words: str
+) -> None:
     marked.install("dist-4", {"bad": "module_bad"}, {"module_bad": source})
     marks, error = marked.run(TRACK)
     assert marks == "abc"
@@ -170,7 +172,7 @@ def test_a_broken_one_is_reported_and_skipped_and_the_others_work(marked: Enviro
         ],
     ],
 )
-def test_one_that_exits_or_wraps_is_reported_and_skipped_too(marked: Environment, source: str, words: str) -> None:
+def test_one_that_exits_or_wraps_is_reported_and_skipped_too(marked: SitePackages, source: str, words: str) -> None:
     test_a_broken_one_is_reported_and_skipped_and_the_others_work(marked, source, words)
 
 
@@ -190,7 +192,7 @@ def loop(info: Path) -> None:
 @pytest.mark.parametrize("spoil", [empty_line, latin_1, loop])
 @pytest.mark.parametrize("group", ["console_scripts", "segops"])
 def test_broken_metadata_of_another_package_is_reported_and_left_out(
-    marked: Environment, spoil: Callable[[Path], None], group: str
+    marked: SitePackages, spoil: Callable[[Path], None], group: str
 ) -> None:
     marked.install("dist-0", {"left_out": "module_0"}, {"module_0": MARK.format(mark="0")})
     info = marked.folder / "dist_0-1.0.dist-info"
@@ -215,7 +217,7 @@ main(["plugins"])
 """
 
 
-def test_an_empty_folder_of_metadata_does_no_harm(marked: Environment) -> None:
+def test_an_empty_folder_of_metadata_does_no_harm(marked: SitePackages) -> None:
     for name in ("empty-1.0", "", "~mpty-1.0", "empty"):
         (marked.folder / f"{name}.dist-info").mkdir()
         (marked.folder / f"{name}.egg-info").mkdir()
@@ -224,7 +226,9 @@ def test_an_empty_folder_of_metadata_does_no_harm(marked: Environment) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"Name\n", "Name: b\u00fccher\n".encode("latin-1")])
-def test_a_plugin_without_a_readable_name_of_its_distribution_works(marked: Environment, content: bytes | None) -> None:
+def test_a_plugin_without_a_readable_name_of_its_distribution_works(
+    marked: SitePackages, content: bytes | None
+) -> None:
     marked.install("dist-4", {"d": "module_d"}, {"module_d": MARK.format(mark="d")})
     metadata = marked.folder / "dist_4-1.0.dist-info" / "METADATA"
     metadata.unlink()
@@ -234,8 +238,8 @@ def test_a_plugin_without_a_readable_name_of_its_distribution_works(marked: Envi
     assert marked.run(EVERYTHING)
 
 
-def test_with_broken_metadata_the_first_of_a_name_counts_as_ever(marked: Environment, tmp_path: Path) -> None:
-    second = Environment(tmp_path / "later")
+def test_with_broken_metadata_the_first_of_a_name_counts_as_ever(marked: SitePackages, tmp_path: Path) -> None:
+    second = SitePackages(tmp_path / "later")
     second.folder.mkdir()
     second.install("Dist.1", {"c": "no_such_module", "z": "no_such_module"}, {})
     marked.install("dist-0", {}, {})
@@ -245,7 +249,7 @@ def test_with_broken_metadata_the_first_of_a_name_counts_as_ever(marked: Environ
     assert (marks, len(errors)) == ("abc", 1)
 
 
-def test_an_entry_point_to_nothing_is_reported_and_skipped(marked: Environment) -> None:
+def test_an_entry_point_to_nothing_is_reported_and_skipped(marked: SitePackages) -> None:
     marked.install("dist-4", {"gone": "module_gone", "noattr": "module_a:Nothing"}, {})
     marks, *errors = marked.run(TRACK)
     assert marks == "abc"
@@ -254,7 +258,7 @@ def test_an_entry_point_to_nothing_is_reported_and_skipped(marked: Environment) 
     assert "plugin 'noattr' (dist-4)" in errors[1]
 
 
-def test_one_that_is_left_out_is_not_even_imported(marked: Environment) -> None:
+def test_one_that_is_left_out_is_not_even_imported(marked: SitePackages) -> None:
     marked.install("dist-4", {"bad": "module_bad"}, {"module_bad": "raise RuntimeError"})
     assert marked.run(TRACK, "-bad") == ["abc"]
     assert marked.run(TRACK, "a") == ["a"]

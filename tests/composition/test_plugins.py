@@ -1,4 +1,4 @@
-"""Plugins given as an argument: the hooks, their order, and what becomes of broken ones."""
+"""Plugins passed as an argument: hooks, order, and broken plugins."""
 
 import argparse
 from collections.abc import Callable, Generator

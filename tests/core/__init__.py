@@ -1,1 +1,1 @@
-"""Tests of the project: core."""
+"""Tests of segops.core."""

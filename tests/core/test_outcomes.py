@@ -1,4 +1,4 @@
-"""What each outcome means: one table, which docs/reliability.md repeats and which both SDKs follow."""
+"""The table of outcomes, which docs/reliability.md repeats and both SDKs follow."""
 
 from __future__ import annotations
 

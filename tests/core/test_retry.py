@@ -1,4 +1,4 @@
-"""Retry-After in each form of row 12, dates, and the back-off with its budget."""
+"""Retry-After in each format of row 12, HTTP dates, and the back-off with its budget."""
 
 from __future__ import annotations
 

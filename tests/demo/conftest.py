@@ -1,5 +1,5 @@
-"""The fixtures of the command line's tests."""
+"""Fixtures of the command line's tests."""
 
-from tests.cli.conftest import ask, environment, local, run, server, site
+from tests.cli.conftest import ask, environment, run, server, site
 
-__all__ = ["ask", "environment", "local", "run", "server", "site"]
+__all__ = ["ask", "environment", "run", "server", "site"]

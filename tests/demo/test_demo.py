@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from segops.emulator import LocalSegOps
-from tests.cli.cli_rig import SEGOPS, PluginSite, Run
+from tests.rig.plugins import SitePackages
+from tests.rig.programs import SEGOPS, Run
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "data" / "cdnow_sample.txt"
 
@@ -135,7 +136,7 @@ def test_other_purchases(run: Run, tmp_path: Path) -> None:
         (b"1 1 19970101 2 nan\n", "line 1 of"),
         (b"1 1 19970101 2\n", "line 1 of"),
         (b"\xff\xfe\x00", "it is UTF-16: save it as UTF-8"),
-        (b"\xff\x00", "it is UTF-16, or no text at all: save it as UTF-8"),
+        (b"\xff\x00", "it is UTF-16 or not text: save it as UTF-8"),
         (None, "(No such file or directory): pass --data"),
     ],
 )
@@ -171,7 +172,7 @@ def test_the_sdk_turned_off(run: Run) -> None:
     assert "the SDK is disabled: unset SEGOPS_DISABLED" in done.stderr
 
 
-def test_events_that_a_plugin_drops_are_a_failure(run: Run, site: PluginSite) -> None:
+def test_events_that_a_plugin_drops_are_a_failure(run: Run, site: SitePackages) -> None:
     site.add("extra", ENRICHER.format(body="return event if event.payload['quantity'] > 2 else None"))
     done = run("demo", "--limit", "10")
     kept = sum(int(row[3]) > 2 for row in rows(10))
@@ -180,7 +181,7 @@ def test_events_that_a_plugin_drops_are_a_failure(run: Run, site: PluginSite) ->
     assert f"segops: {10 - kept} of 29 events were not delivered (plugin {10 - kept})" in done.stderr
 
 
-def test_a_database_that_holds_something_else_is_a_failure(run: Run, site: PluginSite) -> None:
+def test_a_database_that_holds_something_else_is_a_failure(run: Run, site: SitePackages) -> None:
     body = "event.payload['total'] += 1; event.user_id += str(event.occurred_at); return event"
     site.add("extra", ENRICHER.format(body=body))
     done = run("demo", "--limit", "2")
@@ -190,7 +191,7 @@ def test_a_database_that_holds_something_else_is_a_failure(run: Run, site: Plugi
     assert "the events belong to 1 users, but 3 are stored" in done.stderr
 
 
-def test_a_transport_that_lies_is_found_out(run: Run, site: PluginSite) -> None:
+def test_a_transport_that_lies_is_found_out(run: Run, site: SitePackages) -> None:
     site.add("extra", LIAR)
     done = run("demo", "--limit", "2")
     assert done.returncode == 1
@@ -198,7 +199,7 @@ def test_a_transport_that_lies_is_found_out(run: Run, site: PluginSite) -> None:
     assert "segops: 21 events were delivered, but 0 are stored; " in done.stderr
 
 
-def test_errors_of_plugins_are_shown_once(run: Run, site: PluginSite) -> None:
+def test_errors_of_plugins_are_shown_once(run: Run, site: SitePackages) -> None:
     site.add("extra", "import module_that_does_not_exist")
     done = run("demo", "--limit", "3")
     assert done.returncode == 0

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 import pytest
 
 from segops.emulator import LocalSegOps, LocalServer
-from tests.cli.cli_rig import SEGOPS, Run
 from tests.rig.fault_server import FaultServer, hang_up, hold, respond
 from tests.rig.ports import refused_port
-from tests.rig.programs import unmeasured
+from tests.rig.programs import SEGOPS, Run, unmeasured
 from tests.rig.waiting import wait_until
 
 

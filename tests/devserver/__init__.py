@@ -1,1 +1,1 @@
-"""Tests of the project: dev."""
+"""Tests of segops.devserver."""

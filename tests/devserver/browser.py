@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over a pipe by the DevTools protocol: nothing else has to be installed."""
+"""Control a headless Chromium over a pipe, with the DevTools protocol."""
 
 from __future__ import annotations
 

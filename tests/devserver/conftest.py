@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,7 @@ from segops import SegOpsClient
 from segops.devserver.server import DevServer
 from segops.emulator import LocalSegOps
 from tests.devserver.browser import NAMES, Browser, Page, find_chromium
-from tests.devserver.dev_rig import SEGOPS, DevProcess, make_environment
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def local() -> Iterator[LocalSegOps]:
-    with LocalSegOps() as local:
-        yield local
+from tests.rig.programs import DevProcess, Run, alone, make_run
 
 
 @pytest.fixture
@@ -43,24 +34,12 @@ def client(server: DevServer) -> Iterator[SegOpsClient]:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    return make_environment(tmp_path / "run")
+    return alone(tmp_path / "run")
 
 
 @pytest.fixture
 def run(environment: dict[str, str]) -> Run:
-    def run_segops(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*SEGOPS, "dev", *words],
-            env={**environment, **more},
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run_segops
+    return make_run(environment, "dev")
 
 
 @pytest.fixture

@@ -1,73 +1,14 @@
-"""What the tests of `segops dev` share: the program in a process, and a way to read its streams."""
+"""Requests to `segops dev`, and its streams."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.rig.programs import unconfigured
-
-SEGOPS = (sys.executable, "-m", "segops")
 JSON = {"Content-Type": "application/json"}
-
-
-def make_environment(directory: Path, **more: str) -> dict[str, str]:
-    """Return an environment in which no other `segops dev` is found."""
-    return {**unconfigured(), "XDG_RUNTIME_DIR": str(directory), **more}
-
-
-class DevProcess:
-    """A `segops dev` in a process of its own, on a free port."""
-
-    def __init__(self, environment: Mapping[str, str], *words: str) -> None:
-        self._process = subprocess.Popen(
-            [*SEGOPS, "dev", *(() if "--port" in words else ("--port", "0")), *words],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        self.said = ""
-        for line in self._process.stdout:
-            self.said += line
-            if "Ctrl-C" in line:
-                break
-        found = re.search(r"http://\S+:(\d+)", self.said)
-        assert found, self._process.communicate(timeout=60)
-        self.url = found[0]
-        self.port = int(found[1])
-        self.secret_key = self._word("secret key")
-        self.public_key = self._word("public key")
-
-    def __enter__(self) -> DevProcess:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._process.poll() is None:
-            self.stop()
-
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """End it and return its exit code and what it wrote to stderr."""
-        self._process.send_signal(number)
-        _, complaints = self._process.communicate(timeout=60)
-        return self._process.returncode, complaints
-
-    def _word(self, name: str) -> str:
-        found = re.search(rf"{name} +(\S+)", self.said)
-        assert found
-        return found[1]
 
 
 def ask(url: str, path: str, body: object = None, **options: Any) -> tuple[int, Any]:

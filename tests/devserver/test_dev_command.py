@@ -16,8 +16,9 @@ from segops import SegOpsClient, SegOpsTransportError
 from segops.devserver.listen import listen
 from segops.devserver.server import DevServer
 from segops.emulator import LocalSegOps
-from tests.devserver.dev_rig import SEGOPS, DevProcess, ask
+from tests.devserver.dev_rig import ask
 from tests.rig.ports import lasting_port, refused_port
+from tests.rig.programs import SEGOPS, DevProcess, importing
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -113,8 +114,7 @@ def test_what_cannot_be_done_is_said(run: Run, words: list[str], complaint: str)
 
 def test_without_the_extra_it_says_what_to_install(run: Run, tmp_path: Path) -> None:
     tmp_path.joinpath("uvicorn.py").write_text("raise ModuleNotFoundError('x', name='uvicorn')\n")
-    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = run(PYTHONPATH=path)
+    done = run(**importing(tmp_path))
     assert done.returncode == 2
     assert "needs uvicorn" in done.stderr
     assert "pip install 'segops-sdk[dev]'" in done.stderr

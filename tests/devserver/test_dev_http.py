@@ -1,4 +1,4 @@
-"""What `segops dev` serves, over real sockets."""
+"""The responses of `segops dev`, over real sockets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from segops import SegOpsClient, SegOpsConfigError, sign_user_id
 from segops.core import BATCH_PATH, SESSION_PATH, SINGLE_PATH
 from segops.devserver.server import DevServer
 from segops.emulator import LocalSegOps
-from tests.devserver.dev_rig import DevProcess, Stream, ask, connect, exchange
+from tests.devserver.dev_rig import Stream, ask, connect, exchange
+from tests.rig.programs import DevProcess
 
 
 def key(local: LocalSegOps) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Which `segops dev` a command finds, while several of them start and stop."""
+"""How commands find a running `segops dev` while several start and stop."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.devserver.dev_rig import DevProcess, ask
+from tests.devserver.dev_rig import ask
 from tests.rig.ports import refused_port
+from tests.rig.programs import DevProcess
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

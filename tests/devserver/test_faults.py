@@ -1,4 +1,4 @@
-"""Faults on request, in process and over both servers."""
+"""Scripted faults, in process and over both servers."""
 
 from __future__ import annotations
 

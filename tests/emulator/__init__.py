@@ -1,1 +1,1 @@
-"""Tests of the project: local."""
+"""Tests of segops.emulator."""

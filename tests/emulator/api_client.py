@@ -1,4 +1,4 @@
-"""The admin API, asked in one line."""
+"""A client of the admin API for tests."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The local SegOps reached in process and over HTTP, by one and the same call."""
+"""A local SegOps in process and over HTTP."""
 
 from __future__ import annotations
 
 import http.client
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -22,6 +23,14 @@ def clock() -> Clock:
 @pytest.fixture
 def segops(clock: Clock) -> LocalSegOps:
     return LocalSegOps(clock=clock)
+
+
+@pytest.fixture
+def deep_recursion() -> Iterator[None]:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    yield
+    sys.setrecursionlimit(limit)
 
 
 @pytest.fixture(params=["in process", "over HTTP"])

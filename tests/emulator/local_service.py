@@ -1,4 +1,4 @@
-"""What the tests of the local SegOps share: a clock to set, a service to ask, events to send."""
+"""Helpers for tests of the local SegOps: a clock, requests, and events."""
 
 from __future__ import annotations
 

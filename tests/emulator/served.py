@@ -1,4 +1,4 @@
-"""A local SegOps served by a process of its own, to be treated badly."""
+"""A local SegOps in a process of its own, for hostile requests."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ import hashlib
 import hmac
 import http.client
 import json
-import os
 import re
 import socket
 import sqlite3
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from segops.core import BATCH_PATH, SINGLE_PATH
-from tests.rig.programs import unconfigured, unmeasured
+from tests.rig.programs import SEGOPS, ServerProcess, alone, unmeasured
 
 # LocalServer as a program: after it has said where it is, it serves until its stdin ends. As root it first becomes
 # nobody, whom the modes of files mean something to.
@@ -48,15 +46,12 @@ class Reply(NamedTuple):
     body: bytes
 
 
-class Served:
+class Served(ServerProcess):
     """A server and the file of its database."""
 
-    def __init__(self, process: subprocess.Popen[str], path: Path, said: str) -> None:
-        self.process = process
+    def __init__(self, path: Path, *command: str, environment: Mapping[str, str]) -> None:
+        super().__init__(*command, environment=environment)
         self.path = path
-        self.url = str(_search(r"http://\S+", said))
-        self.secret_key = _search(r"secret key +(\S+)", said)
-        self.public_key = _search(r"public key +(\S+)", said)
 
     def ask(self, method: str, path: str, body: object = None, auth: str | None = None, **headers: str) -> Reply:
         """Send one request; bytes as they are, other bodies as JSON."""
@@ -106,34 +101,12 @@ class Served:
         return self.ask("POST", BATCH_PATH, {"events": events}).status
 
 
-@contextmanager
-def serve(kind: str, path: Path, user: str = "") -> Iterator[Served]:
+def serve(kind: str, path: Path, user: str = "") -> Served:
     """Start a server; `user` is "nobody" or empty."""
-    command = (
-        ["-m", "segops", "dev", "--port", "0", "--db", str(path)] if kind == DEV else ["-c", PLAIN, str(path), user]
-    )
-    inherited = os.environ if kind == DEV else unmeasured()
-    environment = unconfigured(inherited)
-    with subprocess.Popen(
-        [sys.executable, *command],
-        env={**environment, "XDG_RUNTIME_DIR": str(path.parent)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        said = ""
-        for line in process.stdout:
-            said += line
-            if "Ctrl-C" in line:
-                break
-        try:
-            yield Served(process, path, said)
-        finally:
-            process.terminate()
-            complaints = process.communicate(timeout=60)[1]
-            assert "Traceback" not in complaints, complaints
+    if kind == DEV:
+        command = [*SEGOPS, "dev", "--port", "0", "--db", str(path)]
+        return Served(path, *command, environment=alone(path.parent))
+    return Served(path, sys.executable, "-c", PLAIN, str(path), user, environment=alone(path.parent, unmeasured()))
 
 
 def must_reject(reply: Reply, *statuses: int) -> None:

@@ -1,4 +1,4 @@
-"""Tokens, keys and origins that are not good open nothing."""
+"""Invalid tokens, keys and origins are rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database of a local SegOps: kept, shared, refused, and never written by halves."""
+"""The database of a local SegOps: persistence, sharing, errors, and atomic writes."""
 
 from __future__ import annotations
 

@@ -1,11 +1,9 @@
-"""Events come in: what is stored, what is skipped, what is refused."""
+"""Stored, skipped, and rejected events."""
 
 from __future__ import annotations
 
 import json
-import sys
 import threading
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -151,14 +149,6 @@ def test_a_body_must_be_an_object(service: Service, body: bytes) -> None:
     assert service.track(body)[0] == 400
     assert service.post(BATCH_PATH, body)[0] == 400
     assert service.post(SESSION_PATH, body, f"ApiKey {service.segops.public_key}")[0] == 400
-
-
-@pytest.fixture
-def deep_recursion() -> Iterator[None]:
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(20_000)
-    yield
-    sys.setrecursionlimit(limit)
 
 
 @pytest.mark.usefixtures("deep_recursion")

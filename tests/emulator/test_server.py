@@ -1,4 +1,4 @@
-"""The local SegOps over HTTP: connections, broken requests, closing."""
+"""The local SegOps over HTTP: connections, malformed requests, and closing."""
 
 from __future__ import annotations
 

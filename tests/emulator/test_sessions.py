@@ -1,4 +1,4 @@
-"""Sessions: who gets a token, what it says, and what it is good for."""
+"""Session tokens: who gets one, its contents, and what it permits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A name that nobody documents is refused, by name: nothing that a caller gives is ignored in silence."""
+"""Undocumented names are rejected by name, and never silently ignored."""
 
 from __future__ import annotations
 

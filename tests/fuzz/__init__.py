@@ -1,1 +1,1 @@
-"""Tests of the project: fuzz."""
+"""Hypothesis against requests and responses."""

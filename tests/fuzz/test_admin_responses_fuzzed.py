@@ -1,4 +1,4 @@
-"""Whatever a server sends, an admin call returns or raises an error of this package."""
+"""For any response, an admin call returns or raises an error of this package."""
 
 from __future__ import annotations
 

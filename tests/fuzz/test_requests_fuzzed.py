@@ -1,4 +1,4 @@
-"""What arbitrary clients send to the local SegOps: any method, path, headers and body, and bytes that are not HTTP."""
+"""Arbitrary requests to the local SegOps: any method, path, headers and body, and bytes that are not HTTP."""
 
 from __future__ import annotations
 

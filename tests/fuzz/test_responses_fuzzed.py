@@ -1,4 +1,4 @@
-"""What servers and their impostors send: sessions, responses to batches, errors, webhooks, dates, and raw HTTP.
+"""Arbitrary responses: sessions, batches, errors, webhooks, dates, and raw HTTP.
 
 core/test_retry.py fuzzes Retry-After, too, and plugins/ai_referrer/test_hosts.py fuzzes referrers. Inputs that once
 failed, or nearly did, stay as explicit examples.

@@ -1,1 +1,1 @@
-"""Tests of the project: lifecycle."""
+"""Exit, fork, servers, and interpreters."""

@@ -1,4 +1,4 @@
-"""What the tests of application servers share: the environment, processes that end, and a fault server to count at."""
+"""Helpers for tests of application servers."""
 
 from __future__ import annotations
 

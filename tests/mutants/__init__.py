@@ -1,1 +1,1 @@
-"""Tests of the project: mutants."""
+"""Bugs planted on purpose, which the tests must find."""

@@ -1,1 +1,1 @@
-"""Tests of the project: network."""
+"""Faults of the network."""

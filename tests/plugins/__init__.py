@@ -1,1 +1,1 @@
-"""Tests of the project: plugins."""
+"""Tests of segops.plugins."""

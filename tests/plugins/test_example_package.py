@@ -1,4 +1,4 @@
-"""The example plugin, as a user has it: built, installed into a fresh environment, and used from there."""
+"""The example plugin, built, installed into a fresh environment, and used there."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The log of a client: which events, at which level, with which fields, and when nothing is printed."""
+"""The log of a client: events, levels, fields, and when nothing is printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that produces the faults of the reliability table, and keeps its own journal of the requests it received.
+"""A server that produces the faults of the reliability table, and records the requests that it receives.
 
     with FaultServer(stall(), reset(), respond(503)) as server:
         ...                     # stalls the first request, resets the second, responds to the third with 503,

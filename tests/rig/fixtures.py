@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from segops.emulator import LocalSegOps
 from segops.transports.http import HttpTransport
 from tests.rig.harness import MakeRig, Responder, Rig, build
 from tests.rig.tls import TLS
@@ -44,3 +45,9 @@ def make() -> Iterator[MakeRig]:
     yield factory
     for rig in made:
         rig.client.shutdown(0)
+
+
+@pytest.fixture
+def local() -> Iterator[LocalSegOps]:
+    with LocalSegOps() as local:
+        yield local

@@ -36,7 +36,7 @@ def marking(mark: str) -> Enrich:
     return enrich
 
 
-class Environment:
+class SitePackages:
     """A folder of installed distributions, and a way to run Python with them."""
 
     def __init__(self, folder: Path) -> None:
@@ -51,6 +51,10 @@ class Environment:
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
         lines = [f"{name} = {target}" for name, target in entry_points.items()]
         (info / "entry_points.txt").write_text("\n".join(["[segops]", *lines, ""]))
+
+    def add(self, name: str, source: str) -> None:
+        """Install a distribution whose only module is a plugin."""
+        self.install(f"{name}-dist", {name: name}, {name: source})
 
     def run(self, program: str, selection: str | None = None) -> list[str]:
         """Run a program, and return the lines that it printed."""

@@ -1,4 +1,4 @@
-"""Ports that stay as they are while a test runs, whatever ports other tests of the same moment are given."""
+"""Ports that no other test gets while a test runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Certificates for the tests, made by an authority of their own."""
+"""Certificates for tests, with their own authority."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of one tracked event."""
+"""The outcome of one tracked event."""
 
 import json
 from typing import Any

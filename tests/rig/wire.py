@@ -1,4 +1,4 @@
-"""The server's side of a connection: read requests, send bytes, end it in good order or badly."""
+"""The server's side of a connection: read requests, send bytes, close properly or not."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tests of the project: soak."""
+"""Minutes of random faults."""

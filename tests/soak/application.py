@@ -1,4 +1,4 @@
-"""A host application that tracks from four threads for some time and looks at itself: run by test_soak.py."""
+"""An application that tracks from four threads and measures itself; run by test_soak.py."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tests of the project: spool."""
+"""Tests of segops.spool."""

@@ -1,4 +1,4 @@
-"""Rigs for the tests of the spool: those of the core, and the rig's servers."""
+"""Fixtures for tests of the spool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the spool share: children that are killed, and looks into the file."""
+"""Helpers for tests of the spool: processes to kill, and the contents of the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A spool that was damaged, is of another format, or of another program: fault-matrix.md, rows 37 and 43."""
+"""Damaged spools, and files of another format or program: docs/reliability.md, rows 37 and 43."""
 
 from __future__ import annotations
 

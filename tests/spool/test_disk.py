@@ -1,4 +1,4 @@
-"""Disks that fail and files that are not safe: fault-matrix.md, rows 38 to 40, 67 and 68."""
+"""Disks that fail and files that are not safe: docs/reliability.md, rows 38 to 40, 67 and 68."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spool at the end of a process, under signals, across forks, and while others have the file."""
+"""The spool at exit, under signals, across forks, and with a locked file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spool against a model: any order of storing, sending, splitting, waiting, and processes that come and go."""
+"""The spool compared with a model: store, send, split, wait, and end processes in any order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long outages, the end of the process, and the order of what comes back: fault-matrix.md, rows 11, 22 to 24, 42."""
+"""Long outages, the end of the process, and the order after it: docs/reliability.md, rows 11, 22 to 24, 42."""
 
 from __future__ import annotations
 

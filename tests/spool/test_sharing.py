@@ -1,4 +1,4 @@
-"""Several processes, forks and kills: fault-matrix.md, rows 24, 28, 36 and 41."""
+"""Several processes, forks and kills: docs/reliability.md, rows 24, 28, 36 and 41."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signatures are not stored: what comes back from the spool travels under its own, or under none of another claim."""
+"""Signatures are not stored: stored events are sent under their own claim or under none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A spool of a third party: registered by hook or passed as an object, through an outage, a restart and public keys."""
+"""A third-party spool, registered by hook or passed as an object: outage, restart and public keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One suite over every transport that ships, and proof that the suite can fail."""
+"""The conformance tests with every built-in transport, and with broken ones."""
 
 from __future__ import annotations
 

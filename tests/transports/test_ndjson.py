@@ -1,4 +1,4 @@
-"""FileTransport and StdoutTransport: one event per line, whatever happens around them."""
+"""FileTransport and StdoutTransport write one event per line, whatever happens meanwhile."""
 
 from __future__ import annotations
 

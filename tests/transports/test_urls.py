@@ -1,4 +1,4 @@
-"""The URLs of all built-in transports: what is in them is understood, or refused by name; and the paths in them."""
+"""URLs of built-in transports: everything in them is understood or rejected by name."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_url_without_a_server_takes_no_host(scheme: str) -> None:
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("backups=1&backups=2", "'backups' twice"),
+        ("backups=1&backups=2", "repeats the option 'backups'"),
         ("max_byte=10", "'max_byte': use max_bytes or backups"),
         ("max_bytes=" + "9" * 5000, "whole number"),
         ("max_bytes=1_000", "whole number"),
@@ -182,7 +182,7 @@ for make in (
     try:
         make()
     except SegOpsConfigError as error:
-        print("working directory, which is gone" in str(error))
+        print("working directory, which no longer exists" in str(error))
 SegOpsClient("memory:").shutdown()
 SegOpsClient(f"file:{sys.argv[1]}").shutdown()
 """

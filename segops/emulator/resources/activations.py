@@ -13,13 +13,11 @@ from segops.emulator import times
 from segops.emulator.bodies import Field, Number, read_nothing
 from segops.emulator.crud import Resource, Row
 from segops.emulator.database import Database
-from segops.emulator.pagination import paginate
+from segops.emulator.resources.tenant import MASK
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import PAGES, SECRET, RequestContext, Route, path_id
 from segops.emulator.segments.compute import Recomputed
 from segops.emulator.unknown_fields import unknown_field_errors
-
-MASK = "***"
 
 SIMULATED_ERROR = "simulate_error"
 """The config key whose value becomes the error of every sync."""
@@ -94,26 +92,13 @@ def sync(request: RequestContext) -> ApiResponse:
 
 def logs(request: RequestContext) -> ApiResponse:
     """List the syncs of an activation, newest first."""
-    activations.find(request, path_id(request))
-    return paginate(
-        request,
-        "sync_logs WHERE activation_id = ?",
-        (path_id(request),),
-        order="id DESC",
-        columns=("id", "status", "user_count", "added", "removed", "error_message", "synced_at"),
-    )
+    columns = ("status", "user_count", "added", "removed", "error_message", "synced_at")
+    return activations.children(request, "sync_logs", *columns)
 
 
 def outbox(request: RequestContext) -> ApiResponse:
     """List what the connector of an activation sent: one row for each user added or removed."""
-    activations.find(request, path_id(request))
-    return paginate(
-        request,
-        "outbox WHERE activation_id = ?",
-        (path_id(request),),
-        order="id",
-        columns=("id", "connector_type", "action", "user_id", "created_at"),
-    )
+    return activations.children(request, "outbox", "connector_type", "action", "user_id", "created_at", order="id")
 
 
 def sync_active(database: Database, recomputed: Recomputed) -> None:

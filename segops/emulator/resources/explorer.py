@@ -13,6 +13,7 @@ import msgspec
 from segops.emulator import times
 from segops.emulator.pagination import whole_number
 from segops.emulator.resources.ingestion import insert, read_event
+from segops.emulator.resources.segment_members import segments_of
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import PAGES, SECRET, RequestContext, Route, path_id
 from segops.emulator.segments.explain import explain_user, would_change
@@ -68,16 +69,7 @@ def events(request: RequestContext) -> ApiResponse:
 
 def user_segments(request: RequestContext) -> ApiResponse:
     """List the segments of a user."""
-    rows = request.database.records(
-        """
-        SELECT segments.id AS segment_id, segments.name AS segment_name, segments.member_count,
-            segments.last_computed_at AS computed_at
-        FROM segment_members JOIN segments ON segments.id = segment_members.segment_id
-        WHERE segment_members.user_id = ? ORDER BY segments.id
-        """,
-        (known_user(request),),
-    )
-    return ApiResponse(200, rows)
+    return ApiResponse(200, segments_of(request.database, known_user(request)))
 
 
 def explain(request: RequestContext) -> ApiResponse:

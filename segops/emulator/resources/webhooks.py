@@ -18,13 +18,10 @@ from segops.emulator.background import BackgroundTasks
 from segops.emulator.bodies import Field, Text
 from segops.emulator.crud import Resource, Row
 from segops.emulator.database import Database
-from segops.emulator.pagination import paginate
-from segops.emulator.resources.tenant import tenant_slug
+from segops.emulator.resources.tenant import MASK, tenant_slug
 from segops.emulator.responses import ApiResponse, HTTPError
-from segops.emulator.routing import PAGES, SECRET, RequestContext, Route, path_id
+from segops.emulator.routing import PAGES, SECRET, RequestContext, Route
 from segops.emulator.segments.compute import Recomputed
-
-MASK = "***"
 
 TIMEOUT = 10.0
 """Timeout of a delivery, in seconds."""
@@ -56,14 +53,8 @@ webhooks = Resource(
 
 def list_deliveries(request: RequestContext) -> ApiResponse:
     """List the deliveries of a webhook, newest first."""
-    webhooks.find(request, path_id(request))
-    return paginate(
-        request,
-        "webhook_deliveries WHERE webhook_id = ?",
-        (path_id(request),),
-        order="id DESC",
-        columns=("id", "segment_id", "status_code", "error", "payload", "delivered_at"),
-    )
+    columns = ("segment_id", "status_code", "error", "payload", "delivered_at")
+    return webhooks.children(request, "webhook_deliveries", *columns)
 
 
 class _Webhook(NamedTuple):

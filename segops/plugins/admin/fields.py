@@ -15,7 +15,8 @@ _PAGING = ("limit", "offset", "cursor")
 _HINTS: Mapping[str, str] = {
     **dict.fromkeys(("body", "params"), "pass the fields as a mapping, as keywords, or both"),
     **dict.fromkeys(("fields", "filters", "query"), "pass each field as a keyword, or all as a mapping"),
-    **dict.fromkeys(("timeout", "max_retries", "deadline", "idempotency_key", "headers"), "set it by with_options()"),
+    **dict.fromkeys(("max_retries", "deadline", "idempotency_key", "headers"), "use with_options()"),
+    "timeout": "use with_options(), or --request-timeout on the command line",
     **dict.fromkeys(_PAGING, "use page and page_size"),
     **dict.fromkeys(("method", "extra_fields"), "pass it as a keyword to a method that takes it"),
 }

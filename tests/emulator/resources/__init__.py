@@ -1,1 +1,1 @@
-"""Tests of the resources of the emulator."""
+"""Tests of segops.emulator.resources."""

@@ -1,4 +1,4 @@
-"""Activations keep a segment the same at the other end."""
+"""Activations sync a segment to a connector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AI reach: queries, simulated answers, and the figures drawn from them."""
+"""AI queries, simulated answers, and metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures about the tenant."""
+"""Analytics of the tenant."""
 
 from __future__ import annotations
 

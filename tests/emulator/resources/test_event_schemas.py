@@ -1,4 +1,4 @@
-"""Schemas of events: kept, inferred, and enforced when events come in."""
+"""Store, infer, and enforce event schemas."""
 
 from __future__ import annotations
 

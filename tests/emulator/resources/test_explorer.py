@@ -1,9 +1,7 @@
-"""The explorer, the sandbox, and who is who."""
+"""The explorer, the sandbox, and identity."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -133,14 +131,6 @@ def test_the_sandbox_stores_nothing(both: Api) -> None:
 def test_the_sandbox_rejects_what_ingestion_rejects(api: Api) -> None:
     api("POST", "/schemas/", {"event_type": "order_placed", "properties": {"total": "number"}})
     assert api.status("POST", "/explorer/sandbox/publish/", event(1, payload={"total": "x"}))[0] == 400
-
-
-@pytest.fixture
-def deep_recursion() -> Iterator[None]:
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(20_000)
-    yield
-    sys.setrecursionlimit(limit)
 
 
 @pytest.mark.usefixtures("deep_recursion")

@@ -1,4 +1,4 @@
-"""AI pages: made, built, published, exported, read by the public; and the product search behind them."""
+"""Create, build, publish, export, and read AI pages; search products."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the cells of a CSV file become: nothing that they say is lost."""
+"""Convert the cells of CSV files without losing information."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Products from CSV files."""
+"""Import products from CSV files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Products: created, listed, filtered, upserted, scored."""
+"""Create, list, filter, upsert, and score products."""
 
 from __future__ import annotations
 

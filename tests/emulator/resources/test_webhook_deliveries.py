@@ -1,4 +1,4 @@
-"""Webhooks: registered, signed, delivered to a real server, and their deliveries kept."""
+"""Register, sign, and deliver webhooks, and log their deliveries."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Tests of the project: local/segments."""
+"""Tests of segops.emulator.segments."""

@@ -1,4 +1,4 @@
-"""What the tests of segments share: a desk that asks the API, and events to put on it."""
+"""Helpers for tests of segments: requests and events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Product segments: attributes of products, and what the members of a segment did with them."""
+"""Product segments: attributes of products, and behavior of segment members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Segments over the API: create, change, preview, compute, page through members, export."""
+"""Create, change, preview, compute, page through, and export segments."""
 
 from __future__ import annotations
 

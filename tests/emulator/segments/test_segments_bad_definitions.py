@@ -1,4 +1,4 @@
-"""Definitions that are wrong, hostile, too large or too slow."""
+"""Definitions that are invalid, hostile, too large or too slow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a user is in a segment, and what one more event would change."""
+"""Explain why a user is in a segment, and what one more event would change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each operator on each kind of value, in users' segments and in product segments."""
+"""Each operator with each type of value, in segments and product segments."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from segops.emulator.segments import regex
 from segops.emulator.segments.regex import Search, compile_regex
 from tests.emulator.segments.segment_desk import PREFIX, Desk, group
 from tests.emulator.segments.segment_reference import Happening
+from tests.rig.programs import importing
 
 atoms = st.sampled_from(
     [
@@ -247,10 +248,9 @@ print(status, errors["definition"][0])
 @pytest.mark.parametrize("content", ["raise ModuleNotFoundError(\"No module named 're2'\")", "# another re2"])
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path, content: str) -> None:
     tmp_path.joinpath("re2.py").write_text(content)
-    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT],
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, **importing(tmp_path)},
         cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""HttpTransport: the checks of its URL and of its options, and the choice of a proxy."""
+"""HttpTransport: check the URL and options, and choose a proxy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HttpTransport against misbehaving servers: reliability table, rows 1 to 8 and 17 to 20."""
+"""HttpTransport against slow and hostile servers: reliability table, rows 1 to 8 and 17 to 20."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How responses are framed, and what is not a response: RFC 9112, sections 4 to 7, as urllib3 reads it."""
+"""Framing of responses, and bytes that are not a response: RFC 9112, sections 4 to 7, as urllib3 reads it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HttpTransport through a SOCKS5 proxy, with the extra `socks`; and what is said without it."""
+"""HttpTransport through a SOCKS5 proxy with the extra `socks`, and the error without it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HttpTransport.stream: bodies of any size, handed on as they come."""
+"""HttpTransport.stream: bodies of any size, passed on as they arrive."""
 
 from __future__ import annotations
 
@@ -190,5 +190,5 @@ def test_other_transports_hand_the_body_on_in_one_piece() -> None:
     assert transport.stream(GET, lambda _: pieces.append, timeout=LONG, idle=1) == Response(200, {"a": "b"})
     assert pieces == [b"body"]
     assert transport.stream(GET, lambda _: None, timeout=LONG) == whole
-    with pytest.raises(SegOpsTransportError, match="exceeds what this transport reads"):
+    with pytest.raises(SegOpsTransportError, match="too large for this transport"):
         transport.stream(GET, lambda _: pieces.append, timeout=LONG)

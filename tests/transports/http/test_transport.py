@@ -1,4 +1,4 @@
-"""HttpTransport: what goes over the wire, and over which connection (reliability table, rows 4 to 6 and 64)."""
+"""HttpTransport: bytes on the wire, and reuse of connections (reliability table, rows 4 to 6 and 64)."""
 
 from __future__ import annotations
 
