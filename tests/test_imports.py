@@ -110,7 +110,7 @@ RULES = {
     "segops.emulator": Rule(doors=SHARED, third_party=("msgspec", "re2")),  # re2: the extra `dev`
     "segops.emulator.resources.segment_exports": Rule(inside=("segops.emulator",), third_party=("msgspec", "pyarrow")),
     "segops.emulator.resources.webhooks": Rule(  # webhooks go over the network
-        doors=SHARED, inside=("segops.emulator",), third_party=("msgspec", "urllib3")
+        doors=("segops.guard", *SHARED), inside=("segops.emulator",), third_party=("msgspec", "urllib3")
     ),
     "segops.spool": Rule(doors=(*SHARED, "segops.delivery"), third_party=("msgspec",)),
     "segops.spool.plugin": Rule(doors=("segops.cli", *SHARED), inside=("segops.spool",)),
