@@ -4,10 +4,16 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-full browser check lint types bench bench-peers soak kill mutants lock clean generate
+.PHONY: demo shop test test-full browser check lint types bench bench-peers soak kill mutants lock clean generate
 
 demo: $(VENV)/.demo
 	$(BIN)/segops demo
+
+# A small shop against a local SegOps, whose page shows its events. FRAMEWORK is fastapi, flask or django.
+FRAMEWORK ?= fastapi
+PORT ?= 8010
+shop: $(VENV)/.dev
+	PYTHONPATH=examples/shop $(BIN)/segops dev run -- $(BIN)/python -m shop $(FRAMEWORK) --port $(PORT)
 
 # All tests, in the steps that tests/run.py describes, and one summary.
 test: $(VENV)/.dev browser

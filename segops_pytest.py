@@ -26,7 +26,9 @@ _MARKER = "segops_live: this test may use a real SegOps; the segops guard is off
 _SHOWN = 20
 
 _own_report = pytest.StashKey[Path]()
-_outer_mode = pytest.StashKey[str]()
+
+guard: dict[str, str] = {}
+"""The environment variables of the guard, for tests that clear the environment."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,18 +43,30 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
     Without an option or ini setting, a run inside another one, such as a worker of xdist, does as that one does.
     """
-    inherited = os.environ.get(_GUARD)
-    mode = early_config.known_args_namespace.segops_guard or early_config.getini("segops_guard") or inherited or "warn"
+    before = os.environ.get(_GUARD)
+    mode = early_config.known_args_namespace.segops_guard or early_config.getini("segops_guard") or before or "warn"
     if mode not in _MODES:
         raise pytest.UsageError(f"segops_guard must be block, warn or off, got {mode!r}")
-    if inherited:
-        early_config.stash[_outer_mode] = inherited
-    os.environ[_GUARD] = mode
+    _set(_GUARD, mode)
+    # Otherwise the guard stays on after the run, because clients may send at the exit of the interpreter.
+    if before:
+        early_config.add_cleanup(lambda: _set(_GUARD, before))
     if mode != "off" and _REPORT not in os.environ:
         file, path = tempfile.mkstemp(prefix="segops-guard-")
         os.close(file)
-        os.environ[_REPORT] = path
+        _set(_REPORT, path)
         early_config.stash[_own_report] = Path(path)
+        early_config.add_cleanup(lambda: _remove_report(path))
+
+
+def _set(name: str, value: str) -> None:
+    guard[name] = os.environ[name] = value
+
+
+def _remove_report(path: str) -> None:
+    del guard[_REPORT]
+    os.environ.pop(_REPORT, None)
+    Path(path).unlink(missing_ok=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -60,26 +74,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the report. The guard stays on, because clients may send at the exit of the interpreter."""
-    if outer := config.stash.get(_outer_mode, None):
-        os.environ[_GUARD] = outer
-    if report := config.stash.get(_own_report, None):
-        os.environ.pop(_REPORT, None)
-        report.unlink(missing_ok=True)
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Turn the guard off while a test with the marker runs."""
-    mode = os.environ.get(_GUARD)
+    mode = guard.get(_GUARD)
     if mode is None or item.get_closest_marker("segops_live") is None:
         return (yield)
-    os.environ[_GUARD] = "off"
+    _set(_GUARD, "off")
     try:
         return (yield)
     finally:
-        os.environ[_GUARD] = mode
+        _set(_GUARD, mode)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

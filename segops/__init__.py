@@ -4,6 +4,8 @@ from segops import SegOpsClient
 
 client = SegOpsClient("https://api.segops.ai", "sk_…")
 client.track(user_id="user-123", event_type="order_placed", payload={"total": 89.95})
+
+PYTEST_DONT_REWRITE: without this word, pytest warns if a program imports this package before it calls pytest.
 """
 
 from __future__ import annotations

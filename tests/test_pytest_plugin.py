@@ -135,9 +135,13 @@ def test_the_fixture_of_a_client_loads_no_local_segops(runs: Runs, pytester: pyt
     assert added & {"segops.emulator.service", "sqlite3", "urllib3", "ssl"} == set()
 
 
-def test_nothing_is_left_behind(runs: Runs) -> None:
+@pytest.mark.parametrize(
+    ("words", "code"), [(["test_it.py"], 0), (["-VV"], 0), (["--help"], 0), (["bad"], 4), (["no-such"], 4)]
+)
+def test_nothing_is_left_behind(runs: Runs, pytester: pytest.Pytester, words: list[str], code: int) -> None:
     runs.write(test_it="def test_it(): pass")
-    assert runs.run().ret == 0
+    (pytester.mkdir("bad") / "conftest.py").write_text("raise ValueError", "utf-8")
+    assert runs.run(*words).ret == code
     assert list(runs.temporary.glob("segops*")) == []
 
 
@@ -374,6 +378,27 @@ def test_a_client_in_a_test_is_blocked(runs: Runs) -> None:
         "SegOpsConfigError: segops_guard blocks clients for https://api.segops.ai in tests: "
         "use the fixture segops, set SEGOPS_API_URL=memory:, or mark the test with segops_live"
     ) in result.stdout.str()
+
+
+def test_a_test_that_clears_the_environment_is_still_guarded(runs: Runs) -> None:
+    runs.write(
+        test_it=f"""
+        import os
+        from unittest.mock import patch
+        import pytest
+        from segops import SegOpsClient
+
+        def test_it():
+            with patch.dict(os.environ, clear=True), pytest.raises(ValueError, match="segops_guard blocks"):
+                {REMOTE}
+
+        @pytest.mark.segops_live
+        def test_live():
+            with patch.dict(os.environ, clear=True):
+                {REMOTE}
+        """
+    )
+    runs.run("--segops-guard=block").assert_outcomes(passed=2)
 
 
 def test_a_client_of_an_imported_module_is_blocked(runs: Runs) -> None:

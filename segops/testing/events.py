@@ -32,6 +32,7 @@ class TrackedEvents:
     """
 
     def __init__(self, source: SegOpsClient | LocalSegOps) -> None:
+        self._client = source if isinstance(source, SegOpsClient) else None
         self._read = _reader(source)
         self._start = len(self._read())
 
@@ -90,7 +91,7 @@ class TrackedEvents:
             time.sleep(_POLL_SECONDS)
         if matches:
             raise AssertionError(f"expected {times} matching events, found {len(matches)}\n{_list(matches)}")
-        raise AssertionError(_describe_nearest(expected, events))
+        raise AssertionError(_describe_nearest(expected, events) + self._describe_undelivered())
 
     def assert_nothing_tracked(self, event_type: str | None = None) -> None:
         """Assert that no event was tracked.
@@ -106,12 +107,25 @@ class TrackedEvents:
         if events:
             raise AssertionError(f"expected no events, found {len(events)}\n{_list(events)}")
 
-    def assert_ai_referral(self, source_provider: str, **expected: Any) -> TrackedEvent:
+    def assert_ai_referral(
+        self,
+        source_provider: str,
+        *,
+        user_id: str | None = None,
+        anonymous_id: str | None = None,
+        payload: Mapping[str, Any] | None = None,
+        times: int | None = None,
+        within: float = 0.0,
+    ) -> TrackedEvent:
         """Assert that a page view came from an AI assistant, and return the referral.
 
         Args:
             source_provider: The id of the assistant, such as "chatgpt".
-            **expected: As for `assert_tracked`.
+            user_id: As for `assert_tracked`.
+            anonymous_id: As for `assert_tracked`.
+            payload: As for `assert_tracked`.
+            times: As for `assert_tracked`.
+            within: As for `assert_tracked`.
 
         Raises:
             AssertionError: There is no such referral. The message shows the nearest event.
@@ -119,8 +133,21 @@ class TrackedEvents:
         Source: docs/ai-referrals.md.
         """
         __tracebackhide__ = True
-        payload = {"source_provider": source_provider, **expected.pop("payload", {})}
-        return self.assert_tracked("ai_referral_session", payload=payload, **expected)
+        return self.assert_tracked(
+            "ai_referral_session",
+            user_id=user_id,
+            anonymous_id=anonymous_id,
+            payload={**(payload or {}), "source_provider": source_provider},
+            times=times,
+            within=within,
+        )
+
+    def _describe_undelivered(self) -> str:
+        if self._client is None:
+            return ""
+        stats = self._client.stats()
+        count = stats.pending + sum(stats.dropped.values())
+        return f"\n  the client has not delivered {count} events: see client.stats()" if count else ""
 
     def _now(self) -> Sequence[TrackedEvent]:
         return self._read()[self._start :]

@@ -105,6 +105,17 @@ def test_the_environment_turns_it_off(fresh: Fresh) -> None:
     assert "example" not in {entry["name"] for entry in listed["plugins"]}
 
 
+@pytest.mark.timeout(400)
+def test_the_pytest_plugin_of_the_wheel_is_found_and_accepts_an_imported_sdk(fresh: Fresh) -> None:
+    (fresh.folder / "test_tracked.py").write_text(
+        "def test_it(segops, segops_events):\n"
+        "    segops.track(user_id='u-1', event_type='order_placed')\n"
+        "    segops_events.assert_tracked('order_placed')\n"
+    )
+    run = "import segops, pytest, sys; sys.exit(pytest.main(sys.argv[1:]))"
+    assert "1 passed" in fresh.python("-c", run, "-W", "error", "-p", "no:cacheprovider", "test_tracked.py")
+
+
 def test_it_builds_on_public_names_alone() -> None:
     sources = "".join(path.read_text() for path in EXAMPLE.rglob("*.py"))
     imported = {line.split()[1] for line in sources.splitlines() if line.startswith("from segops")}

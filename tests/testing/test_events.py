@@ -134,6 +134,19 @@ def test_a_referral_is_asserted_by_its_assistant(client: SegOpsClient, events: T
         events.assert_ai_referral("claude")
 
 
+def test_a_failure_says_that_events_were_not_delivered(client: SegOpsClient, events: TrackedEvents) -> None:
+    assert client.flush()
+    memory_transport(client).respond_with(401)
+    client.track(user_id="u-1", event_type="order_paid")
+    with pytest.raises(AssertionError, match="the client has not delivered 1 events"):
+        events.assert_tracked("order_paid")
+
+
+def test_a_closed_client_still_has_its_events(client: SegOpsClient, events: TrackedEvents) -> None:
+    assert client.shutdown()
+    events.assert_tracked("order_placed", times=1)
+
+
 def test_times_below_one_are_refused(events: TrackedEvents) -> None:
     with pytest.raises(ValueError, match="times must be at least 1, got 0: use assert_nothing_tracked"):
         events.assert_tracked("order_placed", times=0)

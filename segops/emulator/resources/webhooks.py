@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
+from segops.core import SegOpsPermissionError
 from segops.emulator import times
 from segops.emulator.background import BackgroundTasks
 from segops.emulator.bodies import Field, Text
@@ -22,6 +23,7 @@ from segops.emulator.resources.tenant import MASK, tenant_slug
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import PAGES, SECRET, RequestContext, Route
 from segops.emulator.segments.compute import Recomputed
+from segops.guard import check_request
 
 TIMEOUT = 10.0
 """Timeout of a delivery, in seconds."""
@@ -107,6 +109,10 @@ def _post(url: str, secret: str, payload: bytes) -> tuple[int | None, str | None
     """Send a webhook once, and return the status of the response, or what went wrong."""
     import urllib3  # noqa: PLC0415 - slow to import, and most databases have no webhook
 
+    try:
+        check_request(url)
+    except SegOpsPermissionError as error:
+        return None, str(error)
     headers = {"Content-Type": "application/json", "User-Agent": "segops-local"}
     if secret:
         digest = hmac.new(secret.encode(), payload, hashlib.sha256).hexdigest()

@@ -60,6 +60,19 @@ def test_one_attempt_no_redirect_and_the_failure_is_kept(api: Api) -> None:
     assert codes[0][1]
 
 
+def test_the_guard_of_tests_blocks_a_hook_beyond_this_machine(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGOPS_GUARD", "block")
+    with WebhookReceiver() as server:
+        api("POST", P, {"url": "https://hooks.example.com/secret-path"})
+        api("POST", P, {"url": server.url})
+        api.segment()
+        settle(api)
+        assert len(server.received) == 1
+    [delivery] = api("GET", f"{P}1/deliveries/")["results"]
+    assert delivery["status_code"] is None
+    assert "segops_guard blocks requests to https://hooks.example.com in tests" in delivery["error"]
+
+
 def test_hooks_are_called_in_parallel_and_the_request_does_not_wait(api: Api) -> None:
     with WebhookReceiver() as slow, WebhookReceiver() as fast:
         slow.gate.clear()
