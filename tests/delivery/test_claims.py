@@ -89,7 +89,7 @@ def test_only_what_was_signed_is_stored(site: Site, other: str, step: str) -> No
     assert stats.pending + sum(stats.dropped.values()) == 3
 
 
-def test_a_signature_that_is_made_anew_is_another_claim_and_costs_one_handshake(site: Site) -> None:
+def test_a_new_signature_is_another_claim_and_costs_one_handshake(site: Site) -> None:
     handshakes = count_handshakes(site)
     for _ in range(20):
         site.track(GOOD, "again", "again", GOOD)
@@ -343,7 +343,7 @@ def test_row_67_what_a_server_repeats_stays_out_of_messages(make: MakeRig, statu
     assert any(str(status) in text for text in shown)
 
 
-def test_row_67_what_the_hosts_own_code_raises_is_told_by_its_kind_and_place(
+def test_row_67_an_exception_of_the_application_is_reported_by_type_and_place(
     make: MakeRig, caplog: pytest.LogCaptureFixture
 ) -> None:
     def on_error(_: Exception) -> None:

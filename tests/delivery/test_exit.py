@@ -137,7 +137,7 @@ def test_one_client_that_fails_at_exit_does_not_take_the_others_with_it() -> Non
 
 
 def test_a_fork_in_the_middle_of_everything() -> None:
-    """Row 28: the child begins with an empty buffer and delivers its own; the parent is not disturbed."""
+    """Row 28: the child begins with an empty queue and delivers its own events; the parent is not disturbed."""
     code = """
     stop = threading.Event()
     tracked = [0] * 4

@@ -1,4 +1,4 @@
-"""What signal handlers, callbacks and frozen clocks may do: counts are right, waits end, and the host is told first."""
+"""What signal handlers, callbacks and frozen clocks may do: counts are right, waits end, and errors are dispatched first."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def test_a_report_that_hangs_is_waited_for_no_longer_than_the_call_may_take() ->
     release.set()
 
 
-def test_what_is_given_up_during_a_request_that_hangs_is_told_before_shutdown_returns() -> None:
+def test_what_is_given_up_during_a_request_that_hangs_is_reported_before_shutdown_returns() -> None:
     errors: list[Exception] = []
     client = make(Slow(seconds=5.0), on_error=errors.append, batch_size=1)
     client.track(user_id="u", event_type="x")
@@ -187,7 +187,7 @@ def test_what_is_given_up_during_a_request_that_hangs_is_told_before_shutdown_re
     assert [getattr(error, "reason", None) for error in errors] == ["undeliverable"]
 
 
-def test_an_event_after_the_end_starts_no_thread_and_is_told() -> None:
+def test_an_event_after_the_end_starts_no_thread_and_is_reported() -> None:
     errors: list[Exception] = []
     client = make(Slow(), on_error=errors.append)
     client.track(user_id="u", event_type="x")

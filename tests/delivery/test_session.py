@@ -464,7 +464,7 @@ def test_200_threads_share_one_error(answer: Reply) -> None:
     assert (gate.calls, tokens, len(failures), len(set(map(id, failures)))) == (1, [], 200, 1)
 
 
-def test_whoever_comes_after_a_failure_tries_again() -> None:
+def test_a_caller_after_a_failure_tries_again() -> None:
     gate = Gate(500)
     gate.let.set()
     sessions = SessionAuth(ApiKey(PUBLIC), gate, cast("Clock", FakeClock()))

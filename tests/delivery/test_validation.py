@@ -131,7 +131,7 @@ def test_what_is_ambiguous_is_a_counted_drop_if_strict(
 
 
 @pytest.mark.parametrize("given", [Event("u-1", "a_b"), {"userId": "u-1", "eventType": "a_b"}])
-def test_otherwise_the_object_wins_and_the_application_is_told(given: Any) -> None:
+def test_otherwise_the_object_wins_and_on_error_hears_of_it(given: Any) -> None:
     errors: list[Exception] = []
     with SegOpsClient("memory:", worker="inline", on_error=errors.append) as client:
         client.track(given, user_id="u-2", payload={"a": 1})

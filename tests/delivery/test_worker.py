@@ -134,7 +134,7 @@ def test_whatever_on_error_raises_delivery_goes_on(clients: list[SegOpsClient], 
         assert not thread.is_alive(), "it would go on telling of itself for ever"
 
 
-def test_errors_are_told_off_the_callers_thread(clients: list[SegOpsClient]) -> None:
+def test_errors_are_dispatched_off_the_callers_thread(clients: list[SegOpsClient]) -> None:
     told: list[tuple[Exception, threading.Thread]] = []
     client = SegOpsClient(
         api_key=KEY,
@@ -280,7 +280,7 @@ def test_dropped_events_do_not_stay_in_memory_in_the_errors_about_them(clients: 
     assert alive == []
 
 
-def test_the_buffer_is_bounded_and_drops_the_newest(clients: list[SegOpsClient]) -> None:
+def test_the_queue_is_bounded_and_drops_the_newest(clients: list[SegOpsClient]) -> None:
     transport = Stuck()
     client = SegOpsClient(
         api_key=KEY, transport=transport, batch_size=1, limits=Limits(max_events=10, max_bytes=100_000)
@@ -299,7 +299,7 @@ def test_the_buffer_is_bounded_and_drops_the_newest(clients: list[SegOpsClient])
     assert client.flush(), "there is room again"
 
 
-def test_the_buffer_is_bounded_by_bytes(clients: list[SegOpsClient]) -> None:
+def test_the_queue_is_bounded_by_bytes(clients: list[SegOpsClient]) -> None:
     transport = MemoryTransport(Response(503, {"retry-after": "1"}))
     client = SegOpsClient(
         api_key=KEY, transport=transport, worker="inline", batch_size=10**6, limits=Limits(max_bytes=10_000)
@@ -315,7 +315,7 @@ def test_the_buffer_is_bounded_by_bytes(clients: list[SegOpsClient]) -> None:
 
 
 @pytest.mark.parametrize("worker", ["thread", "inline"])
-def test_a_full_buffer_is_sent_however_few_its_events_are(clients: list[SegOpsClient], worker: Any) -> None:
+def test_a_full_queue_is_sent_however_few_its_events_are(clients: list[SegOpsClient], worker: Any) -> None:
     transport = MemoryTransport()
     client = SegOpsClient(
         api_key=KEY, transport=transport, worker=worker, flush_interval=3600, limits=Limits(max_bytes=10_000)
@@ -358,7 +358,7 @@ def test_the_bound_holds_while_a_batch_is_cut() -> None:
 
 
 def test_close_wins_over_a_batch_that_is_being_cut() -> None:
-    """`room` is set by whoever closes and by whoever takes; the closed buffer must stay closed."""
+    """Closing and draining both set `room`; a closed queue must stay closed."""
     limits = Limits(batch_events=1, max_events=2000)  # few, so that it is soon over: each is dropped by itself
     client = SegOpsClient(api_key=KEY, transport=Slow(0.0), batch_size=1, limits=limits)
     stop = threading.Event()

@@ -68,7 +68,7 @@ MUTANTS = [
         "delivery/batch.py",
         '"Idempotency-Key": batch.key}',
         '"Idempotency-Key": str(uuid.uuid4())}',
-        ("delivery/test_answers.py", "network/test_network_rows.py"),
+        ("delivery/test_responses.py", "network/test_network_rows.py"),
     ),
     Mutant(
         "a forked child keeps what the parent was about to send",
@@ -82,13 +82,13 @@ MUTANTS = [
         "core/retry.py",
         "        if self._tokens >= 1.0:",
         "        if True:",
-        ("core/test_retry.py", "delivery/test_answers.py"),
+        ("core/test_retry.py", "delivery/test_responses.py"),
     ),
     Mutant(
         "a worker that failed is not started again",
         "delivery/worker.py",
-        "while not self._works():",
-        "if not self._works():",
+        "while not self._try_work():",
+        "if not self._try_work():",
         ("lifecycle/test_processes.py",),
     ),
     Mutant(

@@ -114,7 +114,7 @@ def test_a_hold_is_one_error_however_the_body_varies(make: MakeRig) -> None:
     assert (len(rig.server.requests), len(rig.errors)) == (4, 1)
 
 
-def test_a_second_hold_after_a_recovery_is_told_again(make: MakeRig) -> None:
+def test_a_second_hold_after_a_recovery_is_reported_again(make: MakeRig) -> None:
     rig = make(script(404, 202, 404, 405))
     for name in ("a", "b"):
         rig.track(name)
@@ -141,7 +141,7 @@ def test_a_passing_failure_is_repeated_byte_for_byte(make: MakeRig, answer: Repl
 
 
 class Rubbish(Transport):
-    """Returns things that are no answers, then answers."""
+    """Returns invalid responses, then valid ones."""
 
     url = "https://api.example.org"
 
@@ -170,7 +170,7 @@ class Rubbish(Transport):
         Response(None),  # type: ignore[arg-type]
     ],
 )
-def test_rubbish_from_a_strangers_transport_is_a_network_error(make: MakeRig, rubbish: object) -> None:
+def test_an_invalid_response_of_a_third_party_transport_is_a_network_error(make: MakeRig, rubbish: object) -> None:
     rig = make()
     transport = Rubbish(rubbish)
     client = SegOpsClient(

@@ -1,4 +1,4 @@
-"""Where the two ways of an event into the buffer meet: it is counted once, and an error is raised or told once."""
+"""Where the fast and the slow path of an event meet: it is counted once, and an error is raised or reported once."""
 
 from __future__ import annotations
 
