@@ -115,6 +115,7 @@ class SegOpsClient:
         loaded = Plugins(built_in, given=plugins, selection=environment.plugins, report=broken.append)
         warn_about_surroundings()
         where = transport if transport is not None else api_url or environment.api_url
+        self._plugins = {plugin.name: plugin.implementation for plugin in loaded.loaded}
         self._transport = _Nowhere() if self._is_disabled else open_transport(where, loaded.transports())
         check_client(self._transport.url)
         self._key = self._choose_key(api_key, environment)
@@ -346,6 +347,15 @@ class SegOpsClient:
     def transport(self) -> Transport:
         """The transport in use."""
         return self._transport
+
+    @property
+    def strict(self) -> bool:
+        """Whether `track()` raises for a bad event."""
+        return self._strict
+
+    def plugin(self, name: str) -> object | None:
+        """Return the plugin that this client uses under a name, a module or an object; None if there is none."""
+        return self._plugins.get(name)
 
     def __enter__(self) -> SegOpsClient:
         return self

@@ -29,6 +29,7 @@ FRONT_DOORS = (
     "segops.composition",
     "segops.core",
     "segops.emulator",
+    "segops.integrations",
     "segops.plugins.admin",
     "segops.plugins.ai_crawler",
     "segops.plugins.ai_referrer",
@@ -119,6 +120,14 @@ RULES = {
     "segops.testing": Rule(
         doors=("segops.environment", *PUBLIC), inside=("segops.transports.memory",), third_party=("msgspec", "pytest")
     ),
+    "segops.integrations": Rule(doors=PUBLIC, third_party=("msgspec",)),
+    "segops.integrations.django": Rule(
+        doors=PUBLIC, inside=("segops.integrations",), third_party=("asgiref", "django")
+    ),
+    "segops.integrations.flask": Rule(
+        doors=PUBLIC, inside=("segops.integrations",), third_party=("flask", "flask_login")
+    ),
+    "segops.integrations.celery": Rule(doors=PUBLIC, inside=("segops.integrations",), third_party=("celery",)),
     # Programs.
     "segops.demo": Rule(doors=("segops.cli", *PUBLIC), third_party=("msgspec",)),
     "segops.devserver": Rule(
