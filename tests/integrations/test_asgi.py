@@ -196,7 +196,7 @@ def test_a_request_that_starts_within_another_is_one_of_its_own(site: Site) -> N
 
     async def application(_: Any, __: Any, send: Any) -> None:
         identify_request("first")
-        await asyncio.create_task(outer(request("/second"), fail, ignore))  # type: ignore[arg-type]
+        await asyncio.create_task(outer(request("/second"), fail, ignore))
         await send(START)
         await send(END)
 

@@ -36,7 +36,11 @@ def new_id(reply: Reply) -> str:
 
 
 def test_the_user_is_whom_the_application_names_last(site: Site, protocol: Protocol) -> None:
-    site.view = lambda: (identify_request("u-1"), identify_request("u-2"))
+    def view() -> None:
+        identify_request("u-1")
+        identify_request("u-2")
+
+    site.view = view
     site.get(protocol)
     site.view = lambda: None
     site.get(protocol)
@@ -56,8 +60,14 @@ def test_another_thread_with_the_context_may_name_the_user(site: Site, protocol:
 
 def test_the_application_can_ask_who_it_is(site: Site, protocol: Protocol) -> None:
     seen: list[UserContext] = []
+
+    def view() -> None:
+        seen.append(request_identity())
+        identify_request("u-1")
+        seen.append(request_identity())
+
     site.set_policy(anonymous="cookie")
-    site.view = lambda: (seen.append(request_identity()), identify_request("u-1"), seen.append(request_identity()))
+    site.view = view
     site.get(protocol, headers=with_cookie(KNOWN))
     assert seen == [UserContext(None, KNOWN), UserContext("u-1", KNOWN)]
     assert request_identity() == UserContext()
