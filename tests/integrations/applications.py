@@ -100,7 +100,8 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]
-MIDDLEWARE.insert(PLACE, "segops.integrations.django.SegOpsMiddleware")
+if PLACE >= 0:
+    MIDDLEWARE.insert(PLACE, "segops.integrations.django.SegOpsMiddleware")
 settings.configure(
     SECRET_KEY="test",
     ALLOWED_HOSTS=["*"],

@@ -161,7 +161,7 @@ LOGGED_IN = [
     Case("flask, gunicorn", applications.FLASK, GUNICORN),
     Case("django, gunicorn", applications.DJANGO, GUNICORN),
     Case("django, uvicorn", applications.DJANGO, UVICORN, ASGI),
-    Case("django alone, uvicorn", applications.DJANGO, UVICORN, (("TEST_INTERFACE", "asgi alone"),)),
+    Case("django alone, hypercorn", applications.DJANGO, HYPERCORN, (("TEST_INTERFACE", "asgi alone"),)),
 ]
 
 

@@ -132,8 +132,7 @@ def test_the_write_function_is_the_servers(site: Site) -> None:
         return []
 
     written: list[bytes] = []
-    body = WsgiMiddleware(application, site.client)(request(), lambda *_: written.append)
-    body.close()  # type: ignore[attr-defined]
+    assert list(WsgiMiddleware(application, site.client)(request(), lambda *_: written.append)) == []
     assert written == [b"written"]
     site.page()
 
