@@ -19,8 +19,9 @@ shop: $(VENV)/.dev
 test: $(VENV)/.dev browser
 	$(BIN)/python -m tests.run
 
-# The same and what takes longer: two minutes of random faults, 300 kills, the mutants, and every other Python that is installed.
-test-full: $(VENV)/.dev browser
+# The same and what takes longer: two minutes of random faults, 300 kills, more web servers, Celery, the mutants, and every
+# other Python that is installed.
+test-full: $(VENV)/.full browser
 	$(BIN)/python -m tests.run --full
 
 # Chromium, for the tests of the page of `segops dev`. Without it they are skipped, unless SEGOPS_TEST_BROWSER=required.
@@ -91,3 +92,7 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml $(NATIVE) | $(VENV)/bin/python
 	$(PIP) --require-hashes --requirement requirements/dev.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.full: requirements/full.txt $(VENV)/.dev
+	$(PIP) --require-hashes --requirement requirements/full.txt
+	@touch $@

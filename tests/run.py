@@ -20,7 +20,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-ALONE = ["tests/lifecycle", "tests/network", "tests/soak", "tests/delivery/test_exit.py"]
+SERVERS = "tests/integrations/test_servers.py"
+ALONE = ["tests/lifecycle", "tests/network", "tests/soak", "tests/delivery/test_exit.py", SERVERS]
 PURE = ["tests/core", "tests/delivery", "--ignore=tests/delivery/test_exit.py"]
 SHARED = ["--numprocesses", "4", "--dist", "loadfile"]
 AGAIN = ["--last-failed", "--last-failed-no-failures", "none"]
@@ -54,6 +55,7 @@ STEPS = [
 FULL = [
     Step("soak, 120 s", ["tests/soak"], {"SEGOPS_SOAK_SECONDS": "120"}),
     Step("300 kills", ["tests/spool/test_sharing.py", "-k", "by_a_kill"], {"SEGOPS_KILL_ROUNDS": "300"}),
+    Step("web servers", [SERVERS], {"SEGOPS_TEST_SERVERS": "all"}),
     Step("mutants", ["-m", "tests.mutants.run"], is_pytest=False),
     Step("other Pythons", ["-m", "tests.interpreters"], is_pytest=False),
 ]

@@ -84,6 +84,8 @@ class AsgiMiddleware:
         token = current.set(request)
         try:
             await self._app(scope, receive, send)
+            if request.has_ended:
+                request.finish()
         finally:
             current.reset(token)
 
@@ -92,8 +94,8 @@ class AsgiMiddleware:
             kind = message["type"]
             if kind == "http.response.start":
                 return send(self._start(request, message))
-            if request.is_page and kind in _BODIES and not message.get("more_body", False):
-                return _finish(request, send(message))
+            if kind in _BODIES and not message.get("more_body", False):
+                request.has_ended = True
             return send(message)
 
         return watching_send
@@ -148,12 +150,17 @@ class AsgiMiddleware:
 
 
 class AsgiRequest(WebRequest):
-    """A request whose `raw` is an ASGI scope."""
+    """A request whose `raw` is an ASGI scope.
 
-    __slots__ = ("_headers",)
+    Attributes:
+        has_ended: Whether the whole response was sent.
+    """
+
+    __slots__ = ("_headers", "has_ended")
 
     def __init__(self, raw: Scope, method: str, pages: PageViews) -> None:
         super().__init__(raw, method, pages)
+        self.has_ended = False
         self._headers: dict[bytes, bytes] | None = None
 
     def serves(self, scope: Mapping[str, Any]) -> bool:
@@ -222,11 +229,6 @@ def _header(message: Message, wanted: bytes) -> str | None:
     """Return the value of a header of a response; the values of repeated ones joined."""
     values = [value for name, value in message.get("headers", ()) if name == wanted or name.lower() == wanted]
     return b",".join(values).decode("latin-1") if values else None
-
-
-async def _finish(request: AsgiRequest, sending: Awaitable[None]) -> None:
-    await sending
-    request.finish()
 
 
 async def _lifespan(_: Scope, receive: Receive, send: Send) -> None:

@@ -145,12 +145,11 @@ class DjangoRequest(WsgiRequest):
 
 
 class AsyncBody:
-    """The asynchronous body of a response, and its end."""
+    """The asynchronous body of a response, like `Body`."""
 
     def __init__(self, request: WebRequest, body: AsyncIterator[bytes]) -> None:
         self._request = request
         self._body = body
-        self._has_ended = False
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -160,17 +159,8 @@ class AsyncBody:
         try:
             return await anext(self._body)
         except StopAsyncIteration:
-            self._has_ended = True
+            self._request.finish()
             raise
-        finally:
-            current.reset(token)
-
-    def close(self) -> None:
-        """Track the page view if all of the body was sent."""
-        token = current.set(self._request)
-        try:
-            if self._has_ended:
-                self._request.finish()
         finally:
             current.reset(token)
 

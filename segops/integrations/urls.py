@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 MAX_URL = 4096
 """Characters of a URL that are recorded; as browsers do, a longer referrer is cut to its origin."""
 
-_HOST = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_HOST = re.compile(r"(?:[A-Za-z0-9._~-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31})://(?:[^/?#]*@)?([^/?#@]*)([^?#]*)(?:\?([^#]*))?")
 _SAFE_PATH = re.compile(r"[A-Za-z0-9/._~!$&'()*+,;=:@-]*")
 _SAFE_ENCODED = re.compile(r"[A-Za-z0-9/._~!$&'()*+,;=:@%-]*")

@@ -58,8 +58,8 @@ class WsgiMiddleware:
         token = current.set(request)
         try:
             body = self._app(environ, self._watch(request, start_response))
-            if type(body) is list:
-                return ListBody(request, body) if request.is_page else body
+            if type(body) is list and not request.is_page:
+                return body
             if wrapper is not None and (isinstance(body, wrapper) if made is None else any(body is it for it in made)):
                 request.finish()  # a server sends only its own wrapper as a file, so nothing can tell when it ends
                 return body
@@ -139,69 +139,50 @@ class WsgiRequest(WebRequest):
 
 
 class Body:
-    """The body of a response, as the application returned it, and its end.
+    """The body of a response, which the application returned.
 
-    The request is the current one whenever code of the application runs, also after it returned.
+    The request is the current one whenever code of the application runs, and ends with the last part of the body.
     """
 
-    def __init__(self, request: WebRequest, body: Iterable[Any]) -> None:
+    def __init__(self, request: WebRequest, body: Iterable[bytes]) -> None:
         self._request = request
         self._body = body
-        self._next: Callable[[], Any] | None = None
+        self._next: Callable[[], bytes] | None = None
         self._is_open = True
-        self._has_ended = False
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[bytes]:
         return self
 
-    def __next__(self) -> Any:
+    def __next__(self) -> bytes:
         token = current.set(self._request)
         try:
             if self._next is None:
                 self._next = iter(self._body).__next__
             return self._next()
         except StopIteration:
-            self._has_ended = True
+            self._request.finish()
             raise
         finally:
             current.reset(token)
 
     def close(self) -> None:
-        """Close the body of the application, and track the page view if all of it was sent."""
-        if not self._is_open:
+        """Close the body of the application, once."""
+        close = getattr(self._body, "close", None)
+        if close is None or not self._is_open:
             return
         self._is_open = False
         token = current.set(self._request)
         try:
-            if (close := getattr(self._body, "close", None)) is not None:
-                close()
-            if self._has_ended:
-                self._request.finish()
+            close()
         finally:
             current.reset(token)
 
 
 class SizedBody(Body):
-    """A body with a length, from which some servers tell whether it is the whole response."""
+    """A body with a length, from which some servers tell whether one part is the whole response."""
 
     def __len__(self) -> int:
         return len(self._body)  # type: ignore[arg-type]  # it has one
-
-
-class ListBody(list[Any]):
-    """A body that is a list, with which servers are fastest."""
-
-    def __init__(self, request: WebRequest, body: list[Any]) -> None:
-        super().__init__(body)
-        self._request = request
-
-    def close(self) -> None:
-        """Track the page view."""
-        token = current.set(self._request)
-        try:
-            self._request.finish()
-        finally:
-            current.reset(token)
 
 
 def _record_files(environ: WSGIEnvironment, wrapper: Callable[..., Any]) -> list[object]:

@@ -3,10 +3,17 @@ from collections.abc import Callable
 class Signal:
     def connect(self, receiver: Callable[..., object], sender: object) -> None: ...
 
-class User:
+class UserMixin:
     is_authenticated: bool
     def get_id(self) -> str: ...
 
-current_user: User
+class LoginManager:
+    def __init__(self, app: object) -> None: ...
+    def user_loader(self, callback: Callable[[str], object]) -> object: ...
+
+def login_user(user: object) -> bool: ...
+def logout_user() -> bool: ...
+
+current_user: UserMixin
 user_logged_in: Signal
 user_logged_out: Signal
