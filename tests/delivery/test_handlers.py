@@ -1,4 +1,4 @@
-"""What signal handlers, callbacks and frozen clocks may do: counts are right, waits end, and errors are dispatched first."""
+"""What signal handlers, callbacks and frozen clocks may do: counts are right, waits end, and errors are heard first."""
 
 from __future__ import annotations
 
