@@ -25,6 +25,7 @@ PROJECT = PACKAGE.parent
 
 FRONT_DOORS = (
     "segops",
+    "segops.bulk",
     "segops.cli",
     "segops.composition",
     "segops.core",
@@ -107,6 +108,11 @@ RULES = {
     "segops.signing": Rule(doors=CORE),
     "segops.webhooks": Rule(inside=CORE, third_party=("msgspec",)),
     "segops.testing": Rule(doors=PUBLIC, inside=("segops.transports.memory",), third_party=("msgspec", "pytest")),
+    "segops.bulk": Rule(
+        doors=("segops", "segops.composition", "segops.delivery", *SHARED),
+        inside=("segops.environment",),
+        third_party=("msgspec",),
+    ),
     # Programs.
     "segops.demo": Rule(doors=("segops.cli", *PUBLIC), third_party=("msgspec",)),
     "segops.devserver": Rule(
@@ -116,9 +122,13 @@ RULES = {
     ),
     "segops.cli": Rule(
         doors=(*PUBLIC, "segops.composition", "segops.delivery", "segops.transports.http"),
-        inside=("segops.environment",),
+        inside=("segops.bulk", "segops.environment"),
         third_party=("msgspec", "rich"),  # the extra `cli`
     ),
+    "segops.cli.parquet": Rule(
+        doors=SHARED, inside=("segops.cli.errors",), third_party=("pyarrow",)
+    ),  # the extra `parquet`
+    "segops.cli.zstd": Rule(doors=SHARED, third_party=("zstandard",)),  # the extra `zstd`
 }
 
 READERS_OF_THE_ENVIRONMENT = {
