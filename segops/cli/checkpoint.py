@@ -61,11 +61,16 @@ class CheckpointFile:
 
     Args:
         name: Its name.
+
+    Raises:
+        SegOpsArgumentError: It is a directory.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._path = Path(expand_home(name))
+        if not self._path.name or self._path.is_dir():
+            raise SegOpsArgumentError(f"--checkpoint {name!r} is a directory: pass the name of a file")
 
     def read(self) -> Checkpoint | None:
         """Return the checkpoint, or None if there is no file.
