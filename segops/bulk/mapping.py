@@ -45,7 +45,7 @@ class Source(msgspec.Struct, frozen=True):
 
     def top_keys(self) -> set[str]:
         """Return the keys of a record that it takes."""
-        return {path[0] for path in self.paths}
+        return {key for path in self.paths for key in (path[0], ".".join(path))}
 
     def read(self, record: Mapping[str, Any]) -> Any:
         """Return the value in a record; None if there is none."""

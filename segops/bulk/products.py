@@ -47,7 +47,7 @@ def _read_segment(record: Values) -> Values:
     call = record.pop("type", None) or "track"
     if call == "alias":
         raise SegOpsEventError("an alias call is not an event: link the ids with segops identity alias")
-    if call != "track" and call not in _SEGMENT_EVENTS:
+    if not isinstance(call, str) or (call != "track" and call not in _SEGMENT_EVENTS):
         raise SegOpsEventError("type is not one of a Segment call: track, identify, page, screen, group, alias")
     payload = dict(_object(record.pop("traits" if call in {"identify", "group"} else "properties", None)))
     for key, name in _SEGMENT_EXTRA.get(call, {}).items():
