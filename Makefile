@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test test-full browser check lint types bench bench-peers soak kill mutants lock clean generate
+.PHONY: demo test test-full test-engines browser check lint types bench bench-peers soak kill mutants lock clean generate
 
 demo: $(VENV)/.demo
 	$(BIN)/segops demo
@@ -16,6 +16,10 @@ test: $(VENV)/.dev browser
 # The same and what takes longer: two minutes of random faults, 300 kills, the mutants, and every other Python that is installed.
 test-full: $(VENV)/.dev browser
 	$(BIN)/python -m tests.run --full
+
+# The tests with Spark and Dask. Spark needs Java 17 or newer; without it those tests are skipped.
+test-engines: $(VENV)/.engines
+	$(BIN)/python -m pytest tests/engines
 
 # Chromium, for the tests of the page of `segops dev`. Without it they are skipped, unless SEGOPS_TEST_BROWSER=required.
 browser:
@@ -45,9 +49,11 @@ bench-peers: $(VENV)/.dev
 soak: $(VENV)/.dev
 	SEGOPS_SOAK_SECONDS=600 $(BIN)/python -m pytest tests/soak
 
-# Kills 1,000 child processes while they store events; 50 of these are part of `make test`.
+# Kills 1,000 child processes while they store events, and 1,000 while they send a file; some of these are part of
+# `make test`.
 kill: $(VENV)/.dev
-	SEGOPS_KILL_ROUNDS=1000 $(BIN)/python -m pytest tests/spool/test_sharing.py -k by_a_kill
+	SEGOPS_KILL_ROUNDS=1000 $(BIN)/python -m pytest tests/spool/test_sharing.py tests/cli/test_send_checkpoints.py \
+	  -k "by_a_kill or kills_lose"
 
 # Thirteen bugs, planted one at a time in a copy of the project: the tests must notice each.
 mutants: $(VENV)/.dev
@@ -85,3 +91,7 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml $(NATIVE) | $(VENV)/bin/python
 	$(PIP) --require-hashes --requirement requirements/dev.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.engines: requirements/engines.txt $(VENV)/.dev
+	$(PIP) --require-hashes --requirement requirements/engines.txt
+	@touch $@

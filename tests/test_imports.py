@@ -113,6 +113,8 @@ RULES = {
         inside=("segops.environment",),
         third_party=("msgspec",),
     ),
+    "segops.integrations.spark": Rule(doors=("segops", "segops.bulk"), third_party=("msgspec", "pyspark")),
+    "segops.integrations": Rule(),
     # Programs.
     "segops.demo": Rule(doors=("segops.cli", *PUBLIC), third_party=("msgspec",)),
     "segops.devserver": Rule(

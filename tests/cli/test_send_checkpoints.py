@@ -22,6 +22,7 @@ from pyarrow import parquet
 from segops.emulator import LocalSegOps
 from tests.cli.cli_rig import SEGOPS, PluginSite, Run
 from tests.rig.fault_server import Call, FaultServer, raw, respond
+from tests.rig.ports import lasting_port
 from tests.rig.programs import unmeasured
 from tests.rig.wire import Received
 
@@ -92,8 +93,8 @@ class Killer:
 
     def _kill(self, call: Call) -> None:
         assert self._victim is not None
+        self.kills[self._moment] += 1  # first: the next run begins when the victim is dead
         self._victim.kill()
-        self.kills[self._moment] += 1
         call.peer.close()
 
 
@@ -248,7 +249,7 @@ class Job:
         self.checkpoint = directory / "checkpoint"
         self.file.write_bytes(lines([event(number) for number in range(2 * BATCH)]))
         self.run = run
-        with FaultServer(respond(202), default=respond(401)) as server:
+        with FaultServer(respond(202), default=respond(401), port=lasting_port()) as server:
             self.url = server.url
             self.port = server.port
             done = self.send()

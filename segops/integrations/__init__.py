@@ -1,0 +1,1 @@
+"""Integrations with frameworks and engines; each module needs its own."""
