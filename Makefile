@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo shop test test-full browser check lint types bench bench-peers soak kill mutants lock clean generate
+.PHONY: demo shop test test-full test-engines browser check lint types bench bench-peers soak kill mutants lock clean generate
 
 demo: $(VENV)/.demo
 	$(BIN)/segops demo
@@ -23,6 +23,10 @@ test: $(VENV)/.dev browser
 # other Python that is installed.
 test-full: $(VENV)/.full browser
 	$(BIN)/python -m tests.run --full
+
+# The tests with Spark and Dask. Spark needs Java 17 or newer; without it those tests are skipped.
+test-engines: $(VENV)/.engines
+	$(BIN)/python -m pytest tests/engines
 
 # Chromium, for the tests of the page of `segops dev`. Without it they are skipped, unless SEGOPS_TEST_BROWSER=required.
 browser:
@@ -52,9 +56,11 @@ bench-peers: $(VENV)/.dev
 soak: $(VENV)/.dev
 	SEGOPS_SOAK_SECONDS=600 $(BIN)/python -m pytest tests/soak
 
-# Kills 1,000 child processes while they store events; 50 of these are part of `make test`.
+# Kills 1,000 child processes while they store events, and 1,000 while they send a file; some of these are part of
+# `make test`.
 kill: $(VENV)/.dev
-	SEGOPS_KILL_ROUNDS=1000 $(BIN)/python -m pytest tests/spool/test_sharing.py -k by_a_kill
+	SEGOPS_KILL_ROUNDS=1000 $(BIN)/python -m pytest tests/spool/test_sharing.py tests/cli/test_send_checkpoints.py \
+	  -k "by_a_kill or kills_lose"
 
 # Thirteen bugs, planted one at a time in a copy of the project: the tests must notice each.
 mutants: $(VENV)/.dev
@@ -95,4 +101,8 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml $(NATIVE) | $(VENV)/bin/python
 
 $(VENV)/.full: requirements/full.txt $(VENV)/.dev
 	$(PIP) --require-hashes --requirement requirements/full.txt
+	@touch $@
+
+$(VENV)/.engines: requirements/engines.txt $(VENV)/.dev
+	$(PIP) --require-hashes --requirement requirements/engines.txt
 	@touch $@

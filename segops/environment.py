@@ -95,6 +95,11 @@ def without_settings() -> Iterator[None]:
         os.environ.update(hidden)
 
 
+def read_secret(name: str) -> str | None:
+    """Return the value of an environment variable that the user names, such as one with a key; None if empty."""
+    return _strip(os.environ.get(name, ""))
+
+
 def describe_unknown_variables() -> list[str]:
     """Return a message for each `SEGOPS_…` variable that the SDK does not read, without its value."""
     prefixed = [name for name in os.environ if name.upper().startswith(_PREFIX)]

@@ -21,6 +21,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 SERVERS = "tests/integrations/test_servers.py"
+ENGINES = "tests/engines"
+"""Tests with Spark and Dask, which are heavy: `make test-engines`."""
 ALONE = ["tests/lifecycle", "tests/network", "tests/soak", "tests/delivery/test_exit.py", SERVERS]
 PURE = ["tests/core", "tests/delivery", "--ignore=tests/delivery/test_exit.py"]
 SHARED = ["--numprocesses", "4", "--dist", "loadfile"]
@@ -48,7 +50,7 @@ class Step(NamedTuple):
 
 
 STEPS = [
-    Step("together", [*SHARED, *[f"--ignore={path}" for path in ALONE]], repeats=True),
+    Step("together", [*SHARED, *[f"--ignore={path}" for path in [*ALONE, ENGINES]]], repeats=True),
     Step("without the extension", [*SHARED, *PURE], {"SEGOPS_TEST_QUEUE": "pure"}, repeats=True),
     Step("alone", ALONE),
 ]
@@ -56,6 +58,7 @@ FULL = [
     Step("soak, 120 s", ["tests/soak"], {"SEGOPS_SOAK_SECONDS": "120"}),
     Step("300 kills", ["tests/spool/test_sharing.py", "-k", "by_a_kill"], {"SEGOPS_KILL_ROUNDS": "300"}),
     Step("web servers", [SERVERS], {"SEGOPS_TEST_SERVERS": "all"}),
+    Step("100 kills of send", ["tests/cli/test_send_checkpoints.py", "-k", "kills"], {"SEGOPS_KILL_ROUNDS": "100"}),
     Step("mutants", ["-m", "tests.mutants.run"], is_pytest=False),
     Step("other Pythons", ["-m", "tests.interpreters"], is_pytest=False),
 ]

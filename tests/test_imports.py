@@ -25,6 +25,7 @@ PROJECT = PACKAGE.parent
 
 FRONT_DOORS = (
     "segops",
+    "segops.bulk",
     "segops.cli",
     "segops.composition",
     "segops.core",
@@ -128,6 +129,12 @@ RULES = {
         doors=PUBLIC, inside=("segops.integrations",), third_party=("flask", "flask_login")
     ),
     "segops.integrations.celery": Rule(doors=PUBLIC, inside=("segops.integrations",), third_party=("celery",)),
+    "segops.bulk": Rule(
+        doors=("segops", "segops.composition", "segops.delivery", *SHARED),
+        inside=("segops.environment",),
+        third_party=("msgspec",),
+    ),
+    "segops.integrations.spark": Rule(doors=("segops", "segops.bulk"), third_party=("msgspec", "pyspark")),
     # Programs.
     "segops.demo": Rule(doors=("segops.cli", *PUBLIC), third_party=("msgspec",)),
     "segops.devserver": Rule(
@@ -137,9 +144,13 @@ RULES = {
     ),
     "segops.cli": Rule(
         doors=(*PUBLIC, "segops.composition", "segops.delivery", "segops.transports.http"),
-        inside=("segops.environment",),
+        inside=("segops.bulk", "segops.environment"),
         third_party=("msgspec", "rich"),  # the extra `cli`
     ),
+    "segops.cli.parquet": Rule(
+        doors=SHARED, inside=("segops.cli.errors",), third_party=("pyarrow",)
+    ),  # the extra `parquet`
+    "segops.cli.zstd": Rule(doors=SHARED, third_party=("zstandard",)),  # the extra `zstd`
 }
 
 READERS_OF_THE_ENVIRONMENT = {

@@ -10,12 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from segops.bulk.sending import EventSender
     from segops.cli.connection import add_address_flags, add_connection_flags, open_admin, read_key
     from segops.cli.errors import ExitCode, fail
     from segops.cli.output import Output, add_output_flags
     from segops.cli.progress import ProgressBar
     from segops.cli.prompts import confirm
-    from segops.cli.sending import EventSender
     from segops.cli.terminal import print_message, print_report, write
 
 __all__ = [
@@ -36,13 +36,13 @@ __all__ = [
 ]
 
 _MODULES = {
-    "connection": ("add_address_flags", "add_connection_flags", "open_admin", "read_key"),
-    "errors": ("ExitCode", "fail"),
-    "output": ("Output", "add_output_flags"),
-    "progress": ("ProgressBar",),
-    "prompts": ("confirm",),
-    "sending": ("EventSender",),
-    "terminal": ("print_message", "print_report", "write"),
+    "segops.bulk.sending": ("EventSender",),
+    "segops.cli.connection": ("add_address_flags", "add_connection_flags", "open_admin", "read_key"),
+    "segops.cli.errors": ("ExitCode", "fail"),
+    "segops.cli.output": ("Output", "add_output_flags"),
+    "segops.cli.progress": ("ProgressBar",),
+    "segops.cli.prompts": ("confirm",),
+    "segops.cli.terminal": ("print_message", "print_report", "write"),
 }
 
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
@@ -54,7 +54,7 @@ if not TYPE_CHECKING:  # or type checkers accept every misspelled name
         """Load the module of a public name on first use."""
         if name not in _MODULE_OF:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+        return getattr(import_module(_MODULE_OF[name]), name)
 
     def __dir__() -> list[str]:
         """List the public names, loaded or not."""

@@ -38,6 +38,10 @@ class ExitCode(IntEnum):
     """As a shell reports a program that SIGPIPE ended."""
 
 
+class DamagedFileError(SegOpsArgumentError):
+    """A file cannot be read to its end."""
+
+
 _OUTCOMES: tuple[tuple[type[SegOpsError], ExitCode, str], ...] = (
     (SegOpsConfigError, ExitCode.USAGE, ""),
     (SegOpsArgumentError, ExitCode.USAGE, ""),

@@ -1,4 +1,7 @@
-"""Read files of events: JSON lines, as the `file:` transport writes them, or a JSON array; gzip-compressed or not."""
+"""Read files of events: JSON lines, as the `file:` transport writes them, a JSON array, or Parquet.
+
+JSON may be compressed with gzip or zstd.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +17,21 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 
+from segops.cli import parquet, zstd
+from segops.cli.errors import DamagedFileError
+from segops.cli.parquet import ParquetFile
 from segops.core import Event, SegOpsArgumentError, SegOpsEventError
 from segops.delivery import read_event
 from segops.utils import BOM, expand_home, find_foreign_encoding
+
+Record = bytes | dict[str, Any]
+"""The text of an event, or its values."""
 
 STDIN = "-"
 """The file name of standard input."""
 
 _GZIP = b"\x1f\x8b"
 _HEAD = 6
-_KEYS = "user_id, event_type, occurred_at, payload, anonymous_id"
-_FORMATS = {
-    "Segment": "userId → user_id, event → event_type, timestamp → occurred_at, properties → payload",
-    "PostHog": "distinct_id → user_id, event → event_type, timestamp → occurred_at, properties → payload",
-    "Mixpanel": "properties.distinct_id → user_id, event → event_type, properties.time → occurred_at, "
-    "properties → payload",
-    "Amplitude": "event_time → occurred_at, event_properties → payload, device_id → anonymous_id",
-}
 _SEGMENT_CALLS = {"track", "identify", "page", "screen", "group", "alias"}
 _AMPLITUDE_KEYS = {"event_time", "event_properties", "user_properties", "insert_id", "$insert_id", "amplitude_id"}
 
@@ -41,37 +42,36 @@ class EventFile:
     Args:
         stream: Its bytes.
         name: What to call it in messages.
-        size: Its size in bytes, or None if unknown.
 
     Attributes:
-        size: How many bytes reading it yields, or None if unknown.
         unit: What the numbers of events count: "line", or "item" in a JSON array.
 
     Raises:
         SegOpsArgumentError: It cannot be read, or contains something else.
     """
 
-    def __init__(self, stream: BinaryIO, name: str, size: int | None = None) -> None:
+    def __init__(self, stream: BinaryIO, name: str) -> None:
         self.unit = "line"
         self._name = name
-        self.size = size
         with self._reading():
             head = _read_exactly(stream, _HEAD)
             stream = _put_back(head, stream)
-            if head.startswith(_GZIP):
-                self.size = None
-                unpacked = cast("BinaryIO", gzip.GzipFile(fileobj=stream))
+            if head.startswith((_GZIP, zstd.MAGIC)):
+                unpacked = _unpack(stream, head, name)
                 head = _read_exactly(unpacked, _HEAD)
                 stream = _put_back(head, unpacked)
+        if head.startswith(parquet.MAGIC):
+            raise SegOpsArgumentError(f"{name} is a Parquet file, which cannot be read from a stream: pass its name")
         if foreign := find_foreign_encoding(head):
             raise SegOpsArgumentError(f"{name} is {foreign}")
         self._stream = stream
 
-    def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        """Yield the number of each event, from 1, with its text; blank lines too.
+    def __iter__(self) -> Iterator[tuple[int, Record]]:
+        """Yield the number of each line or item, from 1, with its text, but for blank lines.
 
         Raises:
-            SegOpsArgumentError: The rest of the file cannot be read.
+            DamagedFileError: The rest of the file cannot be read.
+            SegOpsArgumentError: It is not what it looks like.
         """
         with self._reading():
             skipped = []
@@ -81,7 +81,9 @@ class EventFile:
                     lines = chain(skipped, self._stream)
                     is_document = start.startswith(b"[") or start == b"{"
                     found = self._read_document(b"".join(lines)) if is_document else lines
-                    yield from ((number, line.removeprefix(BOM)) for number, line in enumerate(found, start=1))
+                    for number, line in enumerate(found, start=1):
+                        if text := line.removeprefix(BOM).strip():
+                            yield number, text
                     return
 
     def _read_document(self, content: bytes) -> list[bytes]:
@@ -107,39 +109,42 @@ class EventFile:
             yield
         except (OSError, EOFError, zlib.error) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise SegOpsArgumentError(f"cannot read {self._name} to the end ({reason})") from error
+            raise DamagedFileError(f"cannot read {self._name} to the end ({reason})") from error
 
 
 @contextmanager
-def open_events(name: str) -> Iterator[EventFile]:
+def open_events(name: str) -> Iterator[EventFile | ParquetFile]:
     """Open a file of events, or standard input ("-").
 
     Raises:
         SegOpsArgumentError: It cannot be read, or contains something else.
+        SegOpsConfigError: What reads its format is not installed.
     """
     if name == STDIN:
         yield EventFile(sys.stdin.buffer, "standard input")
         return
     try:
-        path = Path(expand_home(name))
-        stream = path.open("rb")
+        stream = Path(expand_home(name)).open("rb")  # noqa: SIM115 - closed below
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise SegOpsArgumentError(
             f"cannot read {name!r} ({reason}): pass a file of events, or - for standard input"
         ) from None
     with stream:
-        yield EventFile(stream, repr(name), path.stat().st_size)
+        is_parquet = stream.peek(len(parquet.MAGIC)).startswith(parquet.MAGIC) and stream.seekable()
+        yield ParquetFile(stream, repr(name)) if is_parquet else EventFile(stream, repr(name))
 
 
-def parse_object(text: bytes) -> dict[str, Any]:
-    """Return the JSON object of a line.
+def parse_object(record: Record) -> dict[str, Any]:
+    """Return the JSON object of a line, or the row of a Parquet file.
 
     Raises:
         SegOpsEventError: The line is not a JSON object.
     """
+    if isinstance(record, dict):
+        return record
     try:
-        value = msgspec.json.decode(text)
+        value = msgspec.json.decode(record)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise SegOpsEventError(f"not valid JSON ({error})") from None
     if not isinstance(value, dict):
@@ -164,8 +169,7 @@ def parse_event(value: Mapping[str, Any], ignored: Container[str] = frozenset())
         if product is None:
             raise SegOpsEventError(f"{error}; to ignore a key, add --ignore-key NAME") from None
         raise SegOpsEventError(
-            f"{product} events are not supported: convert them to {_KEYS} "
-            f"({_FORMATS[product]}), and ignore other keys with --ignore-key NAME"
+            f"this is an event of {product}: read it with `segops send --map {product.lower()}`"
         ) from None
 
 
@@ -186,6 +190,12 @@ def _detect_product(value: Mapping[str, Any]) -> str | None:
 def _is_segment_call(value: Mapping[str, Any]) -> bool:
     call = value.get("type")
     return isinstance(call, str) and call in _SEGMENT_CALLS
+
+
+def _unpack(stream: BinaryIO, head: bytes, name: str) -> BinaryIO:
+    if head.startswith(_GZIP):
+        return cast("BinaryIO", gzip.GzipFile(fileobj=stream))
+    return cast("BinaryIO", io.BufferedReader(zstd.ZstdStream(stream, name)))
 
 
 def _read_exactly(stream: BinaryIO, count: int) -> bytes:

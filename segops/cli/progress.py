@@ -13,6 +13,39 @@ _LOG_LINES = 4
 _LOG_SECONDS = 10.0
 
 
+class Speed:
+    """How fast something is done, and how long the rest will take.
+
+    Args:
+        done: What was done before.
+    """
+
+    def __init__(self, done: int = 0) -> None:
+        self._begun_at = time.monotonic()
+        self._begun_with = done
+
+    def describe(self, done: int, total: int | None) -> str:
+        """Return the units per second since the beginning and the time left, as the end of a progress bar."""
+        seconds = time.monotonic() - self._begun_at
+        per_second = (done - self._begun_with) / seconds if seconds > 0 else 0.0
+        if per_second <= 0:
+            return ""
+        left = "" if total is None else f", {describe_seconds(max(0, total - done) / per_second)} left"
+        return f", {per_second:,.0f}/s{left}"
+
+
+def describe_seconds(seconds: float) -> str:
+    """Return a duration in its two largest units."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 class ProgressBar:
     """A progress bar on a terminal. It uses no colors, so it needs no look at `NO_COLOR`.
 
@@ -26,6 +59,7 @@ class ProgressBar:
         self._is_terminal = sys.stderr.isatty()
         self._log_lines = log_lines and not self._is_terminal
         self._bar = ""
+        self._width = 0
         self._drawn_at = 0.0
         self._logged = (0, time.monotonic())
 
@@ -35,13 +69,15 @@ class ProgressBar:
     def __exit__(self, *_: object) -> None:
         self._end_bar()
 
-    def show(self, done: int, total: int | None = None) -> None:
-        """Show that `done` of `total` units are done; call it as often as you like."""
+    def show(self, done: int, total: int | None = None, note: str = "") -> None:
+        """Show that `done` of `total` units are done, and a note; call it as often as you like."""
         done = done if total is None else min(done, total)
         if self._log_lines and total:
             self._log(done, total)
         elif self._is_terminal:
-            self._bar = f"\r{self._draw(done, total)}"
+            bar = f"{self._draw(done, total)}{note}"
+            self._width = max(self._width, len(bar))
+            self._bar = f"\r{bar:<{self._width}}"  # over a longer note
             if time.monotonic() - self._drawn_at >= _REDRAW_SECONDS:
                 self._drawn_at = time.monotonic()
                 write_stderr(self._bar)

@@ -28,7 +28,7 @@ No message, attribute or repr contains a key, a token, a signature or a payload.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -139,6 +139,10 @@ class SegOpsApiError(SegOpsError):
 
     def __str__(self) -> str:
         return f"{super().__str__()}; {self.advice}" if self.advice else super().__str__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let the error cross processes, as from a worker of Dask or multiprocessing."""
+        return partial(type(self), status=self.status), self.args, self.__dict__
 
     @cached_property
     def body(self) -> Any:

@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from segops.core.encoding import encode_plain, is_plain
-from segops.core.errors import SegOpsEncodingError, SegOpsError, SegOpsEventError
+from segops.core.errors import SegOpsError, SegOpsEventError
 from segops.core.events import ANONYMOUS, Event, UserContext
 from segops.core.retry import Clock
-from segops.delivery.coercion import encode_event
 from segops.delivery.enrichment import Enrichment
 from segops.delivery.pipeline import Pipeline
+from segops.delivery.preparation import as_event_error, check_event, encode_checked
 from segops.delivery.times import wall_time
-from segops.delivery.validation import (
-    Note,
-    check_payload,
-    check_text,
-    check_time,
-    read_user_context,
-)
+from segops.delivery.validation import Note, read_user_context
 
 GetUser = Callable[[], "UserContext | Mapping[str, Any] | None"]
 
@@ -69,13 +62,7 @@ class Tracker:
             return
         try:
             given = read(value, keywords=keywords, note=self._note)
-            whole = Event(
-                check_text("user_id", given.user_id),
-                check_text("event_type", given.event_type),
-                check_time(given.occurred_at) if given.occurred_at else wall_time(self._clock),
-                check_payload(given.payload),
-                None if given.anonymous_id is None else check_text("anonymous_id", given.anonymous_id),
-            )
+            whole = check_event(given, lambda: wall_time(self._clock))
             event_types = self._enrichment.event_types
             is_wanted = event_types is None or whole.event_type in event_types
             events = self._enrichment.apply(whole) if is_wanted else (whole,)
@@ -92,10 +79,10 @@ class Tracker:
         """Enqueue an event, or return the error: one bad event must not stop the others."""
         pipeline = self._pipeline
         try:
-            encoded = self._encode(event)
             queue = pipeline.queue
-            if len(encoded) > queue.max_event_bytes:
-                return _too_large(encoded, queue.max_event_bytes)
+            encoded, coerced = encode_checked(event, queue.max_event_bytes)
+            for _ in range(coerced):
+                pipeline.ledger.coerced.add()
             owner = (self._current_user(),) if pipeline.has_owners else ()
             if pipeline.notifier.is_dispatching():
                 pipeline.ledger.refuse("plugin")
@@ -104,17 +91,6 @@ class Tracker:
         except Exception as error:  # noqa: BLE001 - whatever a payload's own methods raise must not reach the host
             return error
         return None
-
-    def _encode(self, event: Event) -> bytes:
-        try:
-            if is_plain(event.payload):
-                return encode_plain(event)
-        except (UnicodeEncodeError, TypeError):
-            pass  # more than the payload needs converting
-        encoded, coerced = encode_event(event)
-        for _ in range(coerced):
-            self._pipeline.ledger.coerced.add()
-        return encoded
 
     def _current_user(self) -> UserContext:
         """Return the user under whose session the event must be sent, because the server records it for that user."""
@@ -126,7 +102,7 @@ class Tracker:
 
     def _refuse(self, *errors: Exception) -> None:
         """Count and report refused events; raise the first error if strict."""
-        refused = [_as_event_error(error) for error in errors]
+        refused = [as_event_error(error) for error in errors]
         for dropped in refused:
             self._pipeline.ledger.refuse(dropped.reason)
         if self._strict:
@@ -150,10 +126,6 @@ class Tracker:
             self._pipeline.worker.wake()
 
 
-def _too_large(encoded: bytes, limit: int) -> SegOpsEventError:
-    return SegOpsEventError(f"the event takes {len(encoded)} bytes, more than {limit}: send less", reason="too_large")
-
-
 def _no_room(pipeline: Pipeline) -> SegOpsEventError:
     if pipeline.queue.is_closed:
         return SegOpsEventError("the client is closed: track before shutdown()", reason="closed")
@@ -168,13 +140,3 @@ def _let_go_of_frames(error: BaseException) -> None:
             return
         link.__traceback__ = None
         link = link.__cause__ or link.__context__
-
-
-def _as_event_error(error: Exception) -> SegOpsEventError:
-    if isinstance(error, SegOpsEventError):
-        return error
-    if isinstance(error, RecursionError):
-        return SegOpsEncodingError("the payload refers to itself or is nested too deeply: send flat properties")
-    dropped = SegOpsEventError(f"the event could not be read: {type(error).__name__} was raised")
-    dropped.__cause__ = error  # not in the message: it may quote the event
-    return dropped

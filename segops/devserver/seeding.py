@@ -9,7 +9,7 @@ import msgspec
 
 from segops import Event, SegOpsConfigError, SegOpsError, SegOpsEventError
 from segops.cli import ProgressBar
-from segops.cli.event_files import open_events, parse_event, parse_object
+from segops.cli.event_files import Record, open_events, parse_event, parse_object
 from segops.demo.data import find_sample, read_orders
 from segops.demo.replay import Replay
 from segops.devserver.discovery import Info
@@ -61,15 +61,15 @@ def read_events(name: str, ignored: Container[str] = frozenset()) -> Sequence[Ev
         SegOpsConfigError: It is empty, or a line is not an event.
     """
     with open_events(name) as file:
-        events = [_event(f"{name}, {file.unit} {number}", text, ignored) for number, text in file if text.strip()]
+        events = [_event(f"{name}, {file.unit} {number}", text, ignored) for number, text in file]
     if not events:
         raise SegOpsConfigError(f"{name} is empty: pass a file of events, or cdnow")
     return events
 
 
-def _event(place: str, text: bytes, ignored: Container[str]) -> Event:
+def _event(place: str, record: Record, ignored: Container[str]) -> Event:
     try:
-        event = parse_event(parse_object(text), ignored)
+        event = parse_event(parse_object(record), ignored)
         msgspec.convert(msgspec.structs.asdict(event), _EventTypes)
     except (SegOpsEventError, msgspec.ValidationError) as error:
         raise SegOpsConfigError(f"{place}: not a valid event ({error})") from None

@@ -3,6 +3,7 @@
 from segops.core.options import check_number
 from segops.core.retry import monotonic
 from segops.utils.concurrency import Bell, ForkLock, runs, start_thread
+from segops.utils.keys import stable_key
 from segops.utils.logger import Level, is_logging_configured, log
 from segops.utils.modules import needs_modules
 from segops.utils.paths import LocalUrl, absolute_path, expand_home, parse_local_url
@@ -28,5 +29,6 @@ __all__ = [
     "needs_modules",
     "parse_local_url",
     "runs",
+    "stable_key",
     "start_thread",
 ]

@@ -1,4 +1,4 @@
-"""Send many events from a command, and give up when that is pointless."""
+"""Send many events, and give up when that is pointless."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from segops import (
+    RetryPolicy,
     SegOpsApiError,
     SegOpsClient,
     SegOpsConfigError,
@@ -16,7 +17,7 @@ from segops import (
     Stats,
     UserContext,
 )
-from segops.core import Action, event_action
+from segops.core import Action, Spool, event_action, retry_after
 
 BATCH_SIZE = 500
 
@@ -24,7 +25,7 @@ _TICK = 0.05
 
 
 class EventSender:
-    """A client for a known amount of events, whose errors end the command instead of being retried for ever.
+    """A client for a known amount of events, whose errors end the work instead of being retried for ever.
 
     Args:
         api_url: The URL of SegOps, or None for the one in the environment.
@@ -32,6 +33,8 @@ class EventSender:
         network_patience: Seconds without progress after which an unreachable server is an error.
         server_patience: Seconds without progress after which an overloaded server is an error.
         on_other_error: Receives errors that concern no request, such as those of plugins.
+        spool: A spool for these events alone. Default: none, because events that are spooled already may belong to
+            another SegOps.
         options: More options of `SegOpsClient`.
 
     Attributes:
@@ -49,6 +52,7 @@ class EventSender:
         network_patience: float,
         server_patience: float,
         on_other_error: Callable[[Exception], object] = lambda _error: None,
+        spool: Spool | Literal[False] = False,
         **options: Any,
     ) -> None:
         # Errors reach the user as messages; without a handler they would appear again, as log lines.
@@ -61,13 +65,14 @@ class EventSender:
         self._pending_error: SegOpsApiError | SegOpsTransportError | None = None
         self._settled = 0
         self._progress_at = time.monotonic()
+        self._asked_to_wait_until = 0.0
         self.client = SegOpsClient(
             api_url,
             api_key,
             get_user=self._reject_public_key,
             batch_size=BATCH_SIZE,
             on_error=self._errors.append,
-            spool=False,  # events that are spooled already may belong to another SegOps
+            spool=spool,
             **options,
         )
 
@@ -91,30 +96,48 @@ class EventSender:
         """
         while True:
             stats = self.client.stats()
-            if self._key_error is not None:
-                raise self._key_error
+            self._check()
             settled = stats.accepted - stats.pending
             show(settled)
             self._sort_errors()
-            if stats.pending <= limit:
+            if self._count_pending(stats) <= limit:
                 return stats
             self._check_progress(settled)
             self.client.flush(_TICK)
 
+    @staticmethod
+    def public_key_error() -> SegOpsConfigError:
+        """Return the error of a public key."""
+        return SegOpsConfigError("a public key (pk_) can send the events of one user only: use a secret key (sk_)")
+
+    def _check(self) -> None:
+        """Raise what makes all further waiting pointless."""
+        if self._key_error is not None:
+            raise self._key_error
+
+    def _count_pending(self, stats: Stats) -> int:
+        return stats.pending
+
     def _reject_public_key(self) -> UserContext:
         """Stand in for `get_user`, which the client calls for public keys only."""
-        self._key_error = SegOpsConfigError(
-            "a public key (pk_) can send the events of one user only: use a secret key (sk_)"
-        )
+        self._key_error = self.public_key_error()
         raise self._key_error
 
     def _sort_errors(self) -> None:
         while self._errors:
             error = self._errors.popleft()
             if isinstance(error, SegOpsApiError | SegOpsTransportError):
-                self._pending_error = error
+                self._note_failure(error)
             else:
                 self._on_other_error(error)
+
+    def _note_failure(self, error: SegOpsApiError | SegOpsTransportError) -> None:
+        now = time.monotonic()
+        if self._pending_error is None:
+            self._progress_at = now  # until now there was nothing to do
+        self._pending_error = error
+        delay = retry_after(error.headers, time.time()) if isinstance(error, SegOpsApiError) else None
+        self._asked_to_wait_until = now + min(delay or 0.0, RetryPolicy().max_retry_after)
 
     def _check_progress(self, settled: int) -> None:
         """Raise an error that retries do not cure, or have not cured in time."""
@@ -124,7 +147,7 @@ class EventSender:
             if self._pending_error is not None and self._patience_for(self._pending_error):
                 self._pending_error = None  # it has passed; a permanent one is reported only once
         error = self._pending_error
-        if error is not None and now - self._progress_at >= self._patience_for(error):
+        if error is not None and now - max(self._progress_at, self._asked_to_wait_until) >= self._patience_for(error):
             raise error
 
     def _patience_for(self, error: SegOpsApiError | SegOpsTransportError) -> float:

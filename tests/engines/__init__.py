@@ -1,0 +1,1 @@
+"""Tests with Spark and Dask, for `make test-engines`."""
