@@ -62,7 +62,7 @@ class SegOpsClient:
             process sends them. The path of a file in a directory that only this user can read, a URL whose scheme a
             plugin registered, or a `Spool`. Default: `SEGOPS_SPOOL`, else none; False for none.
         spool_policy: "overflow" to store only those, or "always" to store each batch before it is sent.
-        worker: "thread", or "inline" to send on the caller's thread where there are no threads.
+        worker: "thread", or "inline" to send on the caller's thread, for platforms without threads.
         strict: Whether `track()` raises for a bad event, for tests and development.
         enrich: Whether enrichers run. Pass False for events that were enriched before, such as those in a file that the
             `file:` transport wrote.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec.inspect import BoolType, FloatType, IntType, Type, type_info
+from msgspec.inspect import BoolType, BytesType, FloatType, IntType, Type, type_info
 
 from segops.emulator.responses import HTTPError
 from segops.emulator.routing import RequestContext
@@ -28,7 +28,12 @@ Number = Annotated[int, msgspec.Meta(ge=1, le=10**18)]
 Errors = dict[str, list[str]]
 T = TypeVar("T")
 
-_AFFINITIES: dict[type[Type], str] = {BoolType: "INTEGER", IntType: "INTEGER", FloatType: "REAL"}
+_AFFINITIES: dict[type[Type], str] = {
+    BoolType: "INTEGER",
+    BytesType: "BLOB",
+    FloatType: "REAL",
+    IntType: "INTEGER",
+}
 
 _any = msgspec.json.Decoder(strict=True)
 

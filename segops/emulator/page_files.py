@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from segops.emulator.crud import Row
+from segops.emulator.tables import Row
 
 CONTENT_TYPES = {
     "html": "text/html; charset=utf-8",

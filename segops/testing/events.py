@@ -128,7 +128,7 @@ class TrackedEvents:
             within: As for `assert_tracked`.
 
         Raises:
-            AssertionError: There is no such referral. The message shows the nearest event.
+            AssertionError: No such referral was tracked. The message shows the nearest event.
 
         Source: docs/ai-referrals.md.
         """

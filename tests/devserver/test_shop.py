@@ -62,7 +62,7 @@ def make_shop(environment: dict[str, str]) -> Iterator[Callable[[str], Shop]]:
         assert "Traceback" not in complaints, complaints
 
 
-@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+@pytest.mark.skipif(not shutil.which("make"), reason="no make")
 @pytest.mark.parametrize("framework", ["fastapi", "flask", "django"])
 def test_events_appear_as_one_clicks(make_shop: Callable[[str], Shop], browser: Browser, framework: str) -> None:
     addresses = make_shop(framework)

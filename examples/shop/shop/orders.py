@@ -7,7 +7,7 @@ from segops.integrations import Policy, request_identity
 from shop.pages import PRODUCTS
 
 POLICY = Policy(anonymous="cookie")
-"""Visitors who are not logged in are told apart by a cookie. A real shop asks for consent first: `consent=`."""
+"""A cookie distinguishes visitors who are not logged in. A real shop asks for consent first: `consent=`."""
 
 
 def place_order(client: SegOpsClient, key: str) -> None:

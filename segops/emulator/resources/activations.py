@@ -11,12 +11,13 @@ from typing import Any, Literal
 
 from segops.emulator import times
 from segops.emulator.bodies import Field, Number, read_nothing
-from segops.emulator.crud import Resource, Row
+from segops.emulator.crud import Resource
 from segops.emulator.database import Database
 from segops.emulator.resources.tenant import MASK
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import PAGES, SECRET, RequestContext, Route, path_id
 from segops.emulator.segments.compute import Recomputed
+from segops.emulator.tables import Row, Table
 from segops.emulator.unknown_fields import unknown_field_errors
 
 SIMULATED_ERROR = "simulate_error"
@@ -80,6 +81,29 @@ activations = Resource(
     children={"audience_members": "activation_id", "outbox": "activation_id", "sync_logs": "activation_id"},
 )
 
+sync_logs = Table(
+    "sync_logs",
+    {
+        "activation_id": Field(int),
+        "status": Field(str),
+        "user_count": Field(int),
+        "added": Field(int),
+        "removed": Field(int),
+        "error_message": Field(str, None),
+        "synced_at": Field(str),
+    },
+)
+outbox = Table(
+    OUTBOX,
+    {
+        "activation_id": Field(int),
+        "connector_type": Field(str),
+        "action": Field(str),
+        "user_id": Field(str),
+        "created_at": Field(str),
+    },
+)
+
 
 def sync(request: RequestContext) -> ApiResponse:
     """Sync an activation now, whatever its status."""
@@ -92,24 +116,19 @@ def sync(request: RequestContext) -> ApiResponse:
 
 def logs(request: RequestContext) -> ApiResponse:
     """List the syncs of an activation, newest first."""
-    columns = ("status", "user_count", "added", "removed", "error_message", "synced_at")
-    return activations.children(request, "sync_logs", *columns)
+    return activations.list_children(request, sync_logs)
 
 
-def outbox(request: RequestContext) -> ApiResponse:
+def list_outbox(request: RequestContext) -> ApiResponse:
     """List what the connector of an activation sent: one row for each user added or removed."""
-    return activations.children(request, "outbox", "connector_type", "action", "user_id", "created_at", order="id")
+    return activations.list_children(request, outbox, order="id")
 
 
 def sync_active(database: Database, recomputed: Recomputed) -> None:
     """Sync the active activations of a recomputed segment."""
-    rows = database.query(
-        f"SELECT {', '.join(activations.columns)} FROM activations WHERE segment = ? AND status = 'active' ORDER BY id",  # noqa: S608 - no user text
-        (recomputed.segment_id,),
-    )
-    for row in rows:
+    for row in activations.rows(database, "segment = ? AND status = 'active'", (recomputed.segment_id,)):
         with database.transaction() as connection:
-            _sync(connection, activations.load(row), recomputed.computed_at)
+            _sync(connection, row, recomputed.computed_at)
 
 
 def _sync(connection: sqlite3.Connection, row: Row, now: str) -> Row:
@@ -128,13 +147,7 @@ def _sync(connection: sqlite3.Connection, row: Row, now: str) -> Row:
         "error_message": str(error) if error else None,
         "synced_at": now,
     }
-    connection.execute(
-        """
-        INSERT INTO sync_logs (activation_id, status, user_count, added, removed, error_message, synced_at)
-        VALUES (:activation_id, :status, :user_count, :added, :removed, :error_message, :synced_at)
-        """,
-        {"activation_id": row["id"], **log},
-    )
+    sync_logs.add(connection, {"activation_id": row["id"], **log})
     if error:
         connection.execute(
             "UPDATE activations SET status = 'error', last_error = ? WHERE id = ?", (str(error), row["id"])
@@ -193,32 +206,12 @@ TABLES = (
         PRIMARY KEY (activation_id, user_id)
     ) WITHOUT ROWID
     """,
-    """
-    CREATE TABLE outbox (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        activation_id INTEGER NOT NULL,
-        connector_type TEXT NOT NULL,
-        action TEXT NOT NULL CHECK (action IN ('add', 'remove')),
-        user_id TEXT NOT NULL,
-        created_at TEXT NOT NULL
-    )
-    """,
-    """
-    CREATE TABLE sync_logs (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        activation_id INTEGER NOT NULL,
-        status TEXT NOT NULL CHECK (status IN ('success', 'error')),
-        user_count INTEGER NOT NULL,
-        added INTEGER NOT NULL,
-        removed INTEGER NOT NULL,
-        error_message TEXT,
-        synced_at TEXT NOT NULL
-    )
-    """,
+    outbox.schema,
+    sync_logs.schema,
 )
 ROUTES = (
     *activations.routes(_PATH),
     Route("POST", f"{_PATH}<int:id>/sync/", SECRET, sync),
     Route("GET", f"{_PATH}<int:id>/logs/", SECRET, logs, PAGES),
-    Route("GET", f"{_PATH}<int:id>/outbox/", SECRET, outbox, PAGES),
+    Route("GET", f"{_PATH}<int:id>/outbox/", SECRET, list_outbox, PAGES),
 )

@@ -5,20 +5,20 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
-from segops.emulator.crud import Row
-from segops.emulator.resources.ai_queries import load_results
+from segops.emulator.resources.ai_queries import ai_results
 from segops.emulator.resources.competitors import competitors
 from segops.emulator.resources.tenant import setting
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import PAGES, SECRET, RequestContext, Route
 from segops.emulator.simulator import PROVIDERS
+from segops.emulator.tables import Row
 
 _MAX_BRANDS = 10
 
 
 def dashboard(request: RequestContext) -> ApiResponse:
     """Summarize the results of all registered queries."""
-    rows = load_results(request, "query IS NOT NULL ORDER BY id")
+    rows = ai_results.rows(request.database, "query IS NOT NULL")
     own = setting(request.database, "brand_name").casefold()
     (total,) = request.database.query("SELECT count(*) FROM ai_queries")[0]
     by_provider = {name: [row for row in rows if row["provider"] == name] for name in PROVIDERS}
@@ -38,7 +38,7 @@ def win_rate(request: RequestContext) -> ApiResponse:
     provider = request.query.get("provider")
     if provider not in {None, *PROVIDERS}:
         raise HTTPError(400, {"provider": [f"Unknown provider: known are {', '.join(PROVIDERS)}."]})
-    rows = load_results(request, "query IS NOT NULL AND provider = coalesce(?, provider)", (provider,))
+    rows = ai_results.rows(request.database, "query IS NOT NULL AND provider = coalesce(?, provider)", (provider,))
     own = setting(request.database, "brand_name").casefold()
     rates = [_rate(rows, own, competitor) for competitor in competitors.all(request, "is_active")]
     return ApiResponse(200, sorted(rates, key=lambda rate: (-rate["win_rate"], rate["competitor_name"])))

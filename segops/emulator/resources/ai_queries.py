@@ -12,12 +12,13 @@ import msgspec
 
 from segops.emulator import times
 from segops.emulator.bodies import Field, Text, read_fields, read_nothing
-from segops.emulator.crud import Resource, Row
+from segops.emulator.crud import Resource
 from segops.emulator.resources.competitors import competitors
 from segops.emulator.resources.tenant import setting
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import PAGES, SECRET, RequestContext, Route, path_id
-from segops.emulator.simulator import PROVIDERS, Provider, Simulated, simulate
+from segops.emulator.simulator import PROVIDERS, Provider, simulate
+from segops.emulator.tables import Row, Table
 
 _MAX_RESULTS = 50
 _QUERY_TEXT = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"\S")]
@@ -50,18 +51,20 @@ queries = Resource(
     bare=True,
 )
 
-_RESULT = {
-    "query": Field(int),
-    "provider": Field(str),
-    "raw_response": Field(str),
-    "mentioned_brands": Field(list[Any], json=True),
-    "mentioned_products": Field(list[str], json=True),
-    "position": Field(int),
-    "sentiment": Field(float),
-    "is_simulated": Field(bool),
-    "captured_at": Field(str),
-}
-_COLUMNS = ", ".join(["id", *_RESULT])
+ai_results = Table(
+    "ai_results",
+    {
+        "query": Field(int, None),  # null for the results of a simulation
+        "provider": Field(str),
+        "raw_response": Field(str),
+        "mentioned_brands": Field(list[Any], json=True),
+        "mentioned_products": Field(list[str], json=True),
+        "position": Field(int, None),
+        "sentiment": Field(float, None),
+        "is_simulated": Field(bool, default=True),
+        "captured_at": Field(str),
+    },
+)
 
 _SIMULATION = {"query_text": Field(_QUERY_TEXT), "providers": Field(list[Provider] | None, None)}
 
@@ -81,32 +84,19 @@ def run(request: RequestContext) -> ApiResponse:
 def results(request: RequestContext) -> ApiResponse:
     """List the newest 50 results of a query, as a bare array."""
     queries.find(request, path_id(request))
-    return ApiResponse(
-        200, load_results(request, "query = ? ORDER BY id DESC LIMIT ?", (path_id(request), _MAX_RESULTS))
-    )
+    found = ai_results.rows(request.database, "query = ?", (path_id(request),), order=f"id DESC LIMIT {_MAX_RESULTS}")
+    return ApiResponse(200, found)
 
 
 def simulate_query(request: RequestContext) -> ApiResponse:
     """Ask assistants a question without registering it, and compare with the last answers to the same question."""
     body = read_fields(request, _SIMULATION)
     text, providers = body["query_text"], list(dict.fromkeys(body["providers"] or PROVIDERS))
-    before = load_results(
-        request,
-        "query IN (SELECT id FROM ai_queries WHERE query_text = ?) ORDER BY id DESC LIMIT ?",
-        (text, len(PROVIDERS)),
-    )
+    same = "query IN (SELECT id FROM ai_queries WHERE query_text = ?)"
+    before = ai_results.rows(request.database, same, (text,), order=f"id DESC LIMIT {len(PROVIDERS)}")
     captured = _capture(request, text, providers, None)
     found = {"query_text": text, "providers": providers, "timed_out": [], "results": captured}
     return ApiResponse(200, {**found, "diff": _diff(before, captured)})
-
-
-def load_results(request: RequestContext, where: str, values: tuple[object, ...] = ()) -> list[Row]:
-    """Return the results that match `where`, SQL without user text."""
-    rows = request.database.query(f"SELECT {_COLUMNS} FROM ai_results WHERE {where}", values)  # noqa: S608 - no user text
-    return [
-        {"id": row[0], **{name: _RESULT[name].load(value) for name, value in zip(_RESULT, row[1:], strict=True)}}
-        for row in rows
-    ]
 
 
 def _capture(request: RequestContext, text: str, providers: Sequence[str], query_id: int | None) -> list[Row]:
@@ -115,23 +105,10 @@ def _capture(request: RequestContext, text: str, providers: Sequence[str], query
     others = [row["name"] for row in competitors.all(request, "is_active")]
     products = request.database.query("SELECT sku, name FROM products ORDER BY id")
     answers = [simulate(text, provider, own, others, products) for provider in providers or PROVIDERS]
+    more = {"query": query_id, "captured_at": times.from_unix(request.now)}
     with request.database.transaction() as connection:
-        ids = [connection.execute(_INSERT, _row(each, query_id, request.now)).lastrowid for each in answers]
-    marks = ", ".join("?" * len(ids))
-    return load_results(request, f"id IN ({marks}) ORDER BY id", tuple(ids))
-
-
-_INSERT = f"INSERT INTO ai_results ({', '.join(_RESULT)}) VALUES ({', '.join('?' * len(_RESULT))})"  # noqa: S608 - no user text
-
-
-def _row(answer: Simulated, query_id: int | None, now: float) -> tuple[object, ...]:
-    values = {
-        **msgspec.to_builtins(answer),
-        "query": query_id,
-        "is_simulated": True,
-        "captured_at": times.from_unix(now),
-    }
-    return tuple(field.dump(values[name]) for name, field in _RESULT.items())
+        ids = [ai_results.add(connection, {**msgspec.structs.asdict(answer), **more}) for answer in answers]
+    return ai_results.rows(request.database, f"id IN ({', '.join('?' * len(ids))})", tuple(ids))
 
 
 def _diff(before: list[Row], after: list[Row]) -> list[dict[str, Any]]:
@@ -160,21 +137,7 @@ def _best_positions(rows: list[Row]) -> dict[str, int]:
 _PATH = "/api/ai-reach/queries/"
 TABLES = (
     queries.schema,
-    # `query` is null for the results of a simulation.
-    """
-    CREATE TABLE ai_results (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        query INTEGER,
-        provider TEXT NOT NULL,
-        raw_response TEXT NOT NULL,
-        mentioned_brands TEXT NOT NULL,
-        mentioned_products TEXT NOT NULL,
-        position INTEGER,
-        sentiment REAL,
-        is_simulated INTEGER NOT NULL,
-        captured_at TEXT NOT NULL
-    )
-    """,
+    ai_results.schema,
 )
 ROUTES = (
     *queries.routes(_PATH),

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from segops.emulator.bodies import Field, Name, read_fields, read_list
-from segops.emulator.crud import Resource, Row
+from segops.emulator.crud import Resource
 from segops.emulator.event_schemas import Property, PropertyType, infer_properties, violations
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import SECRET, RequestContext, Route
+from segops.emulator.tables import Row
 
 _PROPERTIES = dict[str, PropertyType | Property]
 

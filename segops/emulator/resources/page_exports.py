@@ -6,13 +6,13 @@ from typing import Literal
 
 from segops.emulator import times
 from segops.emulator.bodies import Field, read_fields
-from segops.emulator.crud import Row
 from segops.emulator.page_files import CONTENT_TYPES, render
 from segops.emulator.resources.pages import pages
 from segops.emulator.resources.products import products
 from segops.emulator.resources.tenant import tenant_slug
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import ANYONE, SECRET, RequestContext, Route, path_id
+from segops.emulator.tables import Row, Table
 
 LIFETIME = 3600.0
 """How long an export can be downloaded, in seconds."""
@@ -34,17 +34,22 @@ _CRAWLERS = {
     "grokbot": "GrokBot",
 }
 
+page_crawls = Table("page_crawls", {"page_id": Field(int), "crawler": Field(str), "crawled_at": Field(str)})
+page_exports = Table(
+    "page_exports",
+    {"page_id": Field(int), "format": Field(str), "content": Field(bytes), "expires_at": Field(float)},
+)
+
 
 def export(request: RequestContext) -> ApiResponse:
     """Export a page as an html, tsx, or json file."""
     page = pages.find(request, path_id(request))
     file_format = read_fields(request, _FORMAT, optional=True)["format"]
+    content, expires = render(page, _products(request, page), file_format), request.now + LIFETIME
+    row = {"page_id": page["id"], "format": file_format, "content": content, "expires_at": expires}
     with request.database.transaction() as connection:
-        stored = connection.execute(
-            "INSERT INTO page_exports (page_id, format, content, expires_at) VALUES (?, ?, ?, ?)",
-            (page["id"], file_format, render(page, _products(request, page), file_format), request.now + LIFETIME),
-        )
-    job = _job(request, stored.lastrowid or 0, file_format, request.now + LIFETIME)
+        export_id = page_exports.add(connection, row)
+    job = _job(request, export_id, file_format, expires)
     return ApiResponse(202, {**job, "status": "pending"})
 
 
@@ -89,9 +94,9 @@ def public_page(request: RequestContext) -> ApiResponse:
     with request.database.transaction() as connection:
         connection.execute("UPDATE pages SET view_count = view_count + 1 WHERE id = ?", (page["id"],))
         if crawler:
-            seen = (page["id"], crawler, times.from_unix(request.now))
-            connection.execute("INSERT INTO page_crawls (page_id, crawler, crawled_at) VALUES (?, ?, ?)", seen)
-            connection.execute("UPDATE pages SET last_ai_crawl_at = ? WHERE id = ?", (seen[2], page["id"]))
+            now = times.from_unix(request.now)
+            page_crawls.add(connection, {"page_id": page["id"], "crawler": crawler, "crawled_at": now})
+            connection.execute("UPDATE pages SET last_ai_crawl_at = ? WHERE id = ?", (now, page["id"]))
     page = pages.find(request, page["id"])
     return ApiResponse(200, {**page, "products": _products(request, page)})
 
@@ -114,25 +119,7 @@ def _job(request: RequestContext, export_id: int, file_format: str, expires: flo
 
 
 _PATH = "/api/ai-pages/pages/<int:id>/export/"
-TABLES = (
-    """
-    CREATE TABLE page_crawls (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        page_id INTEGER NOT NULL,
-        crawler TEXT NOT NULL,
-        crawled_at TEXT NOT NULL
-    )
-    """,
-    """
-    CREATE TABLE page_exports (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        page_id INTEGER NOT NULL,
-        format TEXT NOT NULL CHECK (format IN ('html', 'tsx', 'json')),
-        content BLOB NOT NULL,
-        expires_at REAL NOT NULL
-    )
-    """,
-)
+TABLES = (page_crawls.schema, page_exports.schema)
 ROUTES = (
     Route("POST", _PATH, SECRET, export),
     Route("GET", _PATH, SECRET, poll_export, frozenset({"export_id"})),

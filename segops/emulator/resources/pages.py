@@ -9,12 +9,13 @@ import msgspec
 
 from segops.emulator import times
 from segops.emulator.bodies import Field, Name, Number, Text, read_fields, read_nothing
-from segops.emulator.crud import Resource, Row
+from segops.emulator.crud import Resource
 from segops.emulator.products.schema import facet_values
 from segops.emulator.resources.ai_queries import queries
 from segops.emulator.resources.product_search import find_products
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import SECRET, RequestContext, Route, path_id
+from segops.emulator.tables import Row, Table
 
 _SLUG = Annotated[str, msgspec.Meta(pattern="^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=200)]
 _QUERY = Number | Text | None
@@ -59,6 +60,7 @@ pages = Resource(
     children={"page_crawls": "page_id", "page_exports": "page_id"},
 )
 page_list = Resource("pages", _FIELDS, show=_in_list, bare=True)
+page_jobs = Table("page_jobs", {"page_count": Field(int), "created_at": Field(str)})
 
 _BULK = {"segment_id": Field(Number | None, None), "queries": Field(list[Number | Name] | None, None)}
 _BUILD = {"template": Field(Name | None, None)}
@@ -77,11 +79,8 @@ def bulk_generate(request: RequestContext) -> ApiResponse:
     for query in missing:
         _generate(request, query)
     with request.database.transaction() as connection:
-        job = connection.execute(
-            "INSERT INTO page_jobs (page_count, created_at) VALUES (?, ?)",
-            (len(missing), times.from_unix(request.now)),
-        )
-    return ApiResponse(202, {"job_id": job.lastrowid, "status": "queued", "page_count": len(missing)})
+        job_id = page_jobs.add(connection, {"page_count": len(missing), "created_at": times.from_unix(request.now)})
+    return ApiResponse(202, {"job_id": job_id, "status": "queued", "page_count": len(missing)})
 
 
 def regenerate(request: RequestContext) -> ApiResponse:
@@ -152,16 +151,7 @@ def _generate(request: RequestContext, query: int | str) -> None:
 
 
 _PATH = "/api/ai-pages/pages/"
-TABLES = (
-    pages.schema,
-    """
-    CREATE TABLE page_jobs (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        page_count INTEGER NOT NULL,
-        created_at TEXT NOT NULL
-    )
-    """,
-)
+TABLES = (pages.schema, page_jobs.schema)
 ROUTES = (
     *pages.routes(_PATH, index=page_list.index),
     Route("POST", f"{_PATH}bulk-generate/", SECRET, bulk_generate),

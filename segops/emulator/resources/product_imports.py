@@ -12,7 +12,7 @@ import msgspec
 
 from segops.emulator import times
 from segops.emulator.bodies import Field, read_fields, read_object
-from segops.emulator.crud import Resource, Row
+from segops.emulator.crud import Resource
 from segops.emulator.multipart import read_upload
 from segops.emulator.products import csv_files
 from segops.emulator.products.schema import ProductSchema, SchemaField
@@ -20,6 +20,7 @@ from segops.emulator.resources.product_schema import SHOWN_ONLY, product_schema,
 from segops.emulator.resources.products import upsert
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import SECRET, RequestContext, Route, path_id
+from segops.emulator.tables import Row
 from segops.emulator.unknown_fields import unknown_field_errors
 
 _SAMPLE_ROWS = 5

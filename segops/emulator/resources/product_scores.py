@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
+
+from msgspec.structs import asdict
 
 from segops.emulator import times
-from segops.emulator.bodies import read_nothing
-from segops.emulator.crud import Row
-from segops.emulator.products.readability import Score, score
+from segops.emulator.bodies import Field, read_nothing
+from segops.emulator.products.readability import score
 from segops.emulator.resources.product_schema import product_schema
 from segops.emulator.resources.products import products
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import SECRET, RequestContext, Route, path_id
+from segops.emulator.tables import Row, Table
+
+product_scores = Table(
+    "product_scores",
+    {
+        "product_id": Field(int),
+        "score": Field(float),
+        "dimension_scores": Field(dict[str, Any], json=True),
+        "recommendations": Field(list[Any], json=True),
+        "scored_at": Field(str),
+    },
+    unique="product_id",
+)
 
 
 def score_product(request: RequestContext) -> ApiResponse:
@@ -31,28 +45,20 @@ def score_all(request: RequestContext) -> ApiResponse:
 
 def get_score(request: RequestContext) -> ApiResponse:
     """Read the last score of a product."""
-    rows = request.database.query(
-        "SELECT id, score, dimension_scores, recommendations, scored_at FROM product_scores WHERE product_id = ?",
-        (path_id(request),),
-    )
-    if not rows:
+    found = product_scores.rows(request.database, "product_id = ?", (path_id(request),))
+    if not found:
         raise HTTPError(404)
-    row_id, points, dimensions, recommendations, scored_at = rows[0]
-    body = {
-        "id": row_id,
-        "score": points,
-        "dimension_scores": msgspec.json.decode(dimensions),
-        "recommendations": msgspec.json.decode(recommendations),
-        "scored_at": scored_at,
-    }
-    return ApiResponse(200, body)
+    return ApiResponse(200, {name: value for name, value in found[0].items() if name != "product_id"})
 
 
 def _score(request: RequestContext, rows: list[Row]) -> None:
     fields = product_schema(request.database).fields
     queries = [text for (text,) in request.database.query("SELECT query_text FROM ai_queries WHERE is_active")]
     now = times.from_unix(request.now)
-    scores = [(row["id"], score(row["name"], row["data"], fields, queries)) for row in rows]
+    scores = [
+        {"product_id": row["id"], **asdict(score(row["name"], row["data"], fields, queries)), "scored_at": now}
+        for row in rows
+    ]
     with request.database.transaction() as connection:
         connection.executemany(
             """
@@ -61,33 +67,15 @@ def _score(request: RequestContext, rows: list[Row]) -> None:
             ON CONFLICT (product_id) DO UPDATE SET score = excluded.score, scored_at = excluded.scored_at,
                 dimension_scores = excluded.dimension_scores, recommendations = excluded.recommendations
             """,
-            [_stored(product_id, points, now) for product_id, points in scores],
+            [tuple(product_scores.dumped(values).values()) for values in scores],
         )
         connection.executemany(
             "UPDATE products SET ai_readability_score = ? WHERE id = ?",
-            [(points.score, product_id) for product_id, points in scores],
+            [(values["score"], values["product_id"]) for values in scores],
         )
 
 
-def _stored(product_id: int, points: Score, now: str) -> tuple[object, ...]:
-    dimensions, recommendations = (
-        msgspec.json.encode(each).decode() for each in (points.dimension_scores, points.recommendations)
-    )
-    return product_id, points.score, dimensions, recommendations, now
-
-
-TABLES = (
-    """
-    CREATE TABLE product_scores (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        product_id INTEGER NOT NULL UNIQUE,
-        score REAL NOT NULL,
-        dimension_scores TEXT NOT NULL,
-        recommendations TEXT NOT NULL,
-        scored_at TEXT NOT NULL
-    )
-    """,
-)
+TABLES = (product_scores.schema,)
 ROUTES = (
     Route("POST", "/api/pim/products/<int:id>/score/", SECRET, score_product),
     Route("GET", "/api/pim/products/<int:id>/score/", SECRET, get_score),

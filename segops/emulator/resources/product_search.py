@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 
-from segops.emulator.crud import Row
 from segops.emulator.pagination import whole_number
 from segops.emulator.products.readability import texts, words
 from segops.emulator.products.schema import facet_values
 from segops.emulator.resources.products import products
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import SECRET, RequestContext, Route
+from segops.emulator.tables import Row
 
 PER_MINUTE = 100
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from segops.emulator.bodies import Field, Name, Text
-from segops.emulator.crud import Resource, Row
+from segops.emulator.crud import Resource
 from segops.emulator.pagination import paginate
 from segops.emulator.resources.segments import EMPTY_DEFINITION, check_segment, enqueue
 from segops.emulator.responses import ApiResponse
 from segops.emulator.routing import PAGES, SECRET, RequestContext, Route, path_id
 from segops.emulator.segments.definition import parse_definition
 from segops.emulator.segments.products import ProductCondition, UserBehaviorSignal
+from segops.emulator.tables import Row
 
 
 def _check(request: RequestContext, values: Row, _old: Row | None) -> Row:

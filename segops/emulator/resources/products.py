@@ -9,10 +9,11 @@ import msgspec
 
 from segops.emulator import times
 from segops.emulator.bodies import Errors, Field, Name, check_fields, read_list
-from segops.emulator.crud import Resource, Row
+from segops.emulator.crud import Resource
 from segops.emulator.database import Database
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import SECRET, RequestContext, Route
+from segops.emulator.tables import Row
 
 _ATTRIBUTES = dict[str, Any]
 _RESERVED = frozenset({"page", "page_size", "q"})
@@ -72,7 +73,7 @@ def list_products(request: RequestContext) -> ApiResponse:
         if name not in _RESERVED:
             conditions.append(_HOLDS)
             values += [name, *_meanings(value)] * 2
-    return products.page(request, f"products WHERE {' AND '.join(conditions)}", tuple(values))
+    return products.page(request, " AND ".join(conditions), tuple(values))
 
 
 def bulk_upsert(request: RequestContext) -> ApiResponse:

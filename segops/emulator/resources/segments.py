@@ -8,12 +8,13 @@ import msgspec
 
 from segops.emulator import times
 from segops.emulator.bodies import Field, Name, Text, read_fields, read_nothing
-from segops.emulator.crud import Resource, Row
+from segops.emulator.crud import Resource
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import PAGES, SECRET, RequestContext, Route, path_id
 from segops.emulator.segments.compiler import DAY, members_statement
 from segops.emulator.segments.definition import Group, SegmentMembership, parse_definition
 from segops.emulator.segments.evaluate import rows
+from segops.emulator.tables import Row
 
 PREVIEW_USERS = 10
 """Number of user ids in a preview."""

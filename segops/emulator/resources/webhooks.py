@@ -17,12 +17,13 @@ from segops.core import SegOpsPermissionError
 from segops.emulator import times
 from segops.emulator.background import BackgroundTasks
 from segops.emulator.bodies import Field, Text
-from segops.emulator.crud import Resource, Row
+from segops.emulator.crud import Resource
 from segops.emulator.database import Database
 from segops.emulator.resources.tenant import MASK, tenant_slug
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import PAGES, SECRET, RequestContext, Route
 from segops.emulator.segments.compute import Recomputed
+from segops.emulator.tables import Row, Table
 from segops.guard import check_request
 
 TIMEOUT = 10.0
@@ -52,11 +53,22 @@ webhooks = Resource(
     children={"webhook_deliveries": "webhook_id"},
 )
 
+deliveries = Table(
+    "webhook_deliveries",
+    {
+        "webhook_id": Field(int),
+        "segment_id": Field(int),
+        "status_code": Field(int, None),
+        "error": Field(str, None),
+        "payload": Field(str),
+        "delivered_at": Field(str),
+    },
+)
+
 
 def list_deliveries(request: RequestContext) -> ApiResponse:
     """List the deliveries of a webhook, newest first."""
-    columns = ("segment_id", "status_code", "error", "payload", "delivered_at")
-    return webhooks.children(request, "webhook_deliveries", *columns)
+    return webhooks.list_children(request, deliveries)
 
 
 class _Webhook(NamedTuple):
@@ -156,17 +168,7 @@ def _is_loopback(parts: SplitResult) -> bool:
 
 TABLES = (
     webhooks.schema,
-    """
-    CREATE TABLE webhook_deliveries (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        webhook_id INTEGER NOT NULL,
-        segment_id INTEGER NOT NULL,
-        status_code INTEGER,
-        error TEXT,
-        payload TEXT NOT NULL,
-        delivered_at TEXT NOT NULL
-    )
-    """,
+    deliveries.schema,
 )
 ROUTES = (
     *webhooks.routes("/api/webhooks/"),

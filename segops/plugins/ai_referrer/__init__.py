@@ -91,7 +91,7 @@ class AiReferrers(msgspec.Struct, frozen=True, kw_only=True, eq=False, dict=True
         providers = [*self.providers, *(MORE_PROVIDERS if self.more else ())]
         for provider in providers:
             if not isinstance(provider, Provider):
-                raise SegOpsConfigError(f"providers holds a {type(provider).__name__}: write Provider(id, name, …)")
+                raise SegOpsConfigError(f"providers must contain Provider(id, name, …), got {type(provider).__name__}")
         return Matcher(map(_only_grok, providers) if self.x_com == "grok" else providers)
 
     def detect(self, referrer: str | None, landing_url: str | None = None) -> AiReferral | None:

@@ -86,7 +86,7 @@ def parse_base(url: str) -> tuple[Address, str]:
     if "@" in parts.netloc:
         raise SegOpsConfigError("the SegOps URL has user info (user:password@): remove it, and pass the API key")
     address = _address(parts, "the SegOps URL")
-    _reject_options(parts, url, f"the SegOps URL, {address},")
+    _reject_options(parts, url, f"the SegOps URL {address}")
     return address, parts.path.rstrip("/").removesuffix("/api").rstrip("/")
 
 
@@ -185,11 +185,11 @@ def _reject_options(parts: SplitResult, url: str, what: str) -> None:
     """Reject a query and a fragment; show only names, because values may be secret."""
     names = [name.partition("=")[0] for name in parts.query.split("&") if name]
     if names:
-        raise SegOpsConfigError(f"{what} has a query with the unknown option {names[0]!r}: remove it")
+        raise SegOpsConfigError(f"{what} has the unknown option {names[0]!r} in its query: remove it")
     if "#" in url:
         raise SegOpsConfigError(f"{what} has a fragment (#…): remove it")
     if "?" in url:
-        raise SegOpsConfigError(f"{what} has an empty query: remove the question mark")
+        raise SegOpsConfigError(f"{what} ends with a question mark: remove it")
 
 
 def _split(url: str, what: str) -> SplitResult:

@@ -216,5 +216,5 @@ def test_wrong_options_are_refused() -> None:
         Provider("", "Acme")
     with pytest.raises(SegOpsConfigError, match="x_com"):
         AiReferrers(x_com=bad)
-    with pytest.raises(SegOpsConfigError, match="holds a str"):
+    with pytest.raises(SegOpsConfigError, match="got str"):
         AiReferrers(providers=[bad])
