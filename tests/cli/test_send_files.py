@@ -148,12 +148,13 @@ def test_a_stream_is_sent_while_it_goes_on(environment: Mapping[str, str]) -> No
 
 @pytest.mark.parametrize("words", [["one", "two"], ["two", "one"]])
 def test_several_files_are_sent_in_their_order(
-    ask: Run, local: LocalSegOps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "one").write_bytes(LINES + b"nonsense\n")
     (tmp_path / "two").write_bytes(gzip.compress(b"[" + TWO.replace(b"u2", b"u3") + b", 7]"))
-    done = ask("send", *words)
+    with FaultServer() as server:
+        done = run("send", *words, SEGOPS_API_URL=server.url, SEGOPS_API_KEY="sk_test_1")
     report = json.loads(done.stdout)
     assert (done.returncode, report["files"], report["delivered"], report["dropped"]) == (1, words, 3, {"invalid": 2})
     assert {(bad["file"], bad.get("line") or bad.get("item")) for bad in report["bad_lines"]} == {
@@ -161,8 +162,8 @@ def test_several_files_are_sent_in_their_order(
         ("two", 2),
     }
     assert "\n  two, item 2: must be a JSON object, got int" in done.stderr
-    assert len(local.requests()) == 1
-    users = [event["user_id"] for event in json.loads(local.requests()[0].body)["events"]]
+    [request] = server.journal
+    users = [event["user_id"] for event in json.loads(request.body)["events"]]
     assert users == (["u1", "u2", "u3"] if words[0] == "one" else ["u3", "u1", "u2"])
 
 
