@@ -20,6 +20,7 @@ MAX_PENDING = 2000
 """Events that are read ahead of those that are sent."""
 
 _CHECK_EVERY = 500
+_LOOK_EVERY = 5.0
 
 MIN_RATE = 0.001
 """Requests per minute; less is likely a mistake."""
@@ -118,7 +119,14 @@ class BulkJob:
             linger=linger,
             on_settled=self._settle,
         )
-        self._sender = _JobSender(api_url, api_key, self._spool, transport, patience + interval)
+        self._sender = _JobSender(
+            api_url,
+            api_key,
+            self._spool,
+            patience=patience + interval,
+            transport=transport,
+            flush_interval=_LOOK_EVERY if linger is None else linger,
+        )
 
     def __enter__(self) -> BulkJob:
         return self
@@ -160,6 +168,7 @@ class BulkJob:
             place = (number, 0, self._read) if is_last else (number - 1, count, before)
             self._spool.add(Mark(source, *place, self._refused), encoded)
         if self._read % _CHECK_EVERY == 0:
+            self._sender.wake()
             self._wait(MAX_PENDING)
 
     def finish(self) -> Result:
@@ -243,12 +252,7 @@ class _JobSender(EventSender):
     """An `EventSender` whose events come from a spool rather than from `track()`."""
 
     def __init__(
-        self,
-        api_url: str | None,
-        api_key: str | None,
-        spool: CutSpool,
-        transport: Transport | None,
-        patience: float,
+        self, api_url: str | None, api_key: str | None, spool: CutSpool, *, patience: float, **options: Any
     ) -> None:
         self._spool = spool
         super().__init__(
@@ -257,20 +261,23 @@ class _JobSender(EventSender):
             network_patience=patience,
             server_patience=patience,
             spool=spool,
-            transport=transport,
             enrich=False,
+            **options,
         )
         if spool.context.is_public:
             self.client.shutdown(0)
             raise self.public_key_error()
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the worker look for events, and return at once."""
+        self.client.flush(0)
 
     def _count_pending(self, stats: Stats) -> int:  # noqa: ARG002 - those that the engine does not know yet count, too
-        return self._spool.pending
-
-    def _check(self) -> None:
-        if self._spool.failure is not None:
+        pending = self._spool.pending
+        if self._spool.failure is not None:  # after the look at those pending: the last request may have failed
             raise self._spool.failure
-        super()._check()
+        return pending
 
 
 def _ignore(_error: Exception) -> None:

@@ -152,11 +152,11 @@ class CutSpool(Spool):
         """Settle the first batch."""
         cut = self._cuts.popleft()
         self._is_sending = False
-        self._settled += cut.batch.count
         try:
             self._on_settled(cut, [*(each.end for each in self._cuts), *self._bounds])
         except Exception as error:  # noqa: BLE001 - the job's thread raises it
             self.failure = error
+        self._settled += cut.batch.count  # last: the job's thread goes on when nothing is pending
 
     def split(self, batch: Batch, parts: Sequence[Batch]) -> None:  # noqa: ARG002 - it is the first one
         """Replace the first batch with its halves."""

@@ -33,7 +33,7 @@ class ZstdStream(io.RawIOBase):
         self._error = zstandard.ZstdError
         self._frame = self._decompressor.decompressobj()
         self._is_inside = False
-        self._content = b""
+        self._content = memoryview(b"")
 
     def readable(self) -> bool:
         """Return that it can be read."""
@@ -53,7 +53,7 @@ class ZstdStream(io.RawIOBase):
                     raise EOFError("compressed file ended before the end of its last zstd frame")
                 return 0
             try:
-                self._content = self._frame.decompress(chunk)
+                self._content = memoryview(self._frame.decompress(chunk))
             except self._error as error:
                 raise OSError(str(error)) from error
             self._is_inside = not self._frame.eof

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +15,11 @@ import zstandard
 
 from segops import SegOpsClient
 from segops.emulator import LocalSegOps, LocalServer
+from tests.cli.terminal import on_terminal
+from tests.rig.fault_server import FaultServer
 from tests.rig.plugins import SitePackages
 from tests.rig.programs import SEGOPS, Run
+from tests.rig.waiting import wait_until
 
 BOM = b"\xef\xbb\xbf"
 ONE = b'{"user_id":"u1","event_type":"order_placed"}'
@@ -125,6 +129,78 @@ def test_what_came_before_a_damage_in_a_stream_is_sent_and_told(
     report = piped(environment, server, local.secret_key, content)
     assert report["code"] == 1
     assert report["delivered"] == local.summary().events > 2
+
+
+def test_a_stream_is_sent_while_it_goes_on(environment: Mapping[str, str]) -> None:
+    with FaultServer() as server:
+        more = {"SEGOPS_API_URL": server.url, "SEGOPS_API_KEY": "sk_test_1"}
+        with subprocess.Popen(
+            [*SEGOPS, "send", "-"], env={**environment, **more}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdin is not None
+            for count in (1, 2):
+                process.stdin.write(LINES)
+                process.stdin.flush()
+                assert wait_until(lambda: len(server.journal) == count)  # noqa: B023 - it is called at once
+            out, _ = process.communicate(LINES, timeout=100)
+    assert json.loads(out)["delivered"] == 6
+    assert len(server.journal) == 3
+
+
+@pytest.mark.parametrize("words", [["one", "two"], ["two", "one"]])
+def test_several_files_are_sent_in_their_order(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one").write_bytes(LINES + b"nonsense\n")
+    (tmp_path / "two").write_bytes(gzip.compress(b"[" + TWO.replace(b"u2", b"u3") + b", 7]"))
+    with FaultServer() as server:
+        done = run("send", *words, SEGOPS_API_URL=server.url, SEGOPS_API_KEY="sk_test_1")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["files"], report["delivered"], report["dropped"]) == (1, words, 3, {"invalid": 2})
+    assert {(bad["file"], bad.get("line") or bad.get("item")) for bad in report["bad_lines"]} == {
+        ("one", 3),
+        ("two", 2),
+    }
+    assert "\n  two, item 2: must be a JSON object, got int" in done.stderr
+    [request] = server.journal
+    users = [event["user_id"] for event in json.loads(request.body)["events"]]
+    assert users == (["u1", "u2", "u3"] if words[0] == "one" else ["u3", "u1", "u2"])
+
+
+@pytest.mark.parametrize("damaged", ["two", "three"])
+def test_no_file_is_sent_if_one_cannot_be(ask: Run, local: LocalSegOps, tmp_path: Path, damaged: str) -> None:
+    names = [str(tmp_path / name) for name in ("one", "two", "three")]
+    for name in names:
+        Path(name).write_bytes(gzip.compress(LINES))
+    (tmp_path / damaged).write_bytes(gzip.compress(LINES)[:-3])
+    done = ask("send", *names)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{damaged}' to the end (" in done.stderr
+    assert "get a complete copy of it, or pipe in what is readable: zcat FILE | segops send -" in done.stderr
+    assert local.requests() == []
+
+
+def test_keys_that_a_mapping_does_not_take_are_counted(ask: Run, tmp_path: Path) -> None:
+    (tmp_path / "events").write_text("".join(f"{json.dumps(event)}\n" for event in FOREIGN["Segment"]))
+    report = json.loads(ask("send", str(tmp_path / "events"), "--map", "segment").stdout)
+    assert report["unmapped_keys"] == {"messageId": 1}
+    report = json.loads(ask("send", str(tmp_path / "events"), "--map=segment", "--ignore-key=messageId").stdout)
+    assert ("unmapped_keys" in report, report["ignored_keys"]) == (False, {"messageId": 1})
+    done = ask("send", str(tmp_path / "events"), "--map", "segmant")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot map from 'segmant': did you mean segment?" in done.stderr
+
+
+def test_a_rate_and_the_time_left_are_shown(
+    environment: Mapping[str, str], local: LocalSegOps, server: LocalServer, tmp_path: Path
+) -> None:
+    (tmp_path / "events").write_bytes(LINES * 1000)
+    more = {"SEGOPS_API_URL": server.url, "SEGOPS_API_KEY": local.secret_key}
+    words = ("send", str(tmp_path / "events"), "--rate=120/min")
+    shown = on_terminal(*words, environment={**environment, **more}, columns=120)
+    assert shown.code == 0
+    assert re.search(r"\] [\d,]+ of 2,000 events, [\d,]+/s, \d+ s left", shown.text)
 
 
 def test_items_of_an_array_are_counted(ask: Run, tmp_path: Path) -> None:
