@@ -31,6 +31,7 @@ def memory_transport(client: SegOpsClient) -> MemoryTransport:
     if not isinstance(transport, MemoryTransport):
         where = transport.url or type(transport).__name__
         raise SegOpsConfigError(
-            f"expected a client over memory:, got one over {where}: set SEGOPS_API_URL=memory: before it is made"
+            f"expected a client over memory:, got one over {where}: "
+            "set SEGOPS_API_URL=memory:, and do not set SEGOPS_DISABLED, before it is made"
         )
     return transport
