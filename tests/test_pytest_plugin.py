@@ -573,6 +573,6 @@ def test_the_samples_of_the_guide_run(runs: Runs) -> None:
     files = dict(re.findall(r"^```py\n# (\w+)\.py\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
     assert {"conftest", "test_shop", "test_application", "test_program", "test_live"} <= files.keys()
     runs.write(**{name: source for name, source in files.items() if "application" not in name and name != "conftest"})
-    runs.run("-W", "error", "--strict-markers", "--segops-guard=block").assert_outcomes(passed=4)
+    runs.run("-W", "error", "--strict-markers", "--segops-guard=block").assert_outcomes(passed=5)
     runs.write(**files)  # the fixture `segops` is now the client of the application
     runs.run("-W", "error", "test_application.py").assert_outcomes(passed=1)
