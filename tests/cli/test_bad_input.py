@@ -142,7 +142,7 @@ def test_files_that_are_no_csv(
         ("pk_live_1", "requires a secret key (sk_…)"),
         ("mk_1", "requires a secret key (sk_…)"),
         ("nonsense", "requires a secret key (sk_…)"),
-        ("sk_\u00e9", "copy the key again"),
+        ("sk_\u00e9", "copy it again"),
     ],
 )
 def test_keys_that_cannot_be_used(ask: Run, local: LocalSegOps, key: str, message: str) -> None:
