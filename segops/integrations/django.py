@@ -171,7 +171,7 @@ def _needs_user(visitor: Visitor, request: HttpRequest, response: HttpResponseBa
 
 @contextmanager
 def _unnoticed(request: HttpRequest) -> Iterator[None]:
-    """Read the user without a trace: the response needs no `Vary` for it, and an error is reported instead of raised."""
+    """Read the user without a trace: the response needs no `Vary` for it, and an error is reported, not raised."""
     session = getattr(request, "session", None)
     was_accessed = getattr(session, "accessed", True)
     try:
