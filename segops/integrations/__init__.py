@@ -6,7 +6,7 @@
 """
 
 from segops.integrations.asgi import AsgiMiddleware
-from segops.integrations.policy import Policy, SkipReason, VisitCounts, VisitObserver, visit_counts
+from segops.integrations.policy import Policy, SkipReason, VisitCounts, visit_counts
 from segops.integrations.request import WebRequest, identify_request, request_identity, skip_page_view
 from segops.integrations.wsgi import WsgiMiddleware
 
@@ -15,7 +15,6 @@ __all__ = [
     "Policy",
     "SkipReason",
     "VisitCounts",
-    "VisitObserver",
     "WebRequest",
     "WsgiMiddleware",
     "identify_request",

@@ -78,7 +78,7 @@ class AsgiMiddleware:
         if kind not in {"http", "websocket"} or (isinstance(outer, AsgiRequest) and outer.serves(scope)):
             await self._app(scope, receive, send)
             return
-        request = AsgiRequest(scope, scope.get("method", ""), self._pages)
+        request = AsgiRequest(self._pages, scope)
         if kind == "http" and (request.method == "GET" or self._pages.sets_cookies):
             send = self._watch(request, send)
         token = current.set(request)
@@ -103,17 +103,17 @@ class AsgiMiddleware:
     def _start(self, request: AsgiRequest, message: Message) -> Message:
         """Look at the start of a response, and return it; with a cookie, if one is due."""
         try:
-            return self._look(request, message)
+            status = message["status"]
+            if (
+                request.method == "GET"
+                and is_page_status(status)
+                and is_html(_header(message, b"content-type"), status)
+            ):
+                request.is_page = self._pages.is_page(request, status)
+            if self._pages.sets_cookies and (cookie := self._pages.cookie(request, _header(message, b"cache-control"))):
+                return {**message, "headers": [*message.get("headers", ()), (b"set-cookie", cookie.encode())]}
         except Exception as error:  # noqa: BLE001 - a malformed response is for the server to refuse
             report(error)
-            return message
-
-    def _look(self, request: AsgiRequest, message: Message) -> Message:
-        status = message["status"]
-        if request.method == "GET" and is_page_status(status) and is_html(_header(message, b"content-type"), status):
-            request.is_page = self._pages.is_page(request, status)
-        if self._pages.sets_cookies and (cookie := self._pages.cookie(request, _header(message, b"cache-control"))):
-            return {**message, "headers": [*message.get("headers", ()), (b"set-cookie", cookie.encode())]}
         return message
 
     async def _serve_lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -158,8 +158,17 @@ class AsgiRequest(WebRequest):
 
     __slots__ = ("_headers", "has_ended")
 
-    def __init__(self, raw: Scope, method: str, pages: PageViews) -> None:
-        super().__init__(raw, method, pages)
+    def __init__(self, pages: PageViews, scope: Scope) -> None:
+        client = scope.get("client")
+        super().__init__(
+            pages,
+            scope,
+            scope.get("method", ""),
+            scheme=scope.get("scheme", "http"),
+            path=scope.get("path", ""),
+            query=str(scope.get("query_string", b""), "latin-1"),
+            peer=client[0] if client else None,
+        )
         self.has_ended = False
         self._headers: dict[bytes, bytes] | None = None
 
@@ -170,32 +179,10 @@ class AsgiRequest(WebRequest):
         """
         return self.raw["headers"] is scope.get("headers")
 
-    @property
-    def scheme(self) -> str:
-        """The scheme: "http" or "https"."""
-        return self.raw.get("scheme") or "http"
-
-    @property
-    def path(self) -> str:
-        """The path, decoded."""
-        return str(self.raw["path"])
-
-    @property
     def encoded_path(self) -> str:
-        """The path as it is in a URL."""
+        """Return the path as it is in a URL."""
         raw_path = self.raw.get("raw_path")
-        return urls.tidy_path(raw_path) if raw_path else urls.encode_path(self.raw["path"])
-
-    @property
-    def query(self) -> str:
-        """The query, as sent and without the question mark."""
-        return str(self.raw.get("query_string", b""), "latin-1")
-
-    @property
-    def peer(self) -> str | None:
-        """The address of the client, or of the last proxy."""
-        client = self.raw.get("client")
-        return client[0] if client else None
+        return urls.tidy_path(raw_path) if raw_path else super().encoded_path()
 
     def header(self, name: str) -> str | None:
         """Return the value of a header, decoded as latin-1, or None. Values of repeated headers are joined."""

@@ -8,9 +8,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
 from segops.core import SegOpsConfigError
-from segops.integrations import urls
 from segops.integrations.asgi import AsgiRequest
-from segops.integrations.page_views import PageViews, is_html, is_page_status
+from segops.integrations.page_views import PageViews, is_html, is_page_status, report
 from segops.integrations.request import Visitor, WebRequest, current
 from segops.integrations.wsgi import Body, WsgiRequest
 from segops.utils import needs_modules
@@ -61,40 +60,53 @@ class SegOpsMiddleware:
         if self._is_async:
             return self._serve(request)
         outer = _outer(request)
-        visitor = outer or DjangoRequest(request, self._pages)
+        visitor = outer or self._make_request(request)
         token = current.set(visitor)
         try:
             response: HttpResponseBase = self._get_response(request)
             if _needs_user(visitor, request, response):
-                with _session_unaccessed(request):
+                with _unnoticed(request):
                     self._identify(visitor, getattr(request, "user", None))
         finally:
             current.reset(token)
-        return response if outer else self._watch(cast("DjangoRequest", visitor), response)
+        return response if outer else self._watch(visitor, response)
 
     async def _serve(self, request: HttpRequest) -> HttpResponseBase:
         outer = _outer(request)
-        visitor = outer or DjangoRequest(request, self._pages)
+        visitor = outer or self._make_request(request)
         token = current.set(visitor)
         try:
             response: HttpResponseBase = await self._get_response(request)
             if _needs_user(visitor, request, response) and (auser := getattr(request, "auser", None)) is not None:
-                with _session_unaccessed(request):
+                with _unnoticed(request):
                     self._identify(visitor, await auser())
         finally:
             current.reset(token)
-        return response if outer else self._watch(cast("DjangoRequest", visitor), response)
+        return response if outer else self._watch(visitor, response)
+
+    def _make_request(self, request: HttpRequest) -> WebRequest:
+        get = request.META.get
+        return WsgiRequest(
+            self._pages,
+            request.META,
+            str(request.method),
+            scheme=request.scheme,
+            path=request.path,
+            query=get("QUERY_STRING", ""),
+            peer=get("REMOTE_ADDR") or None,
+        )
 
     def _identify(self, visitor: Visitor, user: Any) -> None:
         if user is not None and user.is_authenticated:
             visitor.user_id = self._user_id(user)
 
-    def _log_in(self, user: Any, **_: object) -> None:
+    def _log_in(self, request: HttpRequest, user: Any, **_: object) -> None:
         """Note the user whom a view logs in; `request.auser()` may still return the one before."""
         if (visitor := current.get()) is not None:
-            self._identify(visitor, user)
+            with _unnoticed(request):
+                self._identify(visitor, user)
 
-    def _watch(self, visitor: DjangoRequest, response: HttpResponseBase) -> HttpResponseBase:
+    def _watch(self, visitor: WebRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Add the cookie if one is due, and have the end of the response track the page view."""
         visitor.is_page = _is_page(visitor.method, response) and self._pages.is_page(visitor, response.status_code)
         if self._pages.sets_cookies and (cookie := self._pages.cookie(visitor, response.headers.get("Cache-Control"))):
@@ -119,31 +131,6 @@ class SegOpsMiddleware:
         return response
 
 
-class DjangoRequest(WsgiRequest):
-    """A request whose `raw` is `HttpRequest.META`, which is like a WSGI environment under ASGI, too."""
-
-    __slots__ = ("_request",)
-
-    def __init__(self, request: HttpRequest, pages: PageViews) -> None:
-        super().__init__(request.META, str(request.method), pages)
-        self._request = request
-
-    @property
-    def scheme(self) -> str:
-        """The scheme: "http" or "https"."""
-        return self._request.scheme
-
-    @property
-    def path(self) -> str:
-        """The path, decoded."""
-        return self._request.path
-
-    @property
-    def encoded_path(self) -> str:
-        """The path as it is in a URL."""
-        return urls.encode_path(self._request.path)
-
-
 class AsyncBody:
     """The asynchronous body of a response, like `Body`."""
 
@@ -165,7 +152,7 @@ class AsyncBody:
             current.reset(token)
 
 
-def _outer(request: HttpRequest) -> Visitor | None:
+def _outer(request: HttpRequest) -> WebRequest | None:
     """Return the request of a middleware around Django, if it serves the same one."""
     outer = current.get()
     if isinstance(outer, WsgiRequest):
@@ -183,12 +170,14 @@ def _needs_user(visitor: Visitor, request: HttpRequest, response: HttpResponseBa
 
 
 @contextmanager
-def _session_unaccessed(request: HttpRequest) -> Iterator[None]:
-    """Read the session without a trace: what is read has no influence on the response, which so needs no `Vary`."""
+def _unnoticed(request: HttpRequest) -> Iterator[None]:
+    """Read the user without a trace: the response needs no `Vary` for it, and an error is reported, not raised."""
     session = getattr(request, "session", None)
     was_accessed = getattr(session, "accessed", True)
     try:
         yield
+    except Exception as error:  # noqa: BLE001 - the database and the application's own functions may raise anything
+        report(error)
     finally:
         if session is not None and not was_accessed:
             session.accessed = False

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from segops import SegOpsClient
 from segops.core import SegOpsConfigError
+from segops.integrations.page_views import report
 from segops.integrations.policy import Policy
 from segops.integrations.request import WebRequest, current, identify_request
 from segops.integrations.wsgi import WsgiMiddleware
@@ -79,5 +80,8 @@ def _identify(_: BaseException | None) -> None:
     visitor = current.get()
     if not isinstance(visitor, WebRequest) or not visitor.is_page or not hasattr(current_app, "login_manager"):
         return
-    if visitor.user_id is None and not visitor.is_logged_out and current_user.is_authenticated:
-        visitor.user_id = current_user.get_id()
+    try:
+        if visitor.user_id is None and not visitor.is_logged_out and current_user.is_authenticated:
+            visitor.user_id = current_user.get_id()
+    except Exception as error:  # noqa: BLE001 - the application's own function that loads users may raise anything
+        report(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -30,6 +31,7 @@ _ANONYMOUS = "anonymous"
 _ANONYMOUS_PREFIX = "anon_"  # as SegOps names a visitor of whom only the anonymous id is known
 _MAX_AGE = 395 * 24 * 3600  # 13 months
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_OWN_SITE = frozenset({"same-origin", "same-site"})
 _QUERY_HINTS = ("q", "query", "search")
 
 _PREFETCH_HEADERS = ("sec-purpose", "purpose", "x-moz")
@@ -184,7 +186,7 @@ class PageViews:
 
     def _page(self, request: WebRequest) -> dict[str, Any] | None:
         """Return what is recorded about the page; None if the policy says that it is none."""
-        path = request.encoded_path
+        path = request.encoded_path()
         choose = self._policy.page
         if choose is not None:
             chosen = choose(request.path)
@@ -201,20 +203,27 @@ class PageViews:
             page["url"] = f"{origin}{path}?{query}" if query else origin + path
         referrer = request.header("referer")
         if referrer:
-            # The same few pages refer to most others. A page of the policy's own function is looked up each time.
-            is_plain = len(referrer) <= _MAX_PLAIN and "?" not in referrer and choose is None
-            referrer = (self._clean_plain_referrer if is_plain else self._clean_referrer)(referrer, host)
+            if choose is not None:
+                is_own_site = request.header("sec-fetch-site") in _OWN_SITE  # also where a proxy changes the host
+                referrer = self._clean_referrer(referrer, choose, None if is_own_site else host)
+            elif len(referrer) <= _MAX_PLAIN and "?" not in referrer:  # the same few pages refer to most others
+                referrer = self._clean_plain_referrer(referrer)
+            else:
+                referrer = self._clean_referrer(referrer)
             if referrer:
                 page["referrer"] = referrer
         return page
 
-    def _clean_referrer(self, text: str, host: str) -> str | None:
+    def _clean_referrer(
+        self, text: str, choose: Callable[[str], str | None] | None = None, own_host: str | None = None
+    ) -> str | None:
+        """Return what is recorded of a referrer; `choose` is for those of one host, or for this one in any case."""
         parts = urls.split_referrer(text)
         if parts is None:
             return None
         scheme, referring_host, path, query = parts
-        if self._policy.page is not None and referring_host == host:
-            chosen = self._policy.page(urls.decode_path(path))
+        if choose is not None and own_host in {None, referring_host}:
+            chosen = choose(urls.decode_path(path))
             path, query = ("/", "") if chosen is None else (urls.encode_path(chosen), query)
         if query:
             is_assistant = self._referrers is not None and self._referrers.detect(text) is not None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from inspect import iscoroutinefunction
 from typing import Literal, get_args
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from segops.core import SegOpsConfigError
 from segops.integrations.request import WebRequest
 from segops.plugins.ai_crawler import AiCrawler
+from segops.utils import ForkLock
 
 Gpc = Literal["drop", "anonymous", "ignore"]
 Ip = Literal["none", "truncate", "full"]
@@ -22,21 +23,10 @@ SkipReason = Literal["gpc", "consent", "anonymous", "page", "skip_page_view"]
 _CHOICES = {"gpc": get_args(Gpc), "ip": get_args(Ip), "bots": get_args(Bots), "anonymous": get_args(Anonymous)}
 
 
-class VisitObserver:
-    """Gets the visits that are not tracked as page views; override the methods you need.
+class VisitCounts:
+    """Counts the visits that are not tracked as page views. Override its methods to pass them on.
 
-    Called on the thread of the request. It must be quick.
-    """
-
-    def on_skip(self, reason: SkipReason) -> None:
-        """The policy or the application left out a page view."""
-
-    def on_crawler(self, crawler: AiCrawler) -> None:
-        """An AI crawler fetched a page."""
-
-
-class VisitCounts(VisitObserver):
-    """Counts the visits that are not tracked as page views.
+    They are called on the thread of the request, and must be quick.
 
     Attributes:
         skipped: How many page views were left out, by reason.
@@ -46,15 +36,15 @@ class VisitCounts(VisitObserver):
     def __init__(self) -> None:
         self.skipped: Counter[SkipReason] = Counter()
         self.crawlers: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def on_skip(self, reason: SkipReason) -> None:
-        """Count it."""
+        """Count a page view that the policy or the application left out."""
         with self._lock:
             self.skipped[reason] += 1
 
     def on_crawler(self, crawler: AiCrawler) -> None:
-        """Count it."""
+        """Count a page that an AI crawler fetched."""
         with self._lock:
             self.crawlers[crawler.name] += 1
 
@@ -97,7 +87,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     bots: Bots = "count"
     anonymous: Anonymous | Callable[[WebRequest], str | None] = "anonymous"
     page: Callable[[str], str | None] | None = None
-    observer: VisitObserver = visit_counts
+    observer: VisitCounts = visit_counts
 
     def __post_init__(self) -> None:
         """Check the options, so that no request meets a bad one."""
@@ -111,13 +101,16 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             function = getattr(self, name)
             if function is not None and not callable(function):
                 raise SegOpsConfigError(f"policy.{name} must be callable or None, got {type(function).__name__}")
+        for name in ("consent", "page", "anonymous"):
+            if iscoroutinefunction(getattr(self, name)):  # its result would always be true
+                raise SegOpsConfigError(f"policy.{name} must be a plain function, got an async one: await it before")
         count = self.trusted_proxies
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             raise SegOpsConfigError(f"policy.trusted_proxies must be the number of proxies, 0 or more, got {count!r}")
         names = self.keep_query
         if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
             raise SegOpsConfigError(f"policy.keep_query must be a tuple of names such as ('utm_*',), got {names!r}")
-        if not isinstance(self.observer, VisitObserver):
+        if not isinstance(self.observer, VisitCounts):
             raise SegOpsConfigError(
-                f"policy.observer must be a VisitObserver instance, got {type(self.observer).__name__}"
+                f"policy.observer must be a VisitCounts instance, got {type(self.observer).__name__}"
             )

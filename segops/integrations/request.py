@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 from segops import SegOpsError, SegOpsEventError, UserContext
+from segops.integrations import urls
 from segops.utils import log
 
 
@@ -50,8 +51,12 @@ class WebRequest(Visitor):
     """A request, as the functions of a `Policy` get it.
 
     Attributes:
-        raw: The ASGI scope, or the WSGI environment.
+        raw: The ASGI scope, or the WSGI environment; for Django, `HttpRequest.META`.
         method: The HTTP method.
+        scheme: "http" or "https".
+        path: The path, decoded.
+        query: The query, as sent and without the question mark.
+        peer: The address of the client, or of the last proxy.
         is_page: Whether the response is one of a page view, as far as it is known.
         new_id: The anonymous id that this request gave the visitor, who has none yet.
         is_new_id_sent: Whether a cookie with it is part of the response.
@@ -59,49 +64,37 @@ class WebRequest(Visitor):
         consents: Whether the visitor agreed to be tracked; None if nobody asked yet.
     """
 
-    __slots__ = ("_pages", "consents", "has_started", "is_new_id_sent", "is_page", "method", "new_id", "raw")
+    __slots__ = (
+        *("_pages", "consents", "has_started", "is_new_id_sent", "is_page", "method", "new_id"),
+        *("path", "peer", "query", "raw", "scheme"),
+    )
 
-    def __init__(self, raw: Any, method: str, pages: Pages) -> None:
+    def __init__(
+        self, pages: Pages, raw: Any, method: str, *, scheme: str, path: str, query: str, peer: str | None
+    ) -> None:
         self.user_id: str | None = None  # not by the base class: a call for each request
         self.is_logged_out = False
         self.is_skipped = False
+        self._pages = pages
         self.raw = raw
         self.method = method
+        self.scheme = scheme
+        self.path = path
+        self.query = query
+        self.peer = peer
         self.is_page = False
         self.new_id: str | None = None
         self.is_new_id_sent = False
         self.has_started = False
         self.consents: bool | None = None
-        self._pages = pages
 
     def __repr__(self) -> str:
         """Show no personal data."""
         return f"<{type(self).__name__} {self.method}>"
 
-    @property
-    def scheme(self) -> str:
-        """The scheme: "http" or "https"."""
-        raise NotImplementedError
-
-    @property
-    def path(self) -> str:
-        """The path, decoded."""
-        raise NotImplementedError
-
-    @property
     def encoded_path(self) -> str:
-        """The path as it is in a URL."""
-        raise NotImplementedError
-
-    @property
-    def query(self) -> str:
-        """The query, as sent and without the question mark."""
-        raise NotImplementedError
-
-    @property
-    def peer(self) -> str | None:
-        """The address of the client, or of the last proxy."""
-        raise NotImplementedError
+        """Return the path as it is in a URL."""
+        return urls.encode_path(self.path)
 
     def header(self, name: str) -> str | None:
         """Return the value of a header, decoded as latin-1, or None. Values of repeated headers are joined."""

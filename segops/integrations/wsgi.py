@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from segops import SegOpsClient
-from segops.integrations import urls
 from segops.integrations.page_views import UNUSUAL_HEADERS, PageViews, is_html, is_page_status, report
 from segops.integrations.policy import Policy
 from segops.integrations.request import WebRequest, current
@@ -52,7 +51,7 @@ class WsgiMiddleware:
         outer = current.get()
         if isinstance(outer, WsgiRequest) and outer.serves(environ):
             return self._app(environ, start_response)
-        request = WsgiRequest(environ, environ["REQUEST_METHOD"], self._pages)
+        request = _make_request(environ, self._pages)
         wrapper = environ.get("wsgi.file_wrapper")
         made = None if wrapper is None or isinstance(wrapper, type) else _record_files(environ, wrapper)
         token = current.set(request)
@@ -75,19 +74,15 @@ class WsgiMiddleware:
 
     def _start(self, request: WsgiRequest, status: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
         """Look at the start of a response, and return its headers; with a cookie, if one is due."""
+        request.is_page = False
         try:
-            return self._look(request, status, headers)
+            code = int(status[:3])
+            if request.method == "GET" and is_page_status(code) and is_html(_header(headers, "content-type"), code):
+                request.is_page = self._pages.is_page(request, code)
+            if self._pages.sets_cookies and (cookie := self._pages.cookie(request, _header(headers, "cache-control"))):
+                return [*headers, ("Set-Cookie", cookie)]
         except Exception as error:  # noqa: BLE001 - a malformed response is for the server to refuse
             report(error)
-            return headers
-
-    def _look(self, request: WsgiRequest, status: str, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        code = int(status[:3]) if status[:3].isdecimal() else 0
-        request.is_page = False
-        if request.method == "GET" and is_page_status(code) and is_html(_header(headers, "content-type"), code):
-            request.is_page = self._pages.is_page(request, code)
-        if self._pages.sets_cookies and (cookie := self._pages.cookie(request, _header(headers, "cache-control"))):
-            return [*headers, ("Set-Cookie", cookie)]
         return headers
 
 
@@ -100,31 +95,6 @@ class WsgiRequest(WebRequest):
         """Return whether this is the request of an environment, which middleware may have copied."""
         return self.raw.get("wsgi.input", self) is environ.get("wsgi.input", environ)
 
-    @property
-    def scheme(self) -> str:
-        """The scheme: "http" or "https"."""
-        return str(self.raw["wsgi.url_scheme"])
-
-    @property
-    def path(self) -> str:
-        """The path, decoded."""
-        return self._path().encode("latin-1").decode("utf-8", "replace")
-
-    @property
-    def encoded_path(self) -> str:
-        """The path as it is in a URL."""
-        return urls.encode_path(self._path(), "latin-1")
-
-    @property
-    def query(self) -> str:
-        """The query, as sent and without the question mark."""
-        return str(self.raw.get("QUERY_STRING", ""))
-
-    @property
-    def peer(self) -> str | None:
-        """The address of the client, or of the last proxy."""
-        return self.raw.get("REMOTE_ADDR") or None
-
     def header(self, name: str) -> str | None:
         """Return the value of a header, decoded as latin-1, or None. Values of repeated headers are joined."""
         value: str | None = self.raw.get(environ_key(name))
@@ -133,9 +103,6 @@ class WsgiRequest(WebRequest):
     def is_unusual(self) -> bool:
         """Return whether the request has one of the headers that few page views have."""
         return bool(self.raw.keys() & UNUSUAL)
-
-    def _path(self) -> str:
-        return (self.raw.get("SCRIPT_NAME", "") + self.raw.get("PATH_INFO", "")) or "/"
 
 
 class Body:
@@ -183,6 +150,17 @@ class SizedBody(Body):
 
     def __len__(self) -> int:
         return len(self._body)  # type: ignore[arg-type]  # it has one
+
+
+def _make_request(environ: WSGIEnvironment, pages: PageViews) -> WsgiRequest:
+    get = environ.get
+    path: str = get("SCRIPT_NAME", "") + get("PATH_INFO", "") or "/"
+    if not path.isascii():
+        path = path.encode("latin-1").decode("utf-8", "surrogateescape")
+    scheme, query, peer = get("wsgi.url_scheme", "http"), get("QUERY_STRING", ""), get("REMOTE_ADDR")
+    return WsgiRequest(
+        pages, environ, get("REQUEST_METHOD", ""), scheme=scheme, path=path, query=query, peer=peer or None
+    )
 
 
 def _record_files(environ: WSGIEnvironment, wrapper: Callable[..., Any]) -> list[object]:

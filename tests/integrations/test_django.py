@@ -21,7 +21,8 @@ from django.core.management import call_command
 from django.test import AsyncClient, Client
 logging.disable()
 call_command("migrate", verbosity=0)
-app.User.objects.create_user("ada")
+for name in ("ada", "bob"):
+    app.User.objects.create_user(name)
 responses = []
 
 def keep(response, content):
@@ -84,6 +85,13 @@ def test_the_user_that_a_view_logs_in_is_seen(tmp_path: Path, kind: str, prefix:
     without, nothing = visit(tmp_path, kind, *[prefix + path for path in paths], place=-1)
     assert nothing == []
     assert responses == without
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_function_for_ids_that_raises_breaks_no_response(tmp_path: Path, kind: str) -> None:
+    responses, views = visit(tmp_path, kind, "/login/bob", "/async/whoever")
+    assert [response[0] for response in responses] == [200, 200]
+    assert views == [["anonymous", "/login/bob"], ["anonymous", "/async/whoever"]]
 
 
 def test_streams_files_and_errors(tmp_path: Path) -> None:

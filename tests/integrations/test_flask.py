@@ -73,6 +73,20 @@ def test_without_flask_login_visitors_are_anonymous(site: Site) -> None:
     assert site.counts.skipped == {"anonymous": 1}
 
 
+def test_a_loader_of_users_that_raises_breaks_no_response(site: Site) -> None:
+    app = make(site)
+
+    def load(name: str) -> User:
+        raise LookupError(name)
+
+    browser = app.test_client()
+    browser.get("/login/ada").get_data()
+    app.login_manager.user_loader(load)  # type: ignore[attr-defined]
+    assert browser.get("/page").get_data() == b"<p>hello"
+    assert [event["user_id"] for event in site.events()] == ["ada"]
+    assert site.counts.skipped == {"anonymous": 1}
+
+
 def test_it_needs_a_client(site: Site) -> None:
     with pytest.raises(SegOpsConfigError, match=r"SegOps needs a client: pass SegOps\(app, client\)"):
         SegOps(Flask(__name__))

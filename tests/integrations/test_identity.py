@@ -273,6 +273,18 @@ def test_a_bad_policy_is_refused_by_name(protocol: Protocol, options: dict[str, 
         Policy(**options)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", ["consent", "page", "anonymous"])
+def test_an_async_function_is_refused(protocol: Protocol, name: str) -> None:
+    """Its result would be true without being asked."""
+    del protocol
+
+    async def no(_: object) -> bool:
+        return False
+
+    with pytest.raises(ValueError, match=f"policy.{name} must be a plain function, got an async one"):
+        Policy(**{name: no})  # type: ignore[arg-type]
+
+
 def test_cookies_in_several_lines_are_read(site: Site, protocol: Protocol) -> None:
     if protocol == "wsgi":
         pytest.skip("servers join them")

@@ -233,10 +233,16 @@ def test_page_replaces_paths_also_those_of_the_referrer(site: Site, protocol: Pr
     site.get(protocol, "/reset/secret")
     site.get(protocol, "/shoes", headers={"Referer": "http://shop.example.org/%72eset/secret?utm_id=1"})
     site.get(protocol, "/shoes", headers={"Referer": "http://shop.example.org/admin?utm_id=secret"})
+    site.get(
+        protocol, "/shoes", headers={"Referer": "https://public.example/reset/secret", "Sec-Fetch-Site": "same-origin"}
+    )
+    site.get(protocol, "/shoes", headers={"Referer": "https://blog.example/reset/x", "Sec-Fetch-Site": "cross-site"})
     site.get(protocol, "/admin")
-    assert [event["payload"]["path"] for event in site.events()] == ["/reset/%C3%A9", "/shoes", "/shoes"]
+    assert [event["payload"]["path"] for event in site.events()] == ["/reset/%C3%A9", *["/shoes"] * 4]
     assert site.events()[1]["payload"]["referrer"] == "http://shop.example.org/reset/%C3%A9?utm_id=1"
     assert site.events()[2]["payload"]["referrer"] == "http://shop.example.org/"
+    assert site.events()[3]["payload"]["referrer"] == "https://public.example/reset/%C3%A9"
+    assert site.events()[4]["payload"]["referrer"] == "https://blog.example/reset/x"
     assert "secret" not in str(site.transport.events)
     assert site.counts.skipped == {"page": 1}
 
