@@ -12,9 +12,10 @@ from segops import Event, Limits, SegOpsConfigError, SegOpsEventError, Stats
 from segops.bulk.sending import EventSender
 from segops.bulk.spool import Cut, CutSpool, Mark
 from segops.composition import load_plugins
-from segops.core import DropReason, Transport
+from segops.core import DropReason, Enricher, Transport
 from segops.delivery import Enrichment, as_event_error, check_event, encode_checked
 from segops.environment import read_environment
+from segops.utils import log
 
 MAX_PENDING = 2000
 """Events that are read ahead of those that are sent."""
@@ -76,6 +77,7 @@ class BulkJob:
         on_progress: Is called after each request, before the next one. What it raises ends the job.
         on_failed: Is called with the source and the number of each record that is not sent, or that the server rejects
             by itself, and with the reason.
+        on_plugin_error: Gets the errors of enrichers. Default: the log.
         show: Gets the number of records that are settled, for a progress bar.
 
     Raises:
@@ -98,12 +100,14 @@ class BulkJob:
         on_progress: Callable[[Progress], None] = lambda _progress: None,
         transport: Transport | None = None,
         on_failed: Callable[[int, int, str], None],
+        on_plugin_error: Callable[[Exception], None] | None = None,
         show: Callable[[int], None] = lambda _read: None,
     ) -> None:
         if read_environment().is_disabled:
             raise SegOpsConfigError("the SDK is disabled: unset SEGOPS_DISABLED")
         self._begin = begin or Progress()
-        self._preparation = Preparation(read, now, enrich=enrich)
+        report = on_plugin_error or _log
+        self._preparation = Preparation(read, now, load_plugins(report).enrichers() if enrich else (), report)
         self._on_progress = on_progress
         self._on_failed = on_failed
         self._show = show
@@ -219,14 +223,21 @@ class Preparation:
     Args:
         read: Returns the event of a record. It may raise SegOpsEventError.
         now: The time of events that have none. Default: when each is read.
-        enrich: Whether enrichers run.
+        enrichers: The enrichers.
+        report: Gets the errors of enrichers.
     """
 
-    def __init__(self, read: Callable[[Any], Event], now: datetime | None = None, *, enrich: bool = False) -> None:
+    def __init__(
+        self,
+        read: Callable[[Any], Event],
+        now: datetime | None,
+        enrichers: Sequence[Enricher],
+        report: Callable[[Exception], None],
+    ) -> None:
         self._read = read
         self._now = now
         self._max_bytes = Limits().max_event_bytes
-        self._enrichment = Enrichment(load_plugins(_ignore).enrichers(), _ignore) if enrich else None
+        self._enrichment = Enrichment(enrichers, report) if enrichers else None
 
     def prepare(self, record: object) -> list[bytes]:
         """Return the encoded events.
@@ -280,5 +291,5 @@ class _JobSender(EventSender):
         return pending
 
 
-def _ignore(_error: Exception) -> None:
-    """Leave an error of a plugin to `segops plugins`."""
+def _log(error: Exception) -> None:
+    log("warning", "segops.bulk.plugin", error=str(error))

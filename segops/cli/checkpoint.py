@@ -63,14 +63,14 @@ class CheckpointFile:
         name: Its name.
 
     Raises:
-        SegOpsArgumentError: It is a directory.
+        SegOpsArgumentError: It is not the name of a file.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._path = Path(expand_home(name))
         if not self._path.name or self._path.is_dir():
-            raise SegOpsArgumentError(f"--checkpoint {name!r} is a directory: pass the name of a file")
+            raise SegOpsArgumentError(f"--checkpoint must be the name of a file, got {name!r}")
 
     def read(self) -> Checkpoint | None:
         """Return the checkpoint, or None if there is no file.

@@ -225,6 +225,7 @@ class FileSender:
             transport=self._dry_run,
             on_progress=saved.save,
             on_failed=self._note_bad_record,
+            on_plugin_error=lambda error: self._bar.print_message(f"segops: {error}"),
             show=self._show,
         )
         self._stack = ExitStack()
@@ -254,7 +255,7 @@ class FileSender:
                 self._send_file(source, each.name)
             except DamagedFileError as error:
                 return error
-            except SegOpsError:
+            except (SegOpsError, KeyboardInterrupt):
                 self._suggest_resuming()
                 raise
         return None
@@ -263,7 +264,7 @@ class FileSender:
         """Wait until all is settled, and return the counts."""
         try:
             result = self._job.finish()
-        except SegOpsError:
+        except (SegOpsError, KeyboardInterrupt):
             self._suggest_resuming()
             raise
         if is_complete and not self._saved.checkpoint.is_complete:

@@ -76,9 +76,12 @@ def survey(names: Sequence[str], mapping: RecordMapping | None, ignored: Collect
         SegOpsArgumentError: One cannot be read, is damaged, was given twice, or has no column for a user.
         SegOpsConfigError: What reads its format is not installed.
     """
+    seen = set()
     for name in names:
-        if names.count(name) > 1:
+        path = os.path.realpath(expand_home(name))
+        if path in seen:
             raise SegOpsArgumentError(f"{name!r} is given twice: its events would be sent twice")
+        seen.add(path)
     return [_survey(name, mapping, ignored) for name in names]
 
 

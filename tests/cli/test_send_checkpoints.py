@@ -26,7 +26,7 @@ from tests.rig.ports import lasting_port
 from tests.rig.programs import SEGOPS, Run, unmeasured
 from tests.rig.wire import Received
 
-KILLS = int(os.environ.get("SEGOPS_KILL_ROUNDS", "12"))
+KILLS = int(os.environ.get("SEGOPS_KILL_ROUNDS", "10"))
 FEW = 3
 BATCH = 500
 POISON = b'"payload":{"is_poison":true}'
@@ -371,7 +371,9 @@ def test_flags_that_contradict_each_other(run: Run, tmp_path: Path) -> None:
         (["/dev/null", "--checkpoint=c"], "'/dev/null' cannot be read again"),
         (["events", "events"], "'events' is given twice"),
         (["events", "--checkpoint=no/such"], "cannot write the checkpoint 'no/such' (No such file or directory)"),
-        (["events", "--checkpoint=."], "is a directory: pass the name of a file"),
+        (["events", "--checkpoint=."], "--checkpoint must be the name of a file, got '.'"),
+        (["events", "--checkpoint="], "--checkpoint must be the name of a file, got ''"),
+        (["events", f"{tmp_path}/./events"], "is given twice: its events would be sent twice"),
         (["events", "--rate=60"], "must be a number of requests per minute, such as 60/min, got '60'"),
         (["events", "--rate=0/min"], "got '0/min'"),
         (["events", "--rate=1e9/min"], "got '1e9/min'"),

@@ -290,3 +290,20 @@ def test_what_waits_in_a_spool_goes_nowhere_else(ask: Run, local: LocalSegOps, t
     assert report["delivered"] == local.summary().events == 2
     assert ask("demo", "--limit", "3", SEGOPS_SPOOL=str(spool)).returncode == 0
     assert "spooled" in ask("spool", "export", "--path", str(spool)).stdout
+
+
+BROKEN = """
+from segops.core import Enricher, hookimpl
+
+@hookimpl
+def segops_register_enrichers():
+    return [Enricher(name="broken", enrich=lambda event: 1 / 0, event_types=None)]
+"""
+
+
+def test_an_enricher_that_fails_is_reported(run: Run, site: PluginSite, tmp_path: Path) -> None:
+    site.add("extra", BROKEN)
+    (tmp_path / "events").write_bytes(LINES)
+    done = run("send", str(tmp_path / "events"), "--enrich", "--api-url=memory:")
+    assert (done.returncode, json.loads(done.stdout)["delivered"]) == (0, 2)
+    assert "enricher 'broken' raised ZeroDivisionError" in done.stderr
