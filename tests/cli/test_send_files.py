@@ -301,7 +301,7 @@ def segops_register_enrichers():
 """
 
 
-def test_an_enricher_that_fails_is_reported(run: Run, site: PluginSite, tmp_path: Path) -> None:
+def test_an_enricher_that_fails_is_reported(run: Run, site: SitePackages, tmp_path: Path) -> None:
     site.add("extra", BROKEN)
     (tmp_path / "events").write_bytes(LINES)
     done = run("send", str(tmp_path / "events"), "--enrich", "--api-url=memory:")
