@@ -25,7 +25,7 @@ ROOTS = ("segops", "segops.cli.program")
 # What nothing in a program needs, or what a program imports itself.
 OTHERS = (
     *("segops.__main__", "segops.__pyinstaller"),
-    *("segops.plugins.otel", "segops.testing"),
+    *("segops.integrations", "segops.plugins.otel", "segops.testing"),
 )
 
 MODULES = {
