@@ -12,6 +12,7 @@ from segops.emulator.bodies import Field, read_fields
 from segops.emulator.pagination import absolute
 from segops.emulator.responses import ApiResponse, HTTPError
 from segops.emulator.routing import SECRET, RequestContext, Route, path_id
+from segops.emulator.tables import Table
 
 LIFETIME = 3600.0
 """How long an export can be downloaded, in seconds."""
@@ -26,6 +27,17 @@ _MEMBERS = """
 
 _Members = list[tuple[str, str]]
 
+segment_exports = Table(
+    "segment_exports",
+    {
+        "segment_id": Field(int),
+        "format": Field(str),
+        "ready_at": Field(float),
+        "expires_at": Field(float),
+        "content": Field(bytes),
+    },
+)
+
 
 def start_export(request: RequestContext) -> ApiResponse:
     """Export the current members. The export is pending for as long as computations are delayed."""
@@ -36,12 +48,16 @@ def start_export(request: RequestContext) -> ApiResponse:
     members = request.database.query(_MEMBERS, (segment_id,))
     content = _csv(members) if file_format == "csv" else _parquet(members)
     ready = request.now + request.compute_delay
+    row = {
+        "segment_id": segment_id,
+        "format": file_format,
+        "ready_at": ready,
+        "expires_at": ready + LIFETIME,
+        "content": content,
+    }
     with request.database.transaction() as connection:
         connection.execute("DELETE FROM segment_exports WHERE expires_at <= ?", (request.now,))
-        export_id = connection.execute(
-            "INSERT INTO segment_exports (segment_id, format, ready_at, expires_at, content) VALUES (?, ?, ?, ?, ?)",
-            (segment_id, file_format, ready, ready + LIFETIME, content),
-        ).lastrowid
+        export_id = segment_exports.add(connection, row)
     return ApiResponse(202, {"export_id": export_id, "id": export_id, "status": "pending"})
 
 
@@ -111,18 +127,7 @@ def _parquet(members: _Members) -> bytes:
 
 
 _PATH = "/api/segments/<int:id>/export/"
-TABLES = (
-    """
-    CREATE TABLE segment_exports (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        segment_id INTEGER NOT NULL,
-        format TEXT NOT NULL CHECK (format IN ('csv', 'parquet')),
-        ready_at REAL NOT NULL,
-        expires_at REAL NOT NULL,
-        content BLOB NOT NULL
-    )
-    """,
-)
+TABLES = (segment_exports.schema,)
 ROUTES = (
     Route("POST", _PATH, SECRET, start_export),
     Route("GET", _PATH, SECRET, poll_export, frozenset({"export_id"})),
