@@ -9,7 +9,7 @@ from typing import Any
 from segops import SegOpsClient
 from segops.core import SegOpsConfigError
 from segops.integrations import urls
-from segops.integrations.page_views import UNUSUAL_HEADERS, PageViews, is_html, is_page_status, report
+from segops.integrations.page_views import UNUSUAL_HEADERS, PageViews, report
 from segops.integrations.policy import Policy
 from segops.integrations.request import WebRequest, current
 
@@ -103,13 +103,7 @@ class AsgiMiddleware:
     def _start(self, request: AsgiRequest, message: Message) -> Message:
         """Look at the start of a response, and return it; with a cookie, if one is due."""
         try:
-            status = message["status"]
-            if (
-                request.method == "GET"
-                and is_page_status(status)
-                and is_html(_header(message, b"content-type"), status)
-            ):
-                request.is_page = self._pages.is_page(request, status)
+            request.is_page = self._pages.is_page(request, message["status"], _header(message, b"content-type"))
             if self._pages.sets_cookies and (cookie := self._pages.cookie(request, _header(message, b"cache-control"))):
                 return {**message, "headers": [*message.get("headers", ()), (b"set-cookie", cookie.encode())]}
         except Exception as error:  # noqa: BLE001 - a malformed response is for the server to refuse

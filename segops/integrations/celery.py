@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from segops import SegOpsClient
 from segops.core import SegOpsConfigError
 from segops.integrations.request import Visitor, be_strict, current, request_identity
-from segops.utils import needs_modules
 
 if TYPE_CHECKING:
     from celery import Task
@@ -23,11 +22,12 @@ _FLUSH_TIMEOUT = 5.0
 class TaskVisitor(Visitor):
     """Whom a task is about: who was the user of the request, or of the task, that sent it."""
 
-    __slots__ = ("_anonymous_id", "token")
+    __slots__ = ("_anonymous_id", "task_id", "token")
 
-    def __init__(self, user_id: str | None, anonymous_id: str | None) -> None:
+    def __init__(self, task_id: str, user_id: str | None, anonymous_id: str | None) -> None:
         super().__init__(user_id)
         self._anonymous_id = anonymous_id
+        self.task_id = task_id
         self.token: Token[Visitor | None] | None = None
 
     def anonymous_id(self) -> str | None:
@@ -45,12 +45,12 @@ def connect(client: SegOpsClient) -> None:
         client: The client that tasks track events with.
 
     Raises:
-        SegOpsConfigError: `client` is something else, or Celery is not installed.
+        SegOpsConfigError: `client` is something else.
 
     Source: docs/celery.md.
     """
-    with needs_modules("segops.integrations.celery"):
-        from celery import signals  # noqa: PLC0415
+    from celery import signals  # noqa: PLC0415 - only for Celery
+
     if not isinstance(client, SegOpsClient):
         raise SegOpsConfigError(f"client must be a SegOpsClient, got {type(client).__name__}")
     if client.strict:
@@ -74,17 +74,18 @@ def _attach(headers: MutableMapping[str, Any] | None = None, **_: object) -> Non
         headers[HEADER] = {"user_id": who.user_id, "anonymous_id": who.anonymous_id}
 
 
-def _enter(task: Task, **_: object) -> None:
-    """Make whom a task is about the current visitor; in a task that is called directly, it is the caller's."""
+def _enter(task_id: str, task: Task, **_: object) -> None:
+    """Make whom a task is about the current visitor; a task that runs in its caller is about the caller's."""
     who = getattr(task.request, HEADER, None)
-    if task.request.called_directly or (task.request.is_eager and not isinstance(who, dict)):
-        return
-    who = who if isinstance(who, dict) else {}
-    visitor = TaskVisitor(who.get("user_id"), who.get("anonymous_id"))
+    if not isinstance(who, dict):
+        if task.request.is_eager:
+            return
+        who = {}
+    visitor = TaskVisitor(task_id, who.get("user_id"), who.get("anonymous_id"))
     visitor.token = current.set(visitor)
 
 
-def _leave(**_: object) -> None:
+def _leave(task_id: str, **_: object) -> None:
     visitor = current.get()
-    if isinstance(visitor, TaskVisitor) and visitor.token is not None:
+    if isinstance(visitor, TaskVisitor) and visitor.task_id == task_id and visitor.token is not None:
         current.reset(visitor.token)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from segops.core import SegOpsConfigError
 from segops.integrations.asgi import AsgiRequest
-from segops.integrations.page_views import PageViews, is_html, is_page_status, report
+from segops.integrations.page_views import PageViews, report
 from segops.integrations.request import Visitor, WebRequest, current
 from segops.integrations.wsgi import Body, WsgiRequest
-from segops.utils import needs_modules
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -33,7 +32,7 @@ class SegOpsMiddleware:
     and returns the id to track. Each may be a dotted path. The default id is the primary key as text.
 
     Raises:
-        SegOpsConfigError: The setting is missing or wrong, or Django is not installed.
+        SegOpsConfigError: The setting is missing or wrong.
 
     Source: docs/django.md.
     """
@@ -42,9 +41,9 @@ class SegOpsMiddleware:
     async_capable = True
 
     def __init__(self, get_response: GetResponse) -> None:
-        with needs_modules("segops.integrations.django"):
-            from asgiref.sync import iscoroutinefunction, markcoroutinefunction  # noqa: PLC0415
-            from django.contrib.auth.signals import user_logged_in, user_logged_out  # noqa: PLC0415
+        from asgiref.sync import iscoroutinefunction, markcoroutinefunction  # noqa: PLC0415 - only for Django
+        from django.contrib.auth.signals import user_logged_in, user_logged_out  # noqa: PLC0415
+
         options = _read_options()
         self._get_response = get_response
         self._pages = PageViews(options["client"], options.get("policy"))
@@ -64,12 +63,13 @@ class SegOpsMiddleware:
         token = current.set(visitor)
         try:
             response: HttpResponseBase = self._get_response(request)
-            if _needs_user(visitor, request, response):
+            is_page = self._is_page(visitor, response)
+            if is_page and not visitor.is_known():
                 with _unnoticed(request):
                     self._identify(visitor, getattr(request, "user", None))
         finally:
             current.reset(token)
-        return response if outer else self._watch(visitor, response)
+        return response if outer else self._watch(visitor, response, is_page=is_page)
 
     async def _serve(self, request: HttpRequest) -> HttpResponseBase:
         outer = _outer(request)
@@ -77,12 +77,13 @@ class SegOpsMiddleware:
         token = current.set(visitor)
         try:
             response: HttpResponseBase = await self._get_response(request)
-            if _needs_user(visitor, request, response) and (auser := getattr(request, "auser", None)) is not None:
+            is_page = self._is_page(visitor, response)
+            if is_page and not visitor.is_known() and (auser := getattr(request, "auser", None)) is not None:
                 with _unnoticed(request):
                     self._identify(visitor, await auser())
         finally:
             current.reset(token)
-        return response if outer else self._watch(visitor, response)
+        return response if outer else self._watch(visitor, response, is_page=is_page)
 
     def _make_request(self, request: HttpRequest) -> WebRequest:
         get = request.META.get
@@ -106,9 +107,12 @@ class SegOpsMiddleware:
             with _unnoticed(request):
                 self._identify(visitor, user)
 
-    def _watch(self, visitor: WebRequest, response: HttpResponseBase) -> HttpResponseBase:
+    def _is_page(self, visitor: WebRequest, response: HttpResponseBase) -> bool:
+        return self._pages.is_page(visitor, response.status_code, response.headers.get("Content-Type"))
+
+    def _watch(self, visitor: WebRequest, response: HttpResponseBase, *, is_page: bool) -> HttpResponseBase:
         """Add the cookie if one is due, and have the end of the response track the page view."""
-        visitor.is_page = _is_page(visitor.method, response) and self._pages.is_page(visitor, response.status_code)
+        visitor.is_page = is_page
         if self._pages.sets_cookies and (cookie := self._pages.cookie(visitor, response.headers.get("Cache-Control"))):
             response.cookies.load(cookie)
         if not visitor.is_page:
@@ -158,15 +162,6 @@ def _outer(request: HttpRequest) -> WebRequest | None:
     if isinstance(outer, WsgiRequest):
         return outer if outer.serves(request.META) else None
     return outer if isinstance(outer, AsgiRequest) and outer.serves(getattr(request, "scope", {})) else None
-
-
-def _is_page(method: str | None, response: HttpResponseBase) -> bool:
-    status = response.status_code
-    return method == "GET" and is_page_status(status) and is_html(response.headers.get("Content-Type"), status)
-
-
-def _needs_user(visitor: Visitor, request: HttpRequest, response: HttpResponseBase) -> bool:
-    return visitor.user_id is None and not visitor.is_logged_out and _is_page(request.method, response)
 
 
 @contextmanager

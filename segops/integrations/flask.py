@@ -81,7 +81,7 @@ def _identify(_: BaseException | None) -> None:
     if not isinstance(visitor, WebRequest) or not visitor.is_page or not hasattr(current_app, "login_manager"):
         return
     try:
-        if visitor.user_id is None and not visitor.is_logged_out and current_user.is_authenticated:
+        if not visitor.is_known() and current_user.is_authenticated:
             visitor.user_id = current_user.get_id()
     except Exception as error:  # noqa: BLE001 - the application's own function that loads users may raise anything
         report(error)

@@ -54,18 +54,6 @@ _NOT_SHARED = re.compile(r"\b(?:private|no-store|no-cache)\b", re.IGNORECASE)
 _NOT_MODIFIED = 304
 
 
-def is_page_status(status: int) -> bool:
-    """Return whether a response with this status shows a page."""
-    return 200 <= status < 300 or status == _NOT_MODIFIED  # noqa: PLR2004 - the class of success
-
-
-def is_html(content_type: str | None, status: int) -> bool:
-    """Return whether a response may be an HTML page, by its `Content-Type`, which 304 may leave out."""
-    if content_type is None:
-        return status == _NOT_MODIFIED
-    return content_type[:9].lower() == "text/html" and content_type[9:10] in "; \t,"
-
-
 class PageViews:
     """Tracks the page views of one middleware.
 
@@ -99,14 +87,21 @@ class PageViews:
         self._has_ids = self.sets_cookies or callable(policy.anonymous)
         self._clean_plain_referrer = lru_cache(1024)(self._clean_referrer)
 
-    def is_page(self, request: WebRequest, status: int) -> bool:
-        """Return whether a GET is a page view, if the response with this status is HTML."""
+    def is_page(self, request: WebRequest, status: int, content_type: str | None) -> bool:
+        """Return whether a request with such a response is a page view."""
+        if request.method != "GET" or not (200 <= status < 300 or status == _NOT_MODIFIED):  # noqa: PLR2004 - success
+            return False
+        if content_type is None:
+            is_sure = False
+            if status != _NOT_MODIFIED:  # which may leave it out
+                return False
+        elif content_type[:9].lower() != "text/html" or content_type[9:10] not in "; \t,":
+            return False
+        else:
+            is_sure = request.path.rpartition("/")[2].lstrip("_-").lower() not in _CHECKED_PATHS
         if request.is_unusual() and _is_prefetch_or_fragment(request):
             return False
-        name = request.path.rpartition("/")[2].lstrip("_-").lower()
-        if name in _CHECKED_PATHS or status == _NOT_MODIFIED:
-            return "text/html" in (request.header("accept") or "").lower()
-        return True
+        return is_sure or "text/html" in (request.header("accept") or "").lower()
 
     def cookie(self, request: WebRequest, cache_control: str | None) -> str | None:
         """Return the value of the `Set-Cookie` header to add to a response that is about to start, if any."""
@@ -162,8 +157,8 @@ class PageViews:
         if page is None:
             policy.observer.on_skip("page")
             return
-        if policy.ip != "none" and not is_private:
-            page["ip"] = self._address(request)
+        if policy.ip != "none" and not is_private and (address := self._address(request)):
+            page["ip"] = address
         user_id, anonymous_id = who
         self._track(user_id=user_id, event_type=PAGE_VIEWED, payload=page, anonymous_id=anonymous_id)
         if self._utm is not None and request.query:

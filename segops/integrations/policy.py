@@ -108,7 +108,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             raise SegOpsConfigError(f"policy.trusted_proxies must be the number of proxies, 0 or more, got {count!r}")
         names = self.keep_query
-        if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
+        if (
+            isinstance(names, str)
+            or not isinstance(names, Sequence)
+            or not all(isinstance(name, str) and name for name in names)
+        ):
             raise SegOpsConfigError(f"policy.keep_query must be a tuple of names such as ('utm_*',), got {names!r}")
         if not isinstance(self.observer, VisitCounts):
             raise SegOpsConfigError(

@@ -30,6 +30,10 @@ class Visitor:
         self.is_logged_out = False
         self.is_skipped = False
 
+    def is_known(self) -> bool:
+        """Return whether the application said who it is, or that there is no user."""
+        return self.user_id is not None or self.is_logged_out
+
     def anonymous_id(self) -> str | None:
         """Return the id of the visitor or device, if there is one."""
         return None

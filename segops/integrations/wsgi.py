@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from segops import SegOpsClient
-from segops.integrations.page_views import UNUSUAL_HEADERS, PageViews, is_html, is_page_status, report
+from segops.integrations.page_views import UNUSUAL_HEADERS, PageViews, report
 from segops.integrations.policy import Policy
 from segops.integrations.request import WebRequest, current
 
@@ -76,9 +76,7 @@ class WsgiMiddleware:
         """Look at the start of a response, and return its headers; with a cookie, if one is due."""
         request.is_page = False
         try:
-            code = int(status[:3])
-            if request.method == "GET" and is_page_status(code) and is_html(_header(headers, "content-type"), code):
-                request.is_page = self._pages.is_page(request, code)
+            request.is_page = self._pages.is_page(request, int(status[:3]), _header(headers, "content-type"))
             if self._pages.sets_cookies and (cookie := self._pages.cookie(request, _header(headers, "cache-control"))):
                 return [*headers, ("Set-Cookie", cookie)]
         except Exception as error:  # noqa: BLE001 - a malformed response is for the server to refuse

@@ -263,6 +263,7 @@ def test_the_application_may_have_ids_of_its_own(site: Site, protocol: Protocol,
         {"keep_query": "utm_*"},
         {"keep_query": ("",)},
         {"keep_query": (1,)},
+        {"keep_query": iter(["utm_*"])},
         {"observer": object()},
     ],
 )

@@ -87,6 +87,15 @@ def test_a_health_check_is_a_path_that_no_browser_asks_for(
     assert len(site.events()) == count
 
 
+@pytest.mark.parametrize(("content_type", "count"), [("text/html", 1), (None, 0)])
+def test_a_304_without_a_type_counts_only_for_browsers(
+    site: Site, protocol: Protocol, content_type: str | None, count: int
+) -> None:
+    site.reply = Reply(304, [("content-type", content_type)] if content_type else [], b"")
+    site.get(protocol, headers={"Accept": "*/*"})
+    assert len(site.events()) == count
+
+
 @pytest.mark.parametrize("method", ["POST", "HEAD", "PUT", "OPTIONS"])
 def test_only_get_is_a_page_view(site: Site, protocol: Protocol, method: str) -> None:
     site.get(protocol, method=method)
