@@ -121,7 +121,7 @@ class PartitionSink:
             partition: Which partition of the job they are.
 
         Returns:
-            What became of them. Rows that are no events are listed, and the others are sent.
+            What became of them. Invalid rows are listed, and the others are sent.
 
         Raises:
             SegOpsConfigError: The URL or the key cannot be used.

@@ -275,7 +275,7 @@ call(PyObject *function, PyObject *argument)
     return result;
 }
 
-/* The event is in: whoever brought it must not take an error of the wake for a refusal. */
+/* The event is enqueued: the caller must not mistake an error of the wake for a refusal. */
 static PyObject *
 wake_if_due(EventQueue *self)
 {
@@ -601,9 +601,9 @@ static PyType_Spec spec = {
 static int
 tells_time(PyObject *function)
 {
-    PyObject *told = PyObject_CallNoArgs(function);
-    double difference = told == NULL ? 9.0 : PyFloat_AsDouble(told) - (double)read_clock().tv_sec;
-    Py_XDECREF(told);
+    PyObject *seconds = PyObject_CallNoArgs(function);
+    double difference = seconds == NULL ? 9.0 : PyFloat_AsDouble(seconds) - (double)read_clock().tv_sec;
+    Py_XDECREF(seconds);
     PyErr_Clear();
     return difference > -2.0 && difference < 2.0;
 }

@@ -123,7 +123,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.rig.clock.advance(300.0)
         self.rig.client.flush()
         assert not self.model.line, "nothing is stuck"
-        assert self.rig.client.flush(), "each loss is told once"
+        assert self.rig.client.flush(), "each loss is reported once"
 
     @rule()
     def close(self) -> None:

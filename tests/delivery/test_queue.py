@@ -58,7 +58,7 @@ texts = simple | st.sampled_from(ODD_TEXTS) | st.text(st.characters(exclude_cate
 numbers = st.integers(-(2**65), 2**65) | st.sampled_from(BORDERS) | st.floats() | st.sampled_from(REALS)
 plain = st.none() | st.booleans() | texts | numbers
 subclasses = st.builds(Text, texts) | st.builds(Whole, st.integers()) | st.builds(Real, st.floats())
-strangers = st.sampled_from([b"x", (), (1,), set(), Decimal(1), OrderedDict(a=1), object(), Liar()])
+others = st.sampled_from([b"x", (), (1,), set(), Decimal(1), OrderedDict(a=1), object(), Liar()])
 keys = texts | st.integers() | st.none() | st.booleans() | st.builds(Text, texts)
 
 
@@ -72,9 +72,9 @@ def nested(leaves: st.SearchStrategy[Any], names: st.SearchStrategy[Any]) -> st.
 
 
 good = nested(plain, texts)
-bad = nested(plain | subclasses | strangers, keys)
-payloads = st.none() | good | bad | plain | subclasses | strangers | st.lists(plain, max_size=2)
-ids = texts | st.none() | subclasses | strangers
+bad = nested(plain | subclasses | others, keys)
+payloads = st.none() | good | bad | plain | subclasses | others | st.lists(plain, max_size=2)
+ids = texts | st.none() | subclasses | others
 events = st.tuples(simple, simple, good, st.none() | simple) | st.tuples(ids, ids, payloads, ids)
 
 

@@ -55,17 +55,17 @@ CLOCK = """
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-static struct timespec told;
+static struct timespec shown;
 static int is_set;
 void set_clock(long seconds, long nanoseconds)
 {
-    told = (struct timespec){seconds, nanoseconds};
+    shown = (struct timespec){seconds, nanoseconds};
     is_set = 1;
 }
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
     if (is_set && clock == CLOCK_REALTIME) {
-        *now = told;
+        *now = shown;
         return 0;
     }
     return (int)syscall(SYS_clock_gettime, clock, now);
@@ -84,10 +84,10 @@ for seconds in (0, 1, 951782399, 951782400, 1798761599, 2147483647, 2147483648, 
         set_clock(seconds, nanoseconds)
         for queue in queues:
             assert queue.try_enqueue(*FIELDS)
-            told = time_of(take(queue)[0])
+            shown = time_of(take(queue)[0])
             expected = encode_plain(datetime.now(timezone.utc)).decode().strip('"')
-            assert told == expected, (type(queue), told, expected)
-            assert ("." in told) == (nanoseconds >= 1000), told
+            assert shown == expected, (type(queue), shown, expected)
+            assert ("." in shown) == (nanoseconds >= 1000), shown
 sys.stdout.write("all the same")
 """
 
@@ -131,8 +131,8 @@ def test_while_time_is_frozen_no_queue_asks_another_clock(
 ) -> None:
     queue = make(kind)
     with freeze():
-        told = {time_of(event) for event in _accepted(queue)}
-    assert told <= {"2012-01-14T03:21:34.500000Z"}
+        shown = {time_of(event) for event in _accepted(queue)}
+    assert shown <= {"2012-01-14T03:21:34.500000Z"}
 
 
 def _accepted(queue: Any) -> Iterator[bytes]:

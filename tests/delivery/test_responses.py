@@ -29,8 +29,8 @@ RETRY_ANSWERS: list[Reply] = [
     *[408, 425, 429, 500, 502, 503, 504, 507, 520, 599],
     SegOpsTransportError("refused"),
     SegOpsTimeoutError("too slow"),
-    OSError("a stranger's transport"),
-    ValueError("a stranger's bug"),
+    OSError("a third-party transport"),
+    ValueError("a third-party bug"),
 ]
 
 
@@ -191,7 +191,7 @@ def test_one_poison_event_of_a_hundred_is_found(make: MakeRig, status: int, posi
     rig = make(lambda request: status if poison in users(request) else 202)
     rig.track(*names(100))
     assert not rig.client.flush()
-    assert rig.client.flush(), "that loss was told of"
+    assert rig.client.flush(), "that loss was reported"
     stats = rig.client.stats()
     assert (stats.delivered, stats.dropped, stats.pending) == (99, {"rejected": 1}, 0)
     assert rig.server.stored == [name for name in names(100) if name != poison], "all others once, in order"

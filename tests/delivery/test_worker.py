@@ -116,16 +116,16 @@ def test_a_worker_with_nothing_to_do_does_nothing(clients: list[SegOpsClient], o
 def test_whatever_on_error_raises_delivery_goes_on(clients: list[SegOpsClient], fatal: BaseException) -> None:
     """Row 35."""
     before = threading.enumerate()
-    told: list[Exception] = []
+    errors_seen: list[Exception] = []
 
     def on_error(error: Exception) -> None:
-        told.append(error)
+        errors_seen.append(error)
         raise fatal
 
     transport = MemoryTransport()
     clients.append(SegOpsClient(api_key=KEY, transport=transport, batch_size=1, on_error=on_error))
     clients[0].track(user_id="", event_type="x")
-    assert wait_until(lambda: told)
+    assert wait_until(lambda: errors_seen)
     clients[0].track(user_id="a", event_type="x")
     assert transport.wait_for(1, PATIENCE)
     clients[0].shutdown(0)
@@ -135,16 +135,16 @@ def test_whatever_on_error_raises_delivery_goes_on(clients: list[SegOpsClient], 
 
 
 def test_errors_are_dispatched_off_the_callers_thread(clients: list[SegOpsClient]) -> None:
-    told: list[tuple[Exception, threading.Thread]] = []
+    errors_seen: list[tuple[Exception, threading.Thread]] = []
     client = SegOpsClient(
         api_key=KEY,
         transport=MemoryTransport(),
-        on_error=lambda error: told.append((error, threading.current_thread())),
+        on_error=lambda error: errors_seen.append((error, threading.current_thread())),
     )
     clients.append(client)
     client.track(user_id="", event_type="x")
-    assert wait_until(lambda: told)
-    (error, thread), *_ = told
+    assert wait_until(lambda: errors_seen)
+    (error, thread), *_ = errors_seen
     assert isinstance(error, SegOpsEventError)
     assert thread is not threading.current_thread()
 
