@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.description = f"{parser.description}\n\n{_DESCRIPTION}"
-    parser.add_argument("words", nargs="+", metavar=("ACTION|URL", "URL"), help="such as redis+stream://host:6379/0")
+    parser.add_argument("words", nargs="+", metavar="ACTION|URL", help="such as redis+stream://host:6379/0")
     parser.add_argument("--shards", metavar="LIST", help="only these shards, such as 0-3,8 (default: a fair share)")
     group = parser.add_argument_group("forwarding")
     group.add_argument("--to", metavar="API_URL", help="base URL of SegOps (default: SEGOPS_API_URL)")

@@ -47,7 +47,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _forward(args: argparse.Namespace, url: str, options: SourceOptions) -> int:
-    to = args.to or read_environment().api_url
+    environment = read_environment()
+    if environment.is_disabled:
+        raise SegOpsConfigError("the SDK is disabled: unset SEGOPS_DISABLED")
+    to = args.to or environment.api_url
     key = _secret_key(args)
     options = msgspec.structs.replace(
         options,

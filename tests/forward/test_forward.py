@@ -339,6 +339,8 @@ def test_status_shows_who_works_on_what(redis_server: RedisServer, stream: str, 
         (["https://api.segops.ai"], "URL must be that of a broker"),
         (["{url}", "--to", "{url}"], "--to is the stream itself"),
         (["{url}", "--to", "ftp://h"], "unknown URL scheme 'ftp'"),
+        ([], "the following arguments are required"),
+        (["status", "{database}"], "there is no database 99: check the path of the URL"),
         (["{url}&shard=3"], "unknown option 'shard': did you mean 'shards'"),
     ],
 )
@@ -346,8 +348,13 @@ def test_bad_arguments(
     redis_server: RedisServer, stream: str, segops: Segops, arguments: list[str], message: str
 ) -> None:
     url = redis_server.url(stream=stream)
-    done = segops.run("forward", *[each.format(url=url) for each in arguments])
+    done = segops.run("forward", *[each.format(url=url, database=url.replace("/0?", "/99?")) for each in arguments])
     assert (done.wait(), message in done.stderr) == (2, True), done.stderr
+
+
+def test_the_help_shows_all_forms(segops: Segops) -> None:
+    done = segops.run("forward", "--help")
+    assert (done.wait(), "segops forward dead replay URL" in done.stdout) == (0, True), done.stderr
 
 
 def test_no_redis_at_the_start(segops: Segops) -> None:

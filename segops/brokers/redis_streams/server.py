@@ -205,6 +205,8 @@ def _translated(error: Exception, address: Address, timeout: float) -> SegOpsErr
         return SegOpsConfigError(f"{address.url} refuses the user or the password: check them in the URL")
     if any(words in text for words in _FORBIDDEN):
         return SegOpsConfigError(f"{address.url}: the user lacks a permission ({text}): {_ACL}")
+    if "DB index" in text:
+        return SegOpsConfigError(f"{address.url}: there is no database {address.database}: check the path of the URL")
     if "WRONGTYPE" in text:
         return SegOpsConfigError(foreign(address))
     if isinstance(error, redis.TimeoutError):
@@ -213,7 +215,7 @@ def _translated(error: Exception, address: Address, timeout: float) -> SegOpsErr
         return UnavailableError(f"{address.url} accepts nothing at the moment ({text})")
     if any(word in f"{text} " for word in _UNAVAILABLE):
         return UnavailableError(f"{address.url} accepts nothing at the moment ({text})")
-    return SegOpsTransportError(f"{address.url}: {text or type(error).__name__}")
+    return SegOpsTransportError(f"{address.url}: {text.rstrip('.') or type(error).__name__}")
 
 
 def foreign(address: Address) -> str:
