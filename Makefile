@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo shop test test-full test-engines browser check lint types bench bench-peers soak kill mutants lock clean generate
+.PHONY: demo shop test test-full test-engines browser redis check lint types bench bench-peers soak kill mutants lock clean generate
 
 demo: $(VENV)/.demo
 	$(BIN)/segops demo
@@ -16,12 +16,12 @@ shop: $(VENV)/.dev
 	PYTHONPATH=examples/shop $(BIN)/segops dev run -- $(BIN)/python -m shop $(FRAMEWORK) --port $(PORT)
 
 # All tests, in the steps that tests/run.py describes, and one summary.
-test: $(VENV)/.dev browser
+test: $(VENV)/.dev browser redis
 	$(BIN)/python -m tests.run
 
 # The same and what takes longer: two minutes of random faults, 300 kills, more web servers, Celery, the mutants, and every
 # other Python that is installed.
-test-full: $(VENV)/.full browser
+test-full: $(VENV)/.full browser redis
 	$(BIN)/python -m tests.run --full
 
 # The tests with Spark and Dask. Spark needs Java 17 or newer; without it those tests are skipped.
@@ -34,6 +34,13 @@ browser:
 	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium >/dev/null; } || \
 	  echo "Chromium is missing and could not be installed: the tests of the page are skipped." >&2
+
+# A Redis for the tests of brokers and of `segops forward`. Without it they are skipped.
+redis:
+	@for name in redis-server valkey-server; do command -v $$name >/dev/null && exit 0; done; \
+	{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends redis-server >/dev/null; } || \
+	  echo "redis-server is missing and could not be installed: the tests of brokers are skipped." >&2
 
 check: lint types test
 
@@ -56,11 +63,11 @@ bench-peers: $(VENV)/.dev
 soak: $(VENV)/.dev
 	SEGOPS_SOAK_SECONDS=600 $(BIN)/python -m pytest tests/soak
 
-# Kills 1,000 child processes while they store events, and 1,000 while they send a file; some of these are part of
-# `make test`.
-kill: $(VENV)/.dev
+# Kills 1,000 processes while they store events, 1,000 while they send a file, and 1,000 forwarders; some of these are part
+# of `make test`.
+kill: $(VENV)/.dev redis
 	SEGOPS_KILL_ROUNDS=1000 $(BIN)/python -m pytest tests/spool/test_sharing.py tests/cli/test_send_checkpoints.py \
-	  -k "by_a_kill or kills_lose"
+	  tests/forward/test_kills.py -k "by_a_kill or kills_lose"
 
 # Thirteen bugs, planted one at a time in a copy of the project: the tests must notice each.
 mutants: $(VENV)/.dev

@@ -49,7 +49,7 @@ class SegOpsClient:
         get_user: With a public key: returns the current user. Called by `track()`, on its thread. Default: an
             anonymous visitor.
         batch: False to send each event immediately, through the single-event endpoint.
-        batch_size: Queued events that start a flush.
+        batch_size: Queued events that start a flush. Default: 20, or 500 if the transport leads to a broker.
         flush_interval: Maximum seconds until queued events are sent.
         on_error: Receives each error, on the worker's thread; after `shutdown`, on the caller's. Errors are also logged
             through structlog; with `on_error` only if the application configured structlog or `logging`.
@@ -82,7 +82,7 @@ class SegOpsClient:
         *,
         get_user: GetUser | None = None,
         batch: bool = True,
-        batch_size: int = 20,
+        batch_size: int | None = None,
         flush_interval: float = 5.0,
         on_error: OnError | None = None,
         timeout: float = 10.0,
@@ -103,7 +103,6 @@ class SegOpsClient:
         for name, function in (("get_user", get_user), ("on_error", on_error)):
             if function is not None and not callable(function):
                 raise SegOpsConfigError(f"{name} must be callable, got {type(function).__name__}")
-        timing = Timing(batch=batch, batch_size=batch_size, flush_interval=flush_interval, timeout=timeout)
         clock = clock or Clock()
         self._limits = limits or Limits()
         self._strict = strict
@@ -118,6 +117,12 @@ class SegOpsClient:
         self._plugins = {plugin.name: plugin.implementation for plugin in loaded.loaded}
         self._transport = _Nowhere() if self._is_disabled else open_transport(where, loaded.transports())
         check_client(self._transport.url)
+        timing = Timing(
+            batch=batch,
+            batch_size=self._transport.batch_size if batch_size is None else batch_size,
+            flush_interval=flush_interval,
+            timeout=timeout,
+        )
         self._key = self._choose_key(api_key, environment)
         self._enrichment = Enrichment(loaded.enrichers() if enrich else (), self._report)
         self._config = PipelineConfig(

@@ -25,11 +25,13 @@ PROJECT = PACKAGE.parent
 
 FRONT_DOORS = (
     "segops",
+    "segops.brokers",
     "segops.bulk",
     "segops.cli",
     "segops.composition",
     "segops.core",
     "segops.emulator",
+    "segops.forward",
     "segops.integrations",
     "segops.plugins.admin",
     "segops.plugins.ai_crawler",
@@ -88,7 +90,8 @@ RULES = {
     "segops.composition": Rule(doors=UTILS, inside=("segops.environment", *CORE), third_party=("msgspec", "pluggy")),
     "segops.composition.built_in": Rule(  # imports all that is built in
         inside=tuple(
-            f"segops.{name}" for name in ("cli", "demo", "devserver", "emulator", "plugins", "spool", "transports")
+            f"segops.{name}"
+            for name in ("brokers", "cli", "demo", "devserver", "emulator", "forward", "plugins", "spool", "transports")
         ),
     ),
     # Contracts, and the engine.
@@ -116,6 +119,15 @@ RULES = {
     "segops.spool": Rule(doors=(*SHARED, "segops.delivery"), third_party=("msgspec",)),
     "segops.spool.plugin": Rule(doors=("segops.cli", *SHARED), inside=("segops.spool",)),
     "segops.spool.command": Rule(doors=("segops.cli", "segops.environment", *PUBLIC), inside=("segops.spool",)),
+    "segops.brokers": Rule(doors=SHARED, third_party=("msgspec",)),
+    "segops.brokers.redis_streams": Rule(
+        doors=SHARED,
+        inside=("segops.brokers",),
+        third_party=("msgspec", "redis"),  # the extra `redis`
+    ),
+    "segops.forward": Rule(
+        doors=("segops.brokers", "segops.cli", *PUBLIC), inside=("segops.environment",), third_party=("msgspec",)
+    ),
     "segops.signing": Rule(doors=CORE),
     "segops.webhooks": Rule(inside=CORE, third_party=("msgspec",)),
     "segops.testing": Rule(
@@ -138,7 +150,7 @@ RULES = {
     # Programs.
     "segops.demo": Rule(doors=("segops.cli", *PUBLIC), third_party=("msgspec",)),
     "segops.devserver": Rule(
-        doors=("segops.cli", "segops.cli.event_files", *PUBLIC),
+        doors=("segops.cli", "segops.cli.event_files", "segops.forward", *PUBLIC),
         inside=("segops.environment", "segops.demo"),  # the same purchases, sent in the same way
         third_party=("h11", "msgspec", "starlette", "uvicorn"),  # the extra `dev`; h11 comes with uvicorn
     ),
@@ -172,6 +184,7 @@ NOT_LOADED_BY_IMPORT = {
     "importlib.metadata",
     "ipaddress",
     "logging",
+    "redis",
     "segops.admin",
     "segops.emulator.service",
     "segops.plugins.admin",

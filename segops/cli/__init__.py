@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from segops.cli.output import Output, add_output_flags
     from segops.cli.progress import ProgressBar
     from segops.cli.prompts import confirm
-    from segops.cli.terminal import print_message, print_report, write
+    from segops.cli.stopping import until_stopped
+    from segops.cli.terminal import print_message, print_report, print_status, write
 
 __all__ = [
     "EventSender",
@@ -31,7 +32,9 @@ __all__ = [
     "open_admin",
     "print_message",
     "print_report",
+    "print_status",
     "read_key",
+    "until_stopped",
     "write",
 ]
 
@@ -42,7 +45,8 @@ _MODULES = {
     "segops.cli.output": ("Output", "add_output_flags"),
     "segops.cli.progress": ("ProgressBar",),
     "segops.cli.prompts": ("confirm",),
-    "segops.cli.terminal": ("print_message", "print_report", "write"),
+    "segops.cli.stopping": ("until_stopped",),
+    "segops.cli.terminal": ("print_message", "print_report", "print_status", "write"),
 }
 
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

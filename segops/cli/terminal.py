@@ -126,6 +126,11 @@ def print_message(message: str) -> None:
     write_stderr(f"{escape(message, keep=chr(10))}\n")
 
 
+def print_status(text: str) -> None:
+    """Redraw the last line of stderr, escaped, which nothing else was printed after; never fails."""
+    write_stderr(f"\r{escape(text)}\x1b[K")
+
+
 def write_stderr(text: str) -> None:
     """Write text to stderr as it is, such as a progress bar; never fails."""
     with suppress(OSError, ValueError):

@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-_NAMES = ("transports", "logging", "local", "ai_referrer", "admin", "demo", "dev", "spool", "commands")
+_NAMES = (
+    "transports",
+    "brokers",
+    "logging",
+    "local",
+    "ai_referrer",
+    "admin",
+    "demo",
+    "dev",
+    "spool",
+    "forward",
+    "commands",
+)
 
 
 def _load(name: str) -> object:  # noqa: PLR0911 - a table
@@ -18,6 +30,10 @@ def _load(name: str) -> object:  # noqa: PLR0911 - a table
             from segops import transports  # noqa: PLC0415
 
             return transports
+        case "brokers":
+            from segops import brokers  # noqa: PLC0415
+
+            return brokers
         case "logging":
             from segops.plugins import logging  # noqa: PLC0415
 
@@ -46,6 +62,10 @@ def _load(name: str) -> object:  # noqa: PLR0911 - a table
             from segops.spool import plugin as spool  # noqa: PLC0415
 
             return spool
+        case "forward":
+            from segops import forward  # noqa: PLC0415
+
+            return forward
         case _:
             from segops.cli import plugin as commands  # noqa: PLC0415
 

@@ -75,11 +75,13 @@ class Transport(abc.ABC):
         url: The destination, without credentials; empty if a URL has no meaning here.
         offline: Whether requests do not reach a SegOps server. The client then needs no key and opens no session.
         api_key: The key to use if the application passes none.
+        batch_size: Waiting events that start a flush, if the application says nothing about it.
     """
 
     url: str = ""
     offline: bool = False
     api_key: str | None = None
+    batch_size: int = 20
 
     @abc.abstractmethod
     def send(self, request: Request, *, timeout: float) -> Response:

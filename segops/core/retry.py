@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from segops.core.errors import SegOpsApiError
+from segops.core.errors import SegOpsApiError, SegOpsConfigError
 
 _SECONDS = re.compile(r"(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?[ \t]*")
 _MAX_DIGITS = 12
@@ -157,7 +157,7 @@ class Action(Enum):
     """Raise the error to the caller at once."""
 
 
-Failure = Literal["no response", "untrusted certificate"]
+Failure = Literal["no response", "untrusted certificate", "wrong configuration"]
 """How a request ends without a status."""
 
 
@@ -219,6 +219,13 @@ OUTCOMES = (
         "someone has to fix the certificate, so events wait; for an admin call it is a network error like any other",
     ),
     Outcome(
+        "wrong configuration",
+        ("wrong configuration",),
+        Action.HOLD,
+        Action.RAISE,
+        "someone has to change what the transport needs, such as a permission of a broker, so events wait",
+    ),
+    Outcome(
         "401, 403",
         (401, 403),
         Action.HOLD,
@@ -265,6 +272,8 @@ def _outcome(result: int | Failure | Exception) -> Outcome:
 def _classify(error: Exception) -> int | Failure:
     if isinstance(error, SegOpsApiError):
         return error.status
+    if isinstance(error, SegOpsConfigError):
+        return "wrong configuration"
     ssl = sys.modules.get("ssl")  # while it is not loaded, no certificate has been checked
     is_untrusted = ssl is not None and isinstance(error.__cause__, ssl.SSLCertVerificationError)
     return "untrusted certificate" if is_untrusted else "no response"

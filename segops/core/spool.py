@@ -76,7 +76,7 @@ class SpoolListener(Protocol):
     """Receives changes in a spool that the client did not request."""
 
     def adopted(self, count: int) -> None:
-        """Count events that this process took over from an earlier one."""
+        """Count events that this process took over from another; below 0, events that it gives back."""
 
     def lost(self, count: int, reason: DropReason, why: str) -> None:
         """Count stored events that were dropped."""
@@ -142,7 +142,17 @@ class Spool(abc.ABC):
 
     @abc.abstractmethod
     def remove(self, batch: Batch) -> None:
-        """Delete a batch that was delivered or dropped."""
+        """Delete a batch that was delivered."""
+
+    def discard(self, batch: Batch, reason: DropReason, why: str) -> None:  # noqa: ARG002 - for subclasses
+        """Delete a batch that was dropped, or keep it where someone can look at it.
+
+        Args:
+            batch: The batch.
+            reason: The reason.
+            why: The message about it, without personal data.
+        """
+        self.remove(batch)
 
     @abc.abstractmethod
     def position(self, blocked: Collection[Claim] = ()) -> int | None:

@@ -284,11 +284,11 @@ class Dispatcher:
         self._reported.pop(batch.claim, None)
         invalid = min(skipped(response), batch.count)
         delivered = batch.count - invalid
-        self._outbox.settle(batch, delivered, "rejected")
+        message = f"the server skipped {invalid} of {batch.count} events as invalid"
+        self._outbox.settle(batch, delivered, "rejected", message)
         if delivered:
             self._notifier.delivered(delivered, seconds)
         if invalid:
-            message = f"the server skipped {invalid} of {batch.count} events as invalid"
             self._notifier.error(SegOpsEventError(message, reason="rejected", count=invalid))
 
     def _split(self, batch: Batch, error: SegOpsError) -> None:
@@ -354,7 +354,7 @@ class Dispatcher:
 
     def _drop(self, batches: Sequence[Batch], reason: DropReason, why: str) -> None:
         for batch in batches:
-            self._outbox.settle(batch, 0, reason)
+            self._outbox.settle(batch, 0, reason, why)
         count = sum(batch.count for batch in batches)
         if count:
             self._notifier.error(SegOpsEventError(f"{count} event(s) dropped: {why}", reason=reason, count=count))

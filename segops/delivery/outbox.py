@@ -104,15 +104,17 @@ class Outbox:
         for part in reversed(parts):
             self.in_memory.insert(place, part)
 
-    def settle(self, batch: Batch, delivered: int, reason: DropReason) -> None:
+    def settle(self, batch: Batch, delivered: int, reason: DropReason, why: str = "") -> None:
         """Remove a batch: `delivered` of its events were delivered, and the others are dropped for `reason`."""
         if batch in self.in_memory:
             self.in_memory.remove(batch)
         self._ledger.settle(batch, delivered=delivered, reason=reason)
         if batch.row is None:
             self._queue.release(batch.count, size_of(batch))
-        elif self._spool is not None:
+        elif self._spool is not None and delivered:
             self._spool.remove(batch)
+        elif self._spool is not None:
+            self._spool.discard(batch, reason, why)
 
     def settled_to(self, blocked: Collection[Claim] = ()) -> int:
         """Return the position before which all events are settled, except those of blocked claims.

@@ -23,12 +23,13 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from segops import SegOpsConfigError
+from segops import SegOpsConfigError, SegOpsError
 from segops.core import Request
 from segops.devserver.discovery import INFO_PATH, Info
 from segops.devserver.feed import Feed
 from segops.devserver.page import load_page
 from segops.emulator import MAX_BODY, Filter, LocalSegOps
+from segops.forward import StreamWatch
 
 _log = logging.getLogger("segops.dev")
 
@@ -45,6 +46,7 @@ Endpoint = Callable[[HttpRequest], Awaitable[HttpResponse]]
 def make_app(
     local: LocalSegOps,
     info: Info,
+    watch: StreamWatch | None,
     *,
     is_stopping: Callable[[], bool],
     reset: Callable[[tuple[str, int]], None],
@@ -54,13 +56,15 @@ def make_app(
     Args:
         local: The local SegOps that handles the API.
         info: The description of the server.
+        watch: Looks at a broker; None if there is none.
         is_stopping: Returns whether streams should end.
         reset: Resets the connection of a client, given its address.
     """
-    views = _Views(local, info, is_stopping)
+    views = _Views(local, info, watch, is_stopping)
     filters = frozenset({"type", "user", "text"})
     routes: dict[str, tuple[Endpoint, frozenset[str]]] = {
         INFO_PATH: (views.show_info, frozenset()),
+        "/_dev/broker": (views.broker, frozenset()),
         "/_dev/overview": (views.overview, frozenset()),
         "/_dev/events": (views.events, filters | {"limit", "before"}),
         "/_dev/events/{id}": (views.event, frozenset()),
@@ -133,10 +137,13 @@ async def _read_body(request: HttpRequest) -> bytes:
 class _Views:
     """Endpoints for the page."""
 
-    def __init__(self, local: LocalSegOps, info: Info, is_stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, local: LocalSegOps, info: Info, watch: StreamWatch | None, is_stopping: Callable[[], bool]
+    ) -> None:
         self._local = local
         self._inspection = local.inspection
         self._info = info
+        self._watch = watch
         self._is_stopping = is_stopping
 
     async def page(self, _request: HttpRequest) -> HttpResponse:
@@ -145,6 +152,15 @@ class _Views:
 
     async def show_info(self, _request: HttpRequest) -> HttpResponse:
         return _json(self._info)
+
+    async def broker(self, _request: HttpRequest) -> HttpResponse:
+        """Return what waits in the broker, or why that cannot be said."""
+        if self._watch is None:
+            raise HTTPException(404, "No broker is watched: start `segops dev --watch URL`.")
+        try:
+            return _json(await run_in_threadpool(self._watch.look))
+        except SegOpsError as error:
+            return _json({"error": str(error)})
 
     async def overview(self, _request: HttpRequest) -> HttpResponse:
         summary, types = await run_in_threadpool(lambda: (self._local.summary(), self._inspection.event_types()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-SERVER_OPTIONS = ("port", "host", "db", "seed", "ignore_key", "enrich", "fault")
+SERVER_OPTIONS = ("port", "host", "db", "seed", "ignore_key", "enrich", "fault", "watch")
 """The options of a server, which `segops dev` and `segops dev run` accept."""
 
 BEFORE = "before_"
@@ -78,6 +78,7 @@ def _add_server_options(parser: argparse.ArgumentParser, prefix: str, *, port: i
         action="append",
         help="fault to inject, as in 'POST /api/ingestion/track/batch/ 503 x3' (repeatable)",
     )
+    add("--watch", dest=f"{prefix}watch", metavar="URL", help="show what waits in a broker, as in redis+stream://host")
 
 
 def _add_seed_options(parser: argparse.ArgumentParser, prefix: str, condition: str) -> None:

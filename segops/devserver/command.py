@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import signal
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from segops import SegOpsConfigError
-from segops.cli import fail, print_message, print_report, write
+from segops.cli import fail, print_message, print_report, until_stopped, write
 from segops.devserver import discovery
 from segops.devserver.arguments import BEFORE, SERVER_OPTIONS
 from segops.devserver.listen import listen
@@ -21,6 +20,7 @@ from segops.devserver.seeding import CDNOW, seed
 from segops.devserver.trigger import trigger
 from segops.emulator import LocalSegOps, parse_fault
 from segops.environment import make_child_environment
+from segops.forward import StreamWatch
 
 if TYPE_CHECKING:
     from segops.devserver.server import DevServer
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
-    with _until_stopped() as is_stopped, _serving(args) as server, _announced(server.info):
+    with until_stopped() as is_stopped, _serving(args) as server, _announced(server.info):
         print_report(_describe(server.info, args.fault or []))
         while not is_stopped.wait(_TICK):
             pass
@@ -114,9 +114,12 @@ def _serving(args: argparse.Namespace) -> Iterator[DevServer]:
     faults = args.fault or []
     for line in faults:
         parse_fault(line)  # reports mistakes before anything is loaded
+    watch = None if args.watch is None else StreamWatch(args.watch)
+    if watch is not None:
+        watch.look()
     with (
         LocalSegOps(*([] if args.db is None else [args.db])) as local,
-        DevServer(local, args.host or _HOST, _port(args)) as server,
+        DevServer(local, args.host or _HOST, _port(args), watch) as server,
     ):
         if args.seed is not None:
             print_message(f"segops: {_load(args.seed, server.info, args)}")
@@ -163,6 +166,7 @@ def _describe(info: discovery.Info, faults: list[str]) -> str:
         f"  signing secret  {info.signing_secret}",
         f"  database        {database}",
         *(f"  fault           {fault}" for fault in faults),
+        *([] if info.stream is None else [f"  broker          {info.stream}"]),
         "",
         "To send events to it from another terminal:",
         "",
@@ -171,22 +175,6 @@ def _describe(info: discovery.Info, faults: list[str]) -> str:
         "Press Ctrl-C to stop.",
     ]
     return "\n".join(lines)
-
-
-@contextmanager
-def _until_stopped() -> Iterator[threading.Event]:
-    """Yield an event that Ctrl-C and SIGTERM set."""
-    stopped = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopped.set()
-
-    before = [(number, signal.signal(number, stop)) for number in (signal.SIGINT, signal.SIGTERM)]
-    try:
-        yield stopped
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
 
 
 def _run_child(command: list[str], info: discovery.Info) -> int:

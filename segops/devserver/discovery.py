@@ -34,6 +34,7 @@ class Info(msgspec.Struct, frozen=True):
         signing_secret: The secret that signs user ids for the public key, in hex.
         database: The database file, or ":memory:".
         version: The version of segops.
+        stream: The broker that it watches, without credentials; None if it watches none.
     """
 
     url: str
@@ -43,6 +44,7 @@ class Info(msgspec.Struct, frozen=True):
     signing_secret: str
     database: str
     version: str
+    stream: str | None = None
 
     def __repr__(self) -> str:
         """Leave out the keys."""

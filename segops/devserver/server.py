@@ -15,6 +15,7 @@ from segops.devserver.app import make_app
 from segops.devserver.discovery import Info
 from segops.devserver.protocol import JsonErrorProtocol
 from segops.emulator import LocalSegOps
+from segops.forward import StreamWatch
 from segops.utils import runs, start_thread
 
 _GRACE = 2
@@ -30,6 +31,7 @@ class DevServer:
         local: The local SegOps.
         host: The address to listen on.
         port: The port, or 0 for a free one.
+        watch: Looks at a broker; None if there is none.
 
     Attributes:
         info: Its URL and its keys.
@@ -38,7 +40,9 @@ class DevServer:
         SegOpsConfigError: The port is in use, or the address does not belong to this machine.
     """
 
-    def __init__(self, local: LocalSegOps, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, local: LocalSegOps, host: str = "127.0.0.1", port: int = 0, watch: StreamWatch | None = None
+    ) -> None:
         self._socket = _listen(host, port)
         shown = _ON_ALL.get(host, host)
         shown = f"[{shown}]" if ":" in shown else shown
@@ -50,8 +54,9 @@ class DevServer:
             signing_secret=local.signing_secret,
             database=local.path,
             version=__version__,
+            stream=None if watch is None else watch.url,
         )
-        app = make_app(local, self.info, is_stopping=lambda: self._server.should_exit, reset=self._reset)
+        app = make_app(local, self.info, watch, is_stopping=lambda: self._server.should_exit, reset=self._reset)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,

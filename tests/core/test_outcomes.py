@@ -32,7 +32,7 @@ def test_the_rows_differ_only_where_events_can_wait_or_be_split() -> None:
     different = {row.name for row in OUTCOMES if row.events is not row.admin}
     assert different == {
         *("400, 413, 422", "408, 425", "501, 505", "401, 403"),
-        *("untrusted certificate", "any other status"),
+        *("untrusted certificate", "wrong configuration", "any other status"),
     }
 
 

@@ -28,3 +28,10 @@ class TLS:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         certificate.configure_cert(context)
         return context
+
+    def issue_to(self, chain: Path, key: Path) -> None:
+        """Write a certificate for 127.0.0.1, and its key, to files."""
+        certificate = self._authority.issue_cert("127.0.0.1")
+        certificate.private_key_pem.write_to_path(str(key))
+        for pem in certificate.cert_chain_pems:
+            pem.write_to_path(str(chain), append=True)
