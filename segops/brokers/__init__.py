@@ -6,7 +6,6 @@ This module registers the transports of the producing side. A forwarder opens th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from segops.core import SegOpsConfigError, Transport, TransportFactory, hookimpl
@@ -25,8 +24,6 @@ __all__ = [
     "open_source",
     "segops_register_transports",
 ]
-
-_MODULES = {"BrokerSpool": "spool", **dict.fromkeys(("DeadLetter", "ShardStatus", "Source", "SourceOptions"), "shards")}
 
 _REDIS = ("redis+stream", "rediss+stream")
 
@@ -63,6 +60,12 @@ if not TYPE_CHECKING:  # type checkers would accept every misspelled name
 
     def __getattr__(name: str) -> Any:
         """Load a public name on first use: every client imports this module."""
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        if name == "BrokerSpool":
+            from segops.brokers.spool import BrokerSpool  # noqa: PLC0415 - as above
+
+            return BrokerSpool
+        if name in __all__:
+            from segops.brokers import shards  # noqa: PLC0415 - as above
+
+            return getattr(shards, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

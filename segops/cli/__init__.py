@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from segops.cli.output import Output, add_output_flags
     from segops.cli.progress import ProgressBar
     from segops.cli.prompts import confirm
-    from segops.cli.stopping import until_stopped
-    from segops.cli.terminal import print_message, print_report, print_status, write
+    from segops.cli.terminal import print_message, print_report, print_status, until_stopped, write
 
 __all__ = [
     "EventSender",
@@ -45,8 +44,7 @@ _MODULES = {
     "segops.cli.output": ("Output", "add_output_flags"),
     "segops.cli.progress": ("ProgressBar",),
     "segops.cli.prompts": ("confirm",),
-    "segops.cli.stopping": ("until_stopped",),
-    "segops.cli.terminal": ("print_message", "print_report", "print_status", "write"),
+    "segops.cli.terminal": ("print_message", "print_report", "print_status", "until_stopped", "write"),
 }
 
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}

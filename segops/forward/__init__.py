@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from segops.core import Command, hookimpl
@@ -40,4 +39,6 @@ if not TYPE_CHECKING:  # type checkers would accept every misspelled name
         """Load a public name on first use: every client imports this module."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.status"), name)
+        from segops.forward import status  # noqa: PLC0415 - as above
+
+        return getattr(status, name)
