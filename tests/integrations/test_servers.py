@@ -157,9 +157,10 @@ class Browser:
             return text
 
 
+ALONE = (*GUNICORN, "--workers", "1")  # so that events arrive in order
 LOGGED_IN = [
-    Case("flask, gunicorn", applications.FLASK, GUNICORN),
-    Case("django, gunicorn", applications.DJANGO, GUNICORN),
+    Case("flask, gunicorn", applications.FLASK, ALONE),
+    Case("django, gunicorn", applications.DJANGO, ALONE),
     Case("django, uvicorn", applications.DJANGO, UVICORN, ASGI),
     Case("django alone, hypercorn", applications.DJANGO, HYPERCORN, (("TEST_INTERFACE", "asgi alone"),)),
 ]
