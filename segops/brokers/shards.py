@@ -7,8 +7,6 @@ request. The first entries of a shard, up to 500 events, are a cut: the content 
 from __future__ import annotations
 
 import abc
-import hashlib
-import uuid
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Literal
@@ -16,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from segops.core import ADOPTED, BATCH_PATH, Batch, Limits
+from segops.utils import stable_key
 
 FORMAT = 1
 """The version of the format of entries."""
@@ -190,7 +189,7 @@ class Lane:
         body = Batch.of([event for _, event in found], ADOPTED, BATCH_PATH).body
         start = (self._entries[0].id, self._skip)
         done = [entry for entry in self._entries if (entry.id, len(entry.events)) in {*ends}]
-        return Cut(start, ends, body, _key(stream, self.shard.name, start, ends[-1], body), done)
+        return Cut(start, ends, body, stable_key(body, stream, self.shard.name, *start, *ends[-1]), done)
 
     def _gather(self, limits: Limits, end: Position | None) -> list[tuple[Position, bytes]]:
         found: list[tuple[Position, bytes]] = []
@@ -240,18 +239,6 @@ def read_body(body: bytes, count: int) -> Sequence[bytes] | None:
         return None
     events = Batch(body, count, ADOPTED, BATCH_PATH, None).events
     return events if len(events) == count else None
-
-
-def _key(stream: str, shard: str, start: Position, end: Position, body: bytes) -> str:
-    """Return a UUID of version 8 that no other body has, and this one each time.
-
-    Source: RFC 9562, section 5.8.
-    """
-    name = f"{stream}\0{shard}\0{start[0]}\0{start[1]}\0{end[0]}\0{end[1]}\0".encode()
-    digest = bytearray(hashlib.sha256(name + body).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x80
-    digest[8] = digest[8] & 0x3F | 0x80
-    return str(uuid.UUID(bytes=bytes(digest)))
 
 
 class ShardStatus(msgspec.Struct, frozen=True):

@@ -22,6 +22,8 @@ from segops.core import Action, Spool, event_action, retry_after
 BATCH_SIZE = 500
 
 _TICK = 0.05
+_MAX_DELAY = RetryPolicy().max_retry_after
+"""Seconds; a server that asks for more has a limit that does not pass soon, such as that of a month."""
 
 
 class EventSender:
@@ -136,8 +138,8 @@ class EventSender:
         if self._pending_error is None:
             self._progress_at = now  # until now there was nothing to do
         self._pending_error = error
-        delay = retry_after(error.headers, time.time()) if isinstance(error, SegOpsApiError) else None
-        self._asked_to_wait_until = now + min(delay or 0.0, RetryPolicy().max_retry_after)
+        if (delay := _asked_delay(error)) <= _MAX_DELAY:
+            self._asked_to_wait_until = now + delay
 
     def _check_progress(self, settled: int) -> None:
         """Raise an error that retries do not cure, or have not cured in time."""
@@ -153,4 +155,10 @@ class EventSender:
     def _patience_for(self, error: SegOpsApiError | SegOpsTransportError) -> float:
         if isinstance(error, SegOpsTransportError):
             return self._network_patience
-        return self._server_patience if event_action(error.status) is Action.RETRY else 0.0
+        is_passing = event_action(error.status) is Action.RETRY and _asked_delay(error) <= _MAX_DELAY
+        return self._server_patience if is_passing else 0.0
+
+
+def _asked_delay(error: SegOpsApiError | SegOpsTransportError) -> float:
+    """Return the seconds that the server asks to wait."""
+    return (retry_after(error.headers, time.time()) or 0.0) if isinstance(error, SegOpsApiError) else 0.0

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from segops import Event, SegOpsAuthenticationError, SegOpsConfigError, SegOpsTransportError
+from segops import Event, SegOpsAuthenticationError, SegOpsConfigError, SegOpsRateLimitError, SegOpsTransportError
 from segops.bulk import FailedRow, PartitionSink
 from segops.emulator import LocalSegOps, LocalServer
 from tests.rig.fault_server import Call, FaultServer, raw, respond
@@ -127,6 +127,13 @@ def test_retry_after_is_waited_for_even_beyond_the_patience() -> None:
     assert len({key for key, _ in sent(server)}) == 1
 
 
+def test_a_limit_that_does_not_pass_soon_fails_the_task_at_once() -> None:
+    with FaultServer(default=respond(429, headers={"Retry-After": "86400"})) as server:
+        with pytest.raises(SegOpsRateLimitError):
+            PartitionSink(server.url, job="orders", patience=60).write(rows(1), 0)
+        assert len(sent(server)) == 1
+
+
 def test_a_server_that_cannot_be_reached_or_refuses_the_key_fails_the_task() -> None:
     with pytest.raises(SegOpsTransportError):
         PartitionSink(f"http://127.0.0.1:{refused_port()}", job="orders", patience=0.1).write(rows(1), 0)
@@ -152,8 +159,8 @@ def test_an_error_of_the_rows_is_that_of_the_task() -> None:
         ({"url": ""}, "url must be a non-empty string, got ''"),
         ({"job": None}, "job must be a non-empty string, got None"),
         ({"key_env": KEY}, "must be the name of an environment variable, got a key"),
-        ({"per_minute": 0}, "per_minute is 0"),
-        ({"patience": -1}, "patience is -1"),
+        ({"per_minute": 0}, "per_minute must be a number of at least 0.001, got 0"),
+        ({"patience": -1}, "patience must be a number of at least 0, got -1"),
         ({"mapping": "segmant"}, "did you mean segment?"),
     ],
 )
