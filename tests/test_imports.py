@@ -125,6 +125,11 @@ RULES = {
         inside=("segops.brokers",),
         third_party=("msgspec", "redis"),  # the extra `redis`
     ),
+    "segops.brokers.kafka": Rule(
+        doors=SHARED,
+        inside=("segops.brokers",),
+        third_party=("msgspec", "confluent_kafka"),  # the extra `kafka`
+    ),
     "segops.forward": Rule(
         doors=("segops.brokers", "segops.cli", *PUBLIC), inside=("segops.environment",), third_party=("msgspec",)
     ),
@@ -177,6 +182,7 @@ READERS_OF_THE_ENVIRONMENT = {
 NOT_LOADED_BY_IMPORT = {
     "argparse",
     "asyncio",
+    "confluent_kafka",
     "base64",
     "difflib",
     "email",

@@ -30,8 +30,8 @@ _REDIS = ("redis+stream", "rediss+stream")
 
 @hookimpl
 def segops_register_transports() -> Mapping[str, TransportFactory]:
-    """Return the transports for `redis+stream:` and `rediss+stream:`."""
-    return dict.fromkeys(_REDIS, _redis)
+    """Return the transports for `redis+stream:`, `rediss+stream:` and `kafka:`."""
+    return {**dict.fromkeys(_REDIS, _redis), "kafka": _kafka}
 
 
 def _redis(url: str) -> Transport:
@@ -41,6 +41,13 @@ def _redis(url: str) -> Transport:
     return RedisTransport.from_url(url)
 
 
+def _kafka(url: str) -> Transport:
+    with needs_modules("Kafka", extra="kafka"):
+        from segops.brokers.kafka import KafkaTransport  # noqa: PLC0415 - loads librdkafka, an extra
+
+    return KafkaTransport.from_url(url)
+
+
 def open_source(url: str, options: SourceOptions) -> Source:
     """Return the broker that a URL names. Nothing is connected yet.
 
@@ -48,6 +55,11 @@ def open_source(url: str, options: SourceOptions) -> Source:
         SegOpsConfigError: The URL names no broker, something in it is unknown, or the extra is not installed.
     """
     scheme = url.partition(":")[0].lower()
+    if scheme == "kafka":
+        with needs_modules("Kafka", extra="kafka"):
+            from segops.brokers.kafka import KafkaSource, Topic  # noqa: PLC0415 - loads librdkafka, an extra
+
+        return KafkaSource(Topic.from_url(url), options)
     if scheme not in _REDIS:
         raise SegOpsConfigError(f"URL must be that of a broker, such as redis+stream://host:6379/0, got {url[:20]!r}")
     with needs_modules("Redis", extra="redis"):

@@ -188,7 +188,8 @@ class Lane:
         ends = [position for position, _ in found]
         body = Batch.of([event for _, event in found], ADOPTED, BATCH_PATH).body
         start = (self._entries[0].id, self._skip)
-        done = [entry for entry in self._entries if (entry.id, len(entry.events)) in {*ends}]
+        ended = {*ends}
+        done = [entry for entry in self._entries if (entry.id, len(entry.events)) in ended]
         return Cut(start, ends, body, stable_key(body, stream, self.shard.name, *start, *ends[-1]), done)
 
     def _gather(self, limits: Limits, end: Position | None) -> list[tuple[Position, bytes]]:

@@ -62,12 +62,14 @@ class Running:
     @property
     def stdout(self) -> str:
         """What it printed so far."""
-        return (self._folder / "stdout").read_text()
+        file = self._folder / "stdout"
+        return file.read_text() if file.exists() else ""
 
     @property
     def stderr(self) -> str:
         """What it reported so far."""
-        return (self._folder / "stderr").read_text()
+        file = self._folder / "stderr"
+        return file.read_text() if file.exists() else ""
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""

@@ -27,3 +27,12 @@ def lasting_port() -> int:
                 return port
         except OSError:
             continue
+
+
+@cache
+def deaf_port() -> int:
+    """Return a port that takes connections and says nothing."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    atexit.register(listener.close)
+    port: int = listener.getsockname()[1]
+    return port

@@ -5,37 +5,15 @@ from __future__ import annotations
 import time
 import uuid
 import zlib
-from collections.abc import Sequence
-
-import msgspec
 
 from segops.brokers.redis_streams.scripts import ADD
 from segops.brokers.redis_streams.server import Address, Server, UnavailableError, check_metadata, foreign
+from segops.brokers.requests import UNREADABLE, accepted, read_events, respond
 from segops.brokers.shards import FORMAT
-from segops.core import (
-    ADOPTED,
-    BATCH_PATH,
-    SINGLE_PATH,
-    Batch,
-    Request,
-    Response,
-    SegOpsConfigError,
-    SegOpsTransportError,
-    Transport,
-)
+from segops.core import ADOPTED, BATCH_PATH, Batch, Request, Response, SegOpsConfigError, Transport
 
-_JSON = {"content-type": "application/json"}
 _REMEMBERED = 600
 """Seconds for which a batch that is repeated after a lost response is recognized: longer than one is held in memory."""
-
-
-class _Batch(msgspec.Struct):
-    events: list[msgspec.Raw]
-
-
-class _Who(msgspec.Struct):
-    user_id: str | None = None
-    anonymous_id: str | None = None
 
 
 class RedisTransport(Transport):
@@ -72,36 +50,20 @@ class RedisTransport(Transport):
             SegOpsConfigError: The stream or the server cannot be used as they are.
             SegOpsTransportError: The server cannot be reached, or the request is not about events.
         """
-        if request.method != "POST" or request.path not in {BATCH_PATH, SINGLE_PATH}:
-            raise SegOpsTransportError(
-                f"{self.url} accepts only events, got {request!r}: use an https: or local: URL for other requests"
-            )
         try:
-            shards = self._sorted(request)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            return _response(400, {"detail": str(error)})
-        count = sum(len(events) for events in shards.values())
+            events = read_events(request, self.url)
+        except UNREADABLE as error:
+            return respond(400, {"detail": str(error)})
+        shards: dict[int, list[bytes]] = {}
+        for user, event in events:
+            shards.setdefault(zlib.crc32(user) % self._address.shards, []).append(event)
         try:
             is_full = bool(shards) and not self._add(shards, request.headers.get("Idempotency-Key"), timeout)
         except UnavailableError as error:
-            return _response(503, {"detail": str(error)})
+            return respond(503, {"detail": str(error)})
         if is_full:
-            return _response(503, {"detail": f"{self.url} is full ({self._address.max_bytes} bytes): see max_bytes"})
-        return _response(202, {"queued": True} if request.path == SINGLE_PATH else {"queued": count, "skipped": 0})
-
-    def _sorted(self, request: Request) -> dict[int, list[bytes]]:
-        """Return the events of a request by shard, as they were encoded."""
-        if request.path == SINGLE_PATH:
-            events: Sequence[bytes] = [request.body]
-        else:
-            events = [bytes(event) for event in msgspec.json.decode(request.body, type=_Batch).events]
-        shards: dict[int, list[bytes]] = {}
-        for event in events:
-            who = msgspec.json.decode(event, type=_Who)
-            user = who.user_id or who.anonymous_id or ""
-            shard = zlib.crc32(user.encode("utf-8", "surrogatepass")) % self._address.shards
-            shards.setdefault(shard, []).append(event.translate(None, b"\r\n"))
-        return shards
+            return respond(503, {"detail": f"{self.url} is full ({self._address.max_bytes} bytes): see max_bytes"})
+        return accepted(request, len(events))
 
     def _add(self, shards: dict[int, list[bytes]], key: str | None, timeout: float) -> bool:
         """Add the events, and return whether there was room."""
@@ -124,7 +86,3 @@ class RedisTransport(Transport):
     def close(self) -> None:
         """Close the connections; a later `send` opens others."""
         self._server.close()
-
-
-def _response(status: int, body: object) -> Response:
-    return Response(status, _JSON, msgspec.json.encode(body))

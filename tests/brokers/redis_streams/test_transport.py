@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import json
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,7 @@ from segops import SegOpsClient, SegOpsConfigError, SegOpsTransportError
 from segops.brokers.redis_streams import RedisTransport
 from segops.core import BATCH_PATH, Request, Transport
 from segops.testing import TransportConformance
-from tests.rig.ports import refused_port
+from tests.rig.ports import deaf_port, refused_port
 from tests.rig.redis_server import RedisServer, needs_redis
 from tests.rig.tls import TLS
 
@@ -36,15 +33,6 @@ def stored(server: RedisServer, stream: str) -> list[dict[str, Any]]:
 def batch(*users: str) -> Request:
     events = [{"user_id": user, "event_type": "t"} for user in users]
     return Request("POST", BATCH_PATH, {"Idempotency-Key": "k-1"}, json.dumps({"events": events}).encode())
-
-
-@cache
-def deaf_port() -> int:
-    """Return a port that takes connections and says nothing."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    atexit.register(listener.close)
-    port: int = listener.getsockname()[1]
-    return port
 
 
 class TestRedisTransport(TransportConformance):
