@@ -106,7 +106,7 @@ def test_plugins_given_as_an_argument_come_last_and_built_ins_first(marked: Site
         "from segops import SegOpsClient\ntry:\n SegOpsClient('memory:')\nexcept ValueError as error:\n print(error)"
     )
     assert marked.run(known) == [
-        "transport: unknown URL scheme 'memory': expected one of local:, redis+stream:, rediss+stream:",
+        "transport: unknown URL scheme 'memory': expected one of kafka:, local:, redis+stream:, rediss+stream:",
     ]
 
 

@@ -70,6 +70,7 @@ class KafkaSource(Source):
         self._consumer: Consumer | None = None
         self._observer: Consumer | None = None
         self._producer: Producer | None = None
+        self._failed: KafkaException | None = None
 
     def check(self) -> None:
         """Raise SegOpsConfigError unless the topic exists."""
@@ -103,11 +104,17 @@ class KafkaSource(Source):
             message = self.call(lambda: consumer.poll(0))
             if message is None:
                 break
-            error, shard = message.error(), self._shards.get(message.partition() or 0)
-            if error is not None and not error.retriable():
-                raise translated(error, self.topic)
-            if error is None and shard is not None:
+            problem, shard = message.error(), self._shards.get(message.partition() or 0)
+            if problem is not None and not problem.retriable():
+                raise translated(problem, self.topic)
+            if problem is None and shard is not None:
                 shard.buffer.append(_entry(message))
+        if self._failed is not None:  # join again, to be told where to begin
+            error, self._failed = self._failed, None
+            self._shards.clear()
+            self._consumer = None
+            self.call(consumer.close)
+            raise translated(error, self.topic)
         for shard in self._shards.values():
             shard.throttle(consumer)
         return [*self._shards.values()]
@@ -128,8 +135,11 @@ class KafkaSource(Source):
         return self._consumer
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        for place in consumer.committed(partitions, timeout=TIMEOUT):
-            self._shards[place.partition] = KafkaShard(self, consumer, place)
+        try:
+            for place in consumer.committed(partitions, timeout=TIMEOUT):
+                self._shards[place.partition] = KafkaShard(self, consumer, place)
+        except KafkaException as error:
+            self._failed = error
         consumer.assign([shard.start for shard in self._shards.values()])
 
     def _revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
