@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from segops.cli.parser import Parser
 
 _GROUPS = {
-    "events": ("send", "spool"),
+    "events": ("send", "spool", "forward"),
     "local development": ("dev", "demo"),
     "tools": ("api", "whoami", "doctor", "plugins", "completion"),
 }

@@ -92,7 +92,7 @@ def test_help_shows_the_commands_in_groups(run: Run, site: SitePackages) -> None
     site.add("extra", COMMAND.format(work="return 0"))
     sections = re.findall(r"^([a-z ]+):\n((?:  .*\n)+)", run("help").stdout, re.MULTILINE)
     groups = {title: re.findall(r"^  ([\w-]+)", lines, re.MULTILINE) for title, lines in sections}
-    assert groups["events"] == ["send", "spool"]
+    assert groups["events"] == ["send", "spool", "forward"]
     assert {"segments", "products", "identity"} <= set(groups["administration"])
     assert groups["local development"] == ["dev", "demo"]
     assert groups["tools"] == ["api", "whoami", "doctor", "plugins", "completion"]

@@ -18,7 +18,13 @@ from tests.rig.fault_server import FaultServer, respond
 
 UNKNOWN = "nonsense_of_nobody"
 
-NEEDED = {"api": ["GET", "/segments/"], "completion": ["bash"], "dev seed": ["cdnow"], "send": ["/dev/null"]}
+NEEDED = {
+    "api": ["GET", "/segments/"],
+    "completion": ["bash"],
+    "dev seed": ["cdnow"],
+    "forward": ["redis+stream://127.0.0.1:9/0"],
+    "send": ["/dev/null"],
+}
 """Arguments of the commands that are not verbs."""
 
 OPEN = {"products list", "products iterate"}
@@ -59,7 +65,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 def test_the_walk_sees_all_commands() -> None:
     assert set(CASES) == {" ".join(words) for words in LEAVES} - {
-        "api", "completion", "demo", "dev", "doctor", "plugins", "send", "whoami",
+        "api", "completion", "demo", "dev", "doctor", "forward", "plugins", "send", "whoami",
         *(f"dev {action}" for action in ("run", "seed", "listen", "trigger")),
         *(f"spool {action}" for action in ("inspect", "send", "export", "purge")),
     }  # fmt: skip
