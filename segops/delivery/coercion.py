@@ -206,6 +206,9 @@ class _Plain:
         try:
             if kind.__module__ == "numpy":
                 return self.value(self._from_numpy(value), path)
+            if kind.__name__ == "NAType" and kind.__module__.startswith("pandas."):
+                self.coerced += 1
+                return None
             dump = getattr(kind, "model_dump", None)
             if dump is not None:
                 return self.value(dump(value), path)
@@ -226,13 +229,13 @@ class _Plain:
         Raises:
             TypeError: Python has no such type, as for longdouble.
         """
-        kind = value.dtype.kind
-        if kind in "mM":
+        kind = getattr(getattr(value, "dtype", None), "kind", None)
+        if kind in ("m", "M"):
             value = value.astype(f"{kind}8[us]")
             self.coerced += value.ravel().tolist().count(None)  # each was a NaT
         plain = value.tolist()
         if plain.__class__ is value.__class__:
-            raise TypeError(f"{value.dtype} has no Python type")
+            raise TypeError(f"{type(value).__name__} has no Python type")
         return plain
 
 

@@ -105,6 +105,9 @@ class NaT(dt.datetime):
     __hash__ = dt.datetime.__hash__
 
 
+NA = type("NAType", (), {"__module__": "pandas._libs.missing", "__ne__": lambda self, _: self})()
+"""As pandas has it: a comparison with it is itself, and so is neither true nor false."""
+
 PLAIN: list[tuple[Any, Any]] = [
     ("zoë 🛒 \u0000 \u2028", "zoë 🛒 \u0000 \u2028"),
     (True, True),
@@ -160,6 +163,7 @@ FORMS: list[tuple[Any, Any]] = [
     (np.uint64(2**64 - 1), 2**64 - 1),
     (np.float64(0.25), 0.25),
     (np.float32(0.25), 0.25),
+    (type("int64", (), {"__module__": "numpy", "tolist": lambda _: 3})(), 3),
     (np.bool_(True), True),  # noqa: FBT003 - numpy's constructor
     (np.bytes_(b"abc"), "YWJj"),
     (np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]),
@@ -217,6 +221,7 @@ def test_a_value_has_the_same_form_beside_one_that_is_coerced(value: Any, form: 
         ({"\ud800": "\ud800"}, {"\ufffd": "\ufffd"}, 2),
         (dict.fromkeys(["\ud800", "\udfff"], 2), {"\ufffd": 2}, 3),
         (NaT(1, 1, 1), None, 1),
+        ([NA, 1, NA], [None, 1, None], 2),
         (np.datetime64("NaT", "us"), None, 1),
         (np.array(["2027-01-05", "NaT", "NaT"], "datetime64[ns]"), ["2027-01-05T00:00:00", None, None], 2),
         ({1: "int", "1": "text"}, {"1": "text"}, 1),
