@@ -111,14 +111,18 @@ def suggest_mapping(table: Table, confirmed: Mapping[str, str]) -> dict[str, str
     return {header: mapping[header] for header in headers}
 
 
-def suggest_schema(table: Table, mapping: Mapping[str, str], currency: str) -> ProductSchema:
-    """Return a schema for all columns but the SKU and the name, inferred from all rows."""
+def suggest_schema(table: Table, mapping: Mapping[str, str], current: ProductSchema) -> ProductSchema:
+    """Return a schema for all columns but the SKU and the name, inferred from all rows.
+
+    Its default currency and locale are those of the current schema, which it replaces.
+    """
+    currency = current.default_currency
     fields = [
         SchemaField(mapping[header], guess(mapping[header], header, table.values(column), currency))
         for column, header in enumerate(table.headers)
         if mapping[header] not in {"sku", "name", SKIP}
     ]
-    return ProductSchema(fields)
+    return msgspec.structs.replace(current, fields=fields)
 
 
 class Products:

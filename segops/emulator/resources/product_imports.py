@@ -25,6 +25,7 @@ from segops.emulator.unknown_fields import unknown_field_errors
 
 _SAMPLE_ROWS = 5
 _REPORTED = 100
+_DEFAULTS = frozenset({"default_currency", "default_locale"})
 
 imports = Resource(
     "imports",
@@ -59,7 +60,6 @@ def upload(request: RequestContext) -> ApiResponse:
         raise HTTPError(400, {"file": [str(error)]}) from None
     confirmed = dict(request.database.query("SELECT header, target FROM import_mappings"))
     mapping = csv_files.suggest_mapping(table, confirmed)
-    currency = product_schema(request.database).default_currency
     values = {
         "filename": file.filename,
         "status": "mapping",
@@ -67,7 +67,7 @@ def upload(request: RequestContext) -> ApiResponse:
         "headers": table.headers,
         "total_rows": len(table.rows),
         "suggested_mapping": mapping,
-        "suggested_schema": csv_files.suggest_schema(table, mapping, currency),
+        "suggested_schema": csv_files.suggest_schema(table, mapping, product_schema(request.database)),
     }
     return ApiResponse(201, {**_shown(imports.insert(request, values)), "sample_rows": table.rows[:_SAMPLE_ROWS]})
 
@@ -134,10 +134,10 @@ def _schema(
         new = ProductSchema([field for field in suggested if field.name in mapping.values()])
     else:
         new = ProductSchema(given) if isinstance(given, list) else given
-    if not isinstance(given, ProductSchema):
-        new = msgspec.structs.replace(new, default_currency=old.default_currency, default_locale=old.default_locale)
     fields = {field.name: field for field in [*old.fields, *new.fields] if field.name not in {"sku", "name"}}
-    return msgspec.structs.replace(new, fields=list(fields.values()))
+    sent = read_object(request).get("schema")
+    changes = {name: getattr(new, name) for name in sent if name in _DEFAULTS} if isinstance(sent, dict) else {}
+    return msgspec.structs.replace(old, fields=list(fields.values()), **changes)
 
 
 def _import(request: RequestContext, job: Row, mapping: dict[str, str], schema: ProductSchema) -> Row:

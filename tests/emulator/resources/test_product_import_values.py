@@ -10,6 +10,8 @@ import pytest
 
 from tests.emulator.api_client import Api, multipart
 
+PRICE = [{"name": "price", "type": "price"}]
+
 
 def imported(api: Api, rows: list[list[str]], schema: Any = None) -> list[dict[str, Any]]:
     """Import rows, the first being the header, and return the attributes of the products."""
@@ -98,6 +100,18 @@ def test_the_currency_may_stand_beside_the_amount(api: Api) -> None:
 def test_the_currency_may_stand_in_the_header(api: Api, header: str, currency: str) -> None:
     (data,) = imported(api, [["sku", header], ["A", "9.90"]])
     assert list(data.values()) == [money(9.9, currency)]
+
+
+@pytest.mark.parametrize("given", ["suggested", {"fields": PRICE}, PRICE, None])
+def test_an_import_keeps_the_default_currency_and_locale(api: Api, given: Any) -> None:
+    defaults = {"default_currency": "EUR", "default_locale": "de-DE"}
+    api("PUT", "/pim/schema/", {"fields": [], **defaults})
+    body, kind = multipart(b"sku,price\nA,3\n")
+    job = api("POST", "/pim/import/csv/", body, content_type=kind)
+    schema = job["suggested_schema"] if given == "suggested" else given
+    api("POST", f"/pim/import/{job['job_id']}/confirm/", {"confirmed": True, "schema": schema})
+    assert api("GET", "/pim/products/1/")["data"] == {"price": money(3, "EUR")}
+    assert api("GET", "/pim/schema/").items() >= defaults.items()
 
 
 @pytest.mark.parametrize(("default", "currency"), [("CAD", "CAD"), ("EUR", "USD")])
