@@ -176,13 +176,13 @@ def connect_to_first(routes: Sequence[_Route], connect: Callable[[_Route, float]
     """Connect by the first route that works; each gets an even share of the remaining time.
 
     Raises:
-        OSError: None of them works.
+        Exception: None of them works; usually an OSError.
     """
-    failure: OSError | None = None
+    failure: Exception | None = None
     for tried, route in enumerate(routes):
         try:
             return connect(route, exchange.remaining() / (len(routes) - tried))
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - audit hooks and patched sockets raise others
             failure = error
     raise failure or OSError("the host name has no address")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import gzip
-import os
 import socket
 import sys
 import threading
@@ -177,16 +176,24 @@ def test_an_address_that_the_system_refuses_is_passed_over(
             HttpTransport(server.url).send(GET, timeout=LONG)
 
 
-@pytest.mark.parametrize("number", [errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT, errno.EMFILE])
+@pytest.mark.parametrize(
+    "error",
+    [
+        *[OSError(number, "refused") for number in (errno.EPERM, errno.EACCES, errno.EAFNOSUPPORT, errno.EMFILE)],
+        RuntimeError("operation not permitted by the audit hook"),
+        ValueError("unknown address family"),
+    ],
+    ids=repr,
+)
 def test_the_next_address_is_tried_whatever_the_first_socket_raises(
-    monkeypatch: pytest.MonkeyPatch, closing: Closing, number: int
+    monkeypatch: pytest.MonkeyPatch, closing: Closing, error: Exception
 ) -> None:
-    refusals: list[int] = []
+    refusals: list[Exception | None] = []
 
     def refuse_once(event: str, args: tuple[object, ...]) -> None:
         if event == "socket.__new__" and not refusals and args[1] == socket.AF_INET6:
-            refusals.append(number)
-            raise OSError(number, os.strerror(number))
+            refusals.append(error)
+            raise error
 
     with FaultServer() as server:
         endpoints = [
@@ -197,9 +204,9 @@ def test_the_next_address_is_tried_whatever_the_first_socket_raises(
         sys.addaudithook(refuse_once)  # as a sandbox does
         try:
             assert closing(HttpTransport(server.url)).send(GET, timeout=LONG).status == 202
-            assert refusals == [number]
+            assert refusals == [error]
         finally:
-            refusals.append(0)  # it cannot be taken away again
+            refusals.append(None)  # it cannot be taken away again
 
 
 def test_a_resolver_that_hangs_is_a_timeout(monkeypatch: pytest.MonkeyPatch, closing: Closing) -> None:
