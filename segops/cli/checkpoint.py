@@ -14,10 +14,7 @@ import msgspec
 from segops.bulk.job import Progress
 from segops.cli.survey import Input
 from segops.core import SegOpsArgumentError
-from segops.utils import expand_home
-
-if sys.platform != "win32":
-    import fcntl
+from segops.utils import expand_home, try_to_lock
 
 FORMAT = 1
 
@@ -141,9 +138,8 @@ class CheckpointFile:
 
 def _lock(descriptor: int, path: Path) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.fstat(descriptor).st_ino == path.stat().st_ino  # else its holder has just removed it
-    except (BlockingIOError, FileNotFoundError):
+        return try_to_lock(descriptor) and os.fstat(descriptor).st_ino == path.stat().st_ino
+    except FileNotFoundError:  # its holder has just removed it
         return False
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import contextlib
-import errno
 import os
 import sys
 import time
@@ -22,16 +21,11 @@ from segops.core import (
     Transport,
 )
 from segops.transports.ingestion import accepted, json_response, read_events
-from segops.utils import absolute_path, escape_json, monotonic, parse_local_url
-
-if sys.platform != "win32":
-    import fcntl
+from segops.utils import absolute_path, escape_json, monotonic, parse_local_url, try_to_lock
 
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _LOCK_POLL = 0.001
 _MAX_DIGITS = 18
-_NO_LOCKS = frozenset((errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL, errno.EBADF))
-"""The errors of file systems without locks, such as some network and FUSE file systems."""
 
 
 class NdjsonTransport(Transport):
@@ -220,23 +214,12 @@ def _append(descriptor: int, lines: bytes) -> None:
 def _lock(descriptor: int, deadline: float) -> None:
     """Lock a file against other writers until it is closed.
 
+    Without locks, O_APPEND separates the lines of several writers as far as the file system can.
+
     Raises:
         TimeoutError: It was locked until the deadline.
     """
-    while not _try_to_lock(descriptor):
+    while not try_to_lock(descriptor):
         if monotonic() >= deadline:
             raise TimeoutError
         time.sleep(_LOCK_POLL)
-
-
-def _try_to_lock(descriptor: int) -> bool:
-    if sys.platform != "win32":
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in _NO_LOCKS:
-                return True  # O_APPEND separates the lines of several writers as far as this file system can
-            if isinstance(error, BlockingIOError):
-                return False
-            raise
-    return True

@@ -4,6 +4,7 @@ from segops.core.options import check_number
 from segops.core.retry import monotonic
 from segops.utils.concurrency import Bell, ForkLock, runs, start_thread
 from segops.utils.keys import stable_key
+from segops.utils.locks import try_to_lock
 from segops.utils.logger import Level, is_logging_configured, log
 from segops.utils.modules import needs_modules
 from segops.utils.paths import LocalUrl, absolute_path, expand_home, parse_local_url
@@ -31,4 +32,5 @@ __all__ = [
     "runs",
     "stable_key",
     "start_thread",
+    "try_to_lock",
 ]

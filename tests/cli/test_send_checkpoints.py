@@ -7,6 +7,7 @@ import json
 import os
 import random
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ from segops.emulator import LocalSegOps
 from tests.rig.fault_server import Call, FaultServer, raw, respond
 from tests.rig.plugins import SitePackages
 from tests.rig.ports import lasting_port
-from tests.rig.programs import SEGOPS, Run, unmeasured
+from tests.rig.programs import SEGOPS, Run, unconfigured, unmeasured
 from tests.rig.wire import Received
 
 KILLS = int(os.environ.get("SEGOPS_KILL_ROUNDS", "10"))
@@ -398,6 +399,24 @@ def test_a_second_process_is_refused(start: Start, run: Run, tmp_path: Path) -> 
             process.kill()
         assert (done.returncode, done.stdout) == (2, "")
         assert "another process is using the checkpoint" in done.stderr
+
+
+NO_LOCKS = """
+import errno, fcntl, sys
+def flock(descriptor, operation):
+    raise OSError(errno.ENOSYS, "no locks here")
+fcntl.flock = flock
+from segops.cli.program import main
+sys.exit(main())
+"""
+
+
+def test_a_file_system_without_locks_may_hold_the_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "events").write_bytes(lines([event(1)]))
+    arguments = words(tmp_path / "events", tmp_path / "c", f"file:{tmp_path / 'out'}")
+    command = [sys.executable, "-c", NO_LOCKS, "send", *arguments]
+    done = subprocess.run(command, env=unconfigured(), capture_output=True, text=True, check=False)
+    assert (done.returncode, len((tmp_path / "out").read_text().splitlines())) == (0, 1), done.stderr
 
 
 def test_a_file_that_changes_while_it_is_sent_ends_the_job(start: Start, tmp_path: Path) -> None:

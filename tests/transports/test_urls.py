@@ -259,7 +259,7 @@ print(client.flush(20), client.stats().delivered)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked there")
-@pytest.mark.parametrize("error", ["ENOSYS", "ENOTSUP", "EOPNOTSUPP", "ENOLCK"])
+@pytest.mark.parametrize("error", ["ENOSYS", "ENOTSUP", "EOPNOTSUPP", "ENOLCK", "EPERM"])
 def test_a_file_system_without_locks_is_written_to_without_one(tmp_path: Path, error: str) -> None:
     command = [sys.executable, "-c", NO_LOCKS, str(tmp_path / "e"), error]
     done = subprocess.run(command, env=unconfigured(), capture_output=True, text=True, check=False)
