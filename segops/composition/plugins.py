@@ -172,21 +172,26 @@ class Plugins:
         self._report(broken)
 
 
-def _pairs(result: Mapping[str, _T]) -> list[tuple[str, _T]]:
+def _pairs(result: object) -> list[tuple[str, Any]]:
+    if not isinstance(result, Mapping):
+        raise SegOpsPluginError(f"its hook must return a mapping, got {type(result).__name__}")
     return list(result.items())
 
 
-def _factories(result: Mapping[str, _T]) -> list[tuple[str, _T]]:
-    for scheme, factory in result.items():
+def _factories(result: object) -> list[tuple[str, Any]]:
+    pairs = _pairs(result)
+    for scheme, factory in pairs:
         if not isinstance(scheme, str) or scheme != scheme.lower() or ":" in scheme:
             raise SegOpsPluginError(f"invalid URL scheme {scheme!r}: write it in lower case, without the colon")
         if not callable(factory):
             raise SegOpsPluginError(f"the factory for {scheme}: must be callable, got {type(factory).__name__}")
-    return _pairs(result)
+    return pairs
 
 
-def _all_of(cls: type[_T]) -> Callable[[Iterable[_T]], list[_T]]:
-    def read(result: Iterable[_T]) -> list[_T]:
+def _all_of(cls: type[_T]) -> Callable[[object], list[_T]]:
+    def read(result: object) -> list[_T]:
+        if not isinstance(result, Iterable):
+            raise SegOpsPluginError(f"its hook must return an iterable, got {type(result).__name__}")
         items = list(result)
         for item in items:
             if not isinstance(item, cls):
