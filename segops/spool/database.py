@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from segops.core import SegOpsConfigError
-from segops.spool.files import Lock, create
+from segops.spool.files import Lock, create, has_dead_lease
 from segops.spool.record import COLUMNS, Record
 from segops.spool.salvage import PAGE, salvage
 from segops.utils import monotonic
@@ -112,7 +112,10 @@ def connect(path: Path, budget: TimeBudget = Connection.budget) -> tuple[sqlite3
         raise sqlite3.OperationalError("the spool is locked: another process is opening it")
     try:
         try:
+            was_emptied = path.stat().st_size == 0 and not budget.is_closing and has_dead_lease(path)
             connection = _open(path, budget)
+            if was_emptied:
+                return connection, Repair("it is empty, although ended processes have used it", None, 0, None)
             return connection, None if budget.is_closing else _counted(connection)
         except Malformed as error:
             return _replace(path, str(error), budget)

@@ -118,6 +118,16 @@ def leases(path: Path) -> list[str]:
     return [name for name in found if is_lease(name)]
 
 
+def has_dead_lease(path: Path) -> bool:
+    """Return whether a process has ended that left its lease, because it held batches or was killed."""
+    for lease in leases(path):
+        lock = Lock.acquire(lease_path(path, lease))
+        if lock is not None:
+            lock.release(remove=False)
+            return True
+    return False
+
+
 def is_lease(name: str) -> bool:
     """Return whether a name that was read from a file has the form that `new_lease` returns."""
     return len(name) == _TOKEN_LENGTH and all(letter in "0123456789abcdef" for letter in name)

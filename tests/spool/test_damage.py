@@ -115,6 +115,23 @@ def test_a_batch_that_somebody_deleted_is_counted(make: MakeRig, spool: Path) ->
     assert rig.client.stats().pending == 0
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_file_that_somebody_emptied_is_reported(make: MakeRig, spool: Path, *, is_deleted: bool) -> None:
+    dead = make(lambda _: 503)
+    dead.track("a", "b")
+    dead.client.shutdown(0.0)
+    spool.write_bytes(b"")
+    if is_deleted:
+        spool.unlink()
+    for expected in (1, 0):  # once
+        rig = make(lambda _: 503)
+        rig.track("new")
+        rig.client.flush(0.001)
+        reports = [error for error in spool_errors(rig) if "0 event(s) recovered, an unknown number lost" in str(error)]
+        assert len(reports) == expected
+        rig.client.shutdown(0.0)
+
+
 @pytest.mark.parametrize("part", range(4))
 def test_rows_37_and_43_flip_any_byte(make: MakeRig, sound: Path, spool: Path, part: int) -> None:
     whole = sound.read_bytes()
