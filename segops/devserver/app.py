@@ -248,6 +248,8 @@ async def _guard(endpoint: Endpoint, known: frozenset[str] | None, request: Http
         return await endpoint(request)
     except HTTPException as error:
         return _json({"detail": error.detail}, error.status_code)
+    except ClientDisconnect:  # nobody reads this response
+        return _json({"detail": "The request body is incomplete."}, 400)
 
 
 def _check_parameters(request: HttpRequest, known: frozenset[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import time
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -51,6 +52,23 @@ def test_the_faults_have_the_limit_of_other_bodies(url: str, local: LocalSegOps)
     for bad in (b"", b"[" * 100_000, b'{"faults": ' + b"[" * 100_000, b"\xff", b'{"faults": [], "fault": []}', b"null"):
         assert ask(url, "/_dev/faults", bad)[0] == 400, bad[:20]
     assert local.faults.pending() == []
+
+
+@pytest.mark.parametrize("path", ["/_dev/faults", BATCH_PATH])
+def test_a_client_that_goes_in_the_middle_of_a_body_is_no_error(
+    url: str, path: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    where = urlsplit(url)
+    for _ in range(3):
+        with socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as client:
+            head = f"POST {path} HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 100\r\n\r\n{{"
+            client.sendall(head.encode())
+            time.sleep(0.05)  # so that the endpoint reads the body
+    for _ in range(20):
+        assert ask(url, "/_dev/info")[0] == 200
+        time.sleep(0.01)
+    assert not caplog.records
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize("path", [path for path in DEV if path != "/"])
