@@ -245,7 +245,7 @@ class Unspeakable(Exception):  # noqa: N818 - a third party's name
         ("segops_register_observers", [Observer], "expected Observer, got type"),
         ("segops_register_transports", None, "its hook must return a mapping, got NoneType"),
         ("segops_register_transports", ["udp"], "its hook must return a mapping, got list"),
-        ("segops_register_transports", (each for each in ()), "its hook must return a mapping, got generator"),
+        ("segops_register_transports", iter({"udp": _void}), "its hook must return a mapping, got dict_keyiterator"),
         ("segops_register_transports", {"UDP": _void}, "invalid URL scheme 'UDP'"),
         ("segops_register_transports", {"udp:": _void}, "invalid URL scheme 'udp:'"),
         ("segops_register_transports", {7: _void}, "invalid URL scheme 7"),
