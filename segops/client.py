@@ -139,6 +139,7 @@ class SegOpsClient:
             always_spool=spool_policy == "always",
         )
         self._start_pipeline()
+        self._pipeline.send_backlog()
         for error in broken:
             self._pipeline.notifier.error(error)
         watch(self)

@@ -50,6 +50,13 @@ class Pipeline:
         kind = InlineWorker if config.worker == "inline" else ThreadWorker
         self.worker = kind(config, self.queue, self.ledger, self.notifier, self.dispatcher)
         self.queue.wake = self.worker.wake
+
+    def send_backlog(self) -> None:
+        """Start to send what an earlier process left in the spool, if anything.
+
+        Not in a fork handler: Python's own handlers replace locks after ours, and a thread that waits for one of them,
+        such as that of `logging`, would never wake up.
+        """
         if self.dispatcher.has_backlog():
             self.worker.wake()
 

@@ -137,6 +137,32 @@ def test_a_child_of_a_fork_that_could_not_wait_for_the_spool_says_so_and_deliver
         assert stored(server) == ["parent", "child"]
 
 
+def test_a_fork_starts_no_thread_in_the_child_before_its_first_event(spool: Path) -> None:
+    """The thread would wait forever for a lock that Python replaces at the end of the fork, such as that of logging."""
+    with FaultServer() as server:
+        out = run(
+            """
+            open(sys.argv[2], "a").close()
+            os.chmod(sys.argv[2], 0o600)
+            client = make()
+            track(client, "parent")
+            client.flush(50)
+            child = os.fork()
+            if child == 0:
+                names = [thread.name for thread in threading.enumerate() if thread.name == "segops"]
+                track(client, "child")
+                print(names, client.flush(50), flush=True)
+                os._exit(0)
+            os.waitpid(child, 0)
+            os._exit(0)
+            """,
+            server.url,
+            spool,
+        )
+        assert out == ["[]", "True"]
+        assert stored(server) == ["parent", "child"]
+
+
 def test_a_fork_breaks_off_a_long_look_and_both_deliver(spool: Path) -> None:
     spool.parent.chmod(0o700)
     _leave(spool, 150_000)
