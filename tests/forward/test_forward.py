@@ -399,3 +399,8 @@ def test_another_number_of_shards_is_refused(
         produce(redis_server.url(stream=stream, shards=4), Oracle(server), 10)
     done = segops.run("forward", redis_server.url(stream=stream), "--to", f"file:{tmp_path / 'e.ndjson'}")
     assert (done.wait(), "write shards=4; to resize" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_disabled_sdk_forwards_nothing(redis_server: RedisServer, stream: str, segops: Segops) -> None:
+    done = segops.run("forward", redis_server.url(stream=stream), "--once", SEGOPS_DISABLED="1")
+    assert (done.wait(), "unset SEGOPS_DISABLED" in done.stderr) == (2, True), done.stderr
