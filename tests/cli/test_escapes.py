@@ -14,9 +14,9 @@ import pytest
 
 from segops import SegOpsClient, SegOpsTransportError
 from segops.emulator import LocalSegOps, LocalServer
-from tests.cli.terminal import on_terminal
 from tests.rig.fault_server import Call, FaultServer, raw, respond
 from tests.rig.programs import Run
+from tests.rig.terminal import on_terminal
 
 EVIL = "n\x1b]0;pwned\x07\x1b[2J\x9b31m\u202egpj\u2028\u2066\u061c\u200b\ufeff\U000e0041\x00\x7f\r\n=1"
 HARMLESS = "Ünï 日本語 👩\u200d💻 a\u00a0b"

@@ -11,10 +11,10 @@ import pytest
 
 from segops import SegOpsAdmin
 from segops.emulator import LocalSegOps, LocalServer
-from tests.cli.terminal import on_terminal
 from tests.rig.fault_server import FaultServer, respond
 from tests.rig.plugins import SitePackages
 from tests.rig.programs import Run
+from tests.rig.terminal import on_terminal
 
 ESCAPE = "\x1b["
 

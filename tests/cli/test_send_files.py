@@ -15,10 +15,10 @@ import zstandard
 
 from segops import SegOpsClient
 from segops.emulator import LocalSegOps, LocalServer
-from tests.cli.terminal import on_terminal
 from tests.rig.fault_server import FaultServer
 from tests.rig.plugins import SitePackages
 from tests.rig.programs import SEGOPS, Run
+from tests.rig.terminal import on_terminal
 from tests.rig.waiting import wait_until
 
 BOM = b"\xef\xbb\xbf"

@@ -16,10 +16,10 @@ import pytest
 from segops import SegOpsAdmin
 from segops.delivery import IS_COMPILED
 from segops.emulator import LocalSegOps, LocalServer
-from tests.cli.terminal import on_terminal
 from tests.rig.fault_server import FaultServer, hold, respond
 from tests.rig.plugins import SitePackages
 from tests.rig.programs import SEGOPS, Run, unmeasured
+from tests.rig.terminal import on_terminal
 from tests.rig.tls import TLS
 from tests.rig.waiting import wait_until
 

@@ -17,7 +17,9 @@ from segops.emulator import LocalSegOps, LocalServer
 from tests.rig.fault_server import Call, Fault, FaultServer, raw, respond, stall
 from tests.rig.forwarding import KEY, Oracle, Segops
 from tests.rig.ports import refused_port
+from tests.rig.programs import unconfigured
 from tests.rig.redis_server import RedisServer, needs_redis
+from tests.rig.terminal import on_terminal
 from tests.rig.waiting import wait_until
 
 pytestmark = needs_redis
@@ -399,3 +401,24 @@ def test_another_number_of_shards_is_refused(
         produce(redis_server.url(stream=stream, shards=4), Oracle(server), 10)
     done = segops.run("forward", redis_server.url(stream=stream), "--to", f"file:{tmp_path / 'e.ndjson'}")
     assert (done.wait(), "write shards=4; to resize" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_disabled_sdk_forwards_nothing(redis_server: RedisServer, stream: str, segops: Segops) -> None:
+    done = segops.run("forward", redis_server.url(stream=stream), "--once", SEGOPS_DISABLED="1")
+    assert (done.wait(), "unset SEGOPS_DISABLED" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_terminal_shows_a_line_and_a_table(redis_server: RedisServer, stream: str) -> None:
+    url = redis_server.url(stream=stream, shards=2)
+    environment = {**unconfigured(), "SEGOPS_API_KEY": KEY}
+    with FaultServer(respond(503)) as server:
+        produce(url, Oracle(server), 120)
+        table = on_terminal("forward", "status", url, environment=environment)
+        line = on_terminal("forward", url, "--to", server.url, "--once", "--rate", "0", environment=environment)
+    assert (table.code, line.code) == (0, 0)
+    assert "120 event(s) wait in " in table.text
+    assert "SHARD" in table.text
+    assert "\r  0 sent" in line.text
+    assert "503" in line.text
+    assert "120 sent (" in line.text
+    assert "/s), 0 wait, 0 dead letter(s)" in line.text.splitlines()[-1]

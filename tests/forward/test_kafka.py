@@ -26,6 +26,7 @@ from tests.rig.ports import deaf_port
 from tests.rig.waiting import wait_until
 
 LEASE = 3
+"""The mock cluster lets the next forwarder wait for about as long, even if the last one has left the group."""
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +113,9 @@ def test_everything_is_forwarded_in_full_requests(kafka: KafkaCluster, stream: s
     with FaultServer() as server:
         oracle = Oracle(server)
         produce(kafka.url(stream), oracle, 8000)
-        done = segops.run("forward", kafka.url(stream), "--to", server.url, "--once", "--rate", "0")
+        done = segops.run(
+            "forward", kafka.url(stream), "--to", server.url, "--once", "--rate", "0", "--lease", str(LEASE)
+        )
         assert (done.wait(), done.stderr) == (0, "")
         assert oracle.check(duplicates=0) == 0
         assert max(len(json.loads(request.body)["events"]) for request in server.journal) == BATCH
@@ -170,7 +173,9 @@ def test_a_retry_has_the_same_bytes_and_the_same_key(kafka: KafkaCluster, stream
     with FaultServer(respond(503), respond(500)) as server:
         oracle = Oracle(server)
         produce(kafka.url(stream), oracle, 400)
-        done = segops.run("forward", kafka.url(stream), "--to", server.url, "--once", "--rate", "0")
+        done = segops.run(
+            "forward", kafka.url(stream), "--to", server.url, "--once", "--rate", "0", "--lease", str(LEASE)
+        )
         assert done.wait() == 0
         assert oracle.check(duplicates=2 * BATCH) > 0
         assert len(server.journal) == 2 + len({each.headers["idempotency-key"] for each in server.journal})
@@ -193,7 +198,7 @@ def test_dead_letters_are_listed_replayed_and_purged(kafka: KafkaCluster, stream
             client.track(user_id="a", event_type="poison")
         kafka.add(stream, b"no json")
         kafka.add(stream, None)
-        done = segops.run("forward", url, "--to", server.url, "--once", "--rate", "0")
+        done = segops.run("forward", url, "--to", server.url, "--once", "--rate", "0", "--lease", str(LEASE))
         assert (done.wait(), "3 event(s) are in the dead letters" in done.stderr) == (1, True), done.stderr
         oracle.check(duplicates=0)
     letters = json.loads(segops.run("forward", "dead", "list", url).stdout)
@@ -201,7 +206,9 @@ def test_dead_letters_are_listed_replayed_and_purged(kafka: KafkaCluster, stream
     assert json.loads(segops.run("forward", "dead", "replay", url).stdout) == {"replayed": 3}
     assert json.loads(segops.run("forward", "dead", "list", url).stdout) == []
     with FaultServer() as server:
-        assert segops.run("forward", url, "--to", server.url, "--once", "--rate", "0").wait() == 1
+        assert (
+            segops.run("forward", url, "--to", server.url, "--once", "--rate", "0", "--lease", str(LEASE)).wait() == 1
+        )
         assert [event["event_type"] for event in Oracle(server).events()] == ["poison"]
     assert json.loads(segops.run("forward", "dead", "purge", url, "--yes").stdout) == {"deleted": 2}
 

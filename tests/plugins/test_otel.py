@@ -7,8 +7,9 @@ from typing import Any
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from segops import SegOpsClient
+from segops import SegOpsClient, SegOpsTransportError
 from segops.core import Request, Response, Transport
+from segops.forward import StreamStatus
 from segops.plugins.otel import OpenTelemetry
 
 
@@ -59,3 +60,27 @@ def test_without_a_provider_the_global_one_is_used() -> None:
     with SegOpsClient("memory:", plugins=[OpenTelemetry()]) as client:
         client.track(user_id="a", event_type="x")
     assert client.stats().delivered == 1
+
+
+def test_what_waits_in_a_broker_is_observed() -> None:
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader])
+    state = StreamStatus(url="", lag=30, bytes=1, oldest=None, forwarders=1, dead=2, waits=3, shards=())
+    states = [state] * 4
+
+    def look() -> StreamStatus:
+        if not states:
+            raise SegOpsTransportError("away")
+        return states.pop()
+
+    OpenTelemetry(provider).watch(look)
+    found = {name: values[0].value for name, values in points(reader).items() if name.startswith("segops.stream.")}
+    assert found == {
+        "segops.stream.events": 30,
+        "segops.stream.oldest": 0,
+        "segops.stream.dead": 2,
+        "segops.stream.waits": 3,
+    }
+    data = reader.get_metrics_data()
+    assert data is None or not data.resource_metrics, "nothing is reported while the broker is away"
+    provider.shutdown()

@@ -103,22 +103,22 @@ class Segops:
             env=unconfigured(),  # it has one thread, so that a fork under the tracer of coverage is safe
         )
 
-    def start(self, *arguments: str, key: str | None = KEY) -> Running:
+    def start(self, *arguments: str, key: str | None = KEY, **more: str) -> Running:
         """Start it, and return at once."""
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         folder = self._folder / f"run-{next(self._numbers)}"
         folder.mkdir()
-        environment = {} if key is None else {"SEGOPS_API_KEY": key}
+        environment = {**more, **({} if key is None else {"SEGOPS_API_KEY": key})}
         order = {"arguments": arguments, "environment": environment, "folder": str(folder)}
         self._server.stdin.write(f"{json.dumps(order)}\n")
         self._server.stdin.flush()
         self._started.append(Running(int(self._server.stdout.readline()), folder))
         return self._started[-1]
 
-    def run(self, *arguments: str, key: str | None = KEY) -> Running:
+    def run(self, *arguments: str, key: str | None = KEY, **more: str) -> Running:
         """Run it to its end."""
-        running = self.start(*arguments, key=key)
+        running = self.start(*arguments, key=key, **more)
         running.wait()
         return running
 

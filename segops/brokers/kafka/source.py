@@ -109,6 +109,7 @@ class KafkaSource(Source):
                 raise translated(problem, self.topic)
             if problem is None and shard is not None:
                 shard.buffer.append(_entry(message))
+        self.call(lambda: self._resume(consumer))
         if self._failed is not None:  # join again, to be told where to begin
             error, self._failed = self._failed, None
             self._shards.clear()
@@ -141,6 +142,14 @@ class KafkaSource(Source):
         except KafkaException as error:
             self._failed = error
         consumer.assign([shard.start for shard in self._shards.values()])
+
+    def _resume(self, consumer: Consumer) -> None:
+        """Go on with partitions whose commit was refused, as in a rebalance, if they stayed with this process."""
+        lost = [place for place in consumer.assignment() if place.partition not in self._shards]
+        for place in consumer.committed(lost, timeout=TIMEOUT) if lost else ():
+            shard = KafkaShard(self, consumer, place)
+            consumer.seek(shard.start)
+            self._shards[place.partition] = shard
 
     def _revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for place in partitions:
