@@ -20,8 +20,11 @@ GOOD = {
     "file": "file:///tmp/segops-e.ndjson",
     "http": "http://127.0.0.1:9",
     "https": "https://segops.example",
+    "kafka": "kafka://127.0.0.1:9/events",
     "local": "local:",
     "memory": "memory:",
+    "redis+stream": "redis+stream://127.0.0.1:9/0",
+    "rediss+stream": "rediss+stream://127.0.0.1:9/0",
     "stdout": "stdout:",
 }
 
@@ -51,8 +54,6 @@ def test_the_good_url_is_good(scheme: str) -> None:
         ("{url}?tiemout", "unknown option 'tiemout'"),
         ("{url}#part", "fragment"),
         ("{url}#sk_planted?x=1", "fragment"),
-        ("{scheme}://ada:sk_planted@localhost/x", "user info"),
-        ("{scheme}://ada@localhost", "user info"),
         ("{scheme}://[::1/x", "brackets"),
         ("{url}\n", "control character"),
         ("{url}\t/x", "control character"),
@@ -64,6 +65,14 @@ def test_whatever_a_url_has_too_much_is_an_error_that_names_it(scheme: str, chan
         FACTORIES[scheme](url)
     if scheme in {"http", "https"} or "#" not in url:
         assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", sorted(GOOD.keys() - {"kafka", "redis+stream", "rediss+stream"}))
+@pytest.mark.parametrize("rest", ["//ada:sk_planted@localhost/x", "//ada@localhost"])
+def test_user_info_is_an_error_except_for_brokers(scheme: str, rest: str) -> None:
+    with pytest.raises(SegOpsConfigError, match="user info") as caught:
+        FACTORIES[scheme](f"{scheme}:{rest}")
+    assert "planted" not in str(caught.value)
 
 
 @pytest.mark.parametrize("scheme", ["file", "local", "memory", "stdout"])
