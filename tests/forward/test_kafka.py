@@ -18,7 +18,7 @@ from segops import SegOpsClient, SegOpsConfigError
 from segops.brokers.kafka import KafkaTransport
 from segops.core import Transport
 from segops.testing import TransportConformance
-from tests.forward.test_kills import BATCH, ROUNDS
+from tests.forward.test_kills import BATCH, ROUNDS, slow
 from tests.rig.fault_server import Call, FaultServer, raw, respond
 from tests.rig.forwarding import Oracle, Segops
 from tests.rig.kafka_cluster import KafkaCluster
@@ -127,7 +127,7 @@ def test_everything_is_forwarded_in_full_requests(kafka: KafkaCluster, stream: s
 def test_nothing_is_lost_by_a_kill(kafka: KafkaCluster, stream: str, segops: Segops) -> None:
     randomness = random.Random(1)
     rounds = max(3, ROUNDS // 10)  # each takes seconds: the group waits for the session of the dead one to end
-    with FaultServer() as server, SegOpsClient(kafka.url(stream), batch_size=100) as client:
+    with FaultServer(default=slow) as server, SegOpsClient(kafka.url(stream), batch_size=100) as client:
         oracle = Oracle(server)
         line = ["forward", kafka.url(stream), "--to", server.url, "--rate", "0", "--lease", str(LEASE)]
         oracle.track(client, 200)

@@ -141,7 +141,9 @@ class KafkaSource(Source):
                 self._shards[place.partition] = KafkaShard(self, consumer, place)
         except KafkaException as error:
             self._failed = error
-        consumer.assign([shard.start for shard in self._shards.values()])
+        places = [shard.start for shard in self._shards.values()]
+        consumer.assign(places)
+        consumer.resume(places)
 
     def _resume(self, consumer: Consumer) -> None:
         """Go on with partitions whose commit was refused, as in a rebalance, if they stayed with this process."""
@@ -149,6 +151,7 @@ class KafkaSource(Source):
         for place in consumer.committed(lost, timeout=TIMEOUT) if lost else ():
             shard = KafkaShard(self, consumer, place)
             consumer.seek(shard.start)
+            consumer.resume([shard.start])  # the shard before it may have paused it
             self._shards[place.partition] = shard
 
     def _revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
