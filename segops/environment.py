@@ -18,7 +18,7 @@ _SETTINGS = ("SEGOPS_API_KEY", "SEGOPS_API_URL", "SEGOPS_DISABLED", "SEGOPS_PLUG
 _GUARD = ("SEGOPS_GUARD", "SEGOPS_GUARD_REPORT")
 _KNOWN = (*_SETTINGS, *_GUARD)
 
-_FOREIGN = re.compile(r"SEGOPS_(TEST_.*|(.*_)?SERVICE_(HOST|PORT)(_.*)?|(.*_)?PORT(_[0-9]+_(TCP|UDP|SCTP)(_.*)?)?)")
+_FOREIGN = r"SEGOPS_(TEST_.*|(.*_)?SERVICE_(HOST|PORT)(_.*)?|(.*_)?PORT(_[0-9]+_(TCP|UDP|SCTP)(_.*)?)?)"
 """Variables of this project's tests, and those that Kubernetes sets for services whose names begin with "segops"."""
 
 _ALIKE = 0.45
@@ -103,7 +103,7 @@ def read_secret(name: str) -> str | None:
 def describe_unknown_variables() -> list[str]:
     """Return a message for each `SEGOPS_…` variable that the SDK does not read, without its value."""
     prefixed = [name for name in os.environ if name.upper().startswith(_PREFIX)]
-    unknown = [name for name in prefixed if name not in _KNOWN and not _FOREIGN.fullmatch(name)]
+    unknown = [name for name in prefixed if name not in _KNOWN and not re.fullmatch(_FOREIGN, name)]
     return [f"unknown environment variable {name}{_suggest(name)}" for name in sorted(unknown)]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -82,4 +81,4 @@ def fits(events: Sequence[bytes], max_bytes: int) -> bool:
 def fitting(events: Sequence[bytes], max_bytes: int) -> int:
     """Return how many of the first events fit into the body of a request; at least 1."""
     sizes = itertools.accumulate((len(event) + len(_SEPARATOR) for event in events), initial=len(_OPENING))
-    return max(1, bisect.bisect_right(list(sizes), max_bytes) - 1)
+    return max(1, sum(1 for _ in itertools.takewhile(max_bytes.__ge__, sizes)) - 1)

@@ -15,7 +15,7 @@ import msgspec
 
 from segops.core.errors import SegOpsApiError, SegOpsConfigError
 
-_SECONDS = re.compile(r"(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?[ \t]*")
+_SECONDS = r"(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?[ \t]*"
 _MAX_DIGITS = 12
 monotonic: Callable[[], float] = (
     partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else partial(time.monotonic)
@@ -113,7 +113,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         now: The local unix time.
     """
     first, _, rest = headers.get("retry-after", "").strip(" \t,").partition(",")
-    if number := _SECONDS.fullmatch(first):
+    if number := re.fullmatch(_SECONDS, first):
         whole, fraction = number.groups("")
         return float((whole.lstrip("0") or "0")[:_MAX_DIGITS]) + bool(fraction.strip("0"))
     asked = http_date(first)

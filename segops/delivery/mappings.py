@@ -10,7 +10,7 @@ from typing import Any
 from segops.core.errors import SegOpsEventError
 
 _MAX_NAMED = 5
-_PRESENTABLE = re.compile(r"[A-Za-z_$][\w$ .:/-]{0,39}", re.ASCII)
+_PRESENTABLE = r"[A-Za-z_$][\w$ .:/-]{0,39}"
 
 # What other products call a field, without case and punctuation. The first match is suggested.
 _ALSO_KNOWN_AS = {
@@ -110,7 +110,7 @@ def _suggest(key: object, names: tuple[str, ...]) -> str:
     if not isinstance(key, str):
         return f"a key of type {type(key).__name__}"
     text = str.__str__(key)
-    if not _PRESENTABLE.fullmatch(text):  # it may be personal data, such as an e-mail address
+    if not re.fullmatch(_PRESENTABLE, text, re.ASCII):  # it may be personal data, such as an e-mail address
         return f"a key of {len(text)} characters"
     likely = _likely(text, names)
     return f"{text!r} (did you mean {likely!r}?)" if likely else repr(text)

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta, timezone
+from functools import cache
 
 import msgspec
 
 from segops.core.retry import Clock
 
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
-_ISO8601 = re.compile(
+_RFC3339 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
+_ISO8601 = (
     r"(?P<day>\d{4}-?\d\d-?\d\d|\d{4}-?[Ww]\d\d-?[1-7])"
     r"([Tt ](?P<hour>\d\d)(:?(?P<minute>\d\d)(:?(?P<second>\d\d)([.,](?P<fraction>\d+))?)?)?"
-    r" ?(?P<offset>[Zz]|UTC|(?P<sign>[+-])(?P<hours>\d\d)(:?(?P<minutes>[0-5]\d)(:?(?P<seconds>[0-5]\d))?)?)?)?",
-    re.ASCII,
+    r" ?(?P<offset>[Zz]|UTC|(?P<sign>[+-])(?P<hours>\d\d)(:?(?P<minutes>[0-5]\d)(:?(?P<seconds>[0-5]\d))?)?)?)?"
 )
 _MINUTE = timedelta(minutes=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern on first use: at import it takes a millisecond, which most programs never get back."""
+    return re.compile(pattern, re.ASCII)
 
 
 def to_rfc3339(text: str) -> str:
@@ -29,7 +35,7 @@ def to_rfc3339(text: str) -> str:
     Raises:
         ValueError: The text is not a complete ISO 8601 date, or the date does not exist.
     """
-    if not _RFC3339.fullmatch(text):
+    if not _compiled(_RFC3339).fullmatch(text):
         text = _rewrite(text)
     try:
         msgspec.convert(text, datetime)
@@ -44,7 +50,7 @@ def has_seconds(offset: timedelta | None) -> bool:
 
 
 def _rewrite(text: str) -> str:
-    found = _ISO8601.fullmatch(text)
+    found = _compiled(_ISO8601).fullmatch(text)
     if not found:
         raise ValueError("it is not ISO 8601")
     hour, minute, second, fraction = (found[name] or "00" for name in ("hour", "minute", "second", "fraction"))

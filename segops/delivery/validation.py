@@ -18,7 +18,7 @@ from segops.delivery.times import has_seconds, to_rfc3339
 MAX_OWNER_TEXT = 1024
 """Characters that each text of a `UserContext` may have."""
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = "[\ud800-\udfff]"
 _NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
 
 Note = Callable[[str], None]
@@ -165,7 +165,7 @@ def _check_user_text(name: str, value: object) -> str | None:
         raise SegOpsEventError(
             f"{name} from get_user must have at most {MAX_OWNER_TEXT} characters, got {len(text)}: shorten it"
         )
-    if not text.isascii() and _LONE_SURROGATE.search(text):
+    if not text.isascii() and re.search(_LONE_SURROGATE, text):
         raise SegOpsEventError(f"{name} from get_user must be valid Unicode, got a lone surrogate: decode it as UTF-8")
     return text
 
