@@ -62,6 +62,8 @@ class Tracker:
             return
         try:
             given = read(value, keywords=keywords, note=self._note)
+            if value is not None and self._try_enqueue(given):  # without a value, the caller has tried already
+                return
             whole = check_event(given, lambda: wall_time(self._clock))
             event_types = self._enrichment.event_types
             is_wanted = event_types is None or whole.event_type in event_types
@@ -74,6 +76,12 @@ class Tracker:
         errors = [refused for each in events if (refused := self._put(each))]
         if errors:
             self._refuse(*errors)
+
+    def _try_enqueue(self, event: Event) -> bool:
+        """Enqueue an event by the fast path if it happens now and is the common case."""
+        return not event.occurred_at and self._pipeline.queue.try_enqueue(
+            event.user_id, event.event_type, event.payload, event.anonymous_id
+        )
 
     def _put(self, event: Event) -> Exception | None:
         """Enqueue an event, or return the error: one bad event must not stop the others."""

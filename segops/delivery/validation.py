@@ -71,7 +71,7 @@ def read_page_view(value: object, keywords: Mapping[str, Any], note: Note) -> Ev
     Raises:
         SegOpsEventError: As for `read_event`.
     """
-    if not isinstance(value, PageView | Mapping):
+    if isinstance(value, str) or not isinstance(value, (PageView, Mapping)):  # most often a user id
         value, keywords = None, {"user_id": value, **keywords}
     page = _read(PageView, "a PageView", value, keywords, note)
     return Event(page.user_id or ANONYMOUS, PAGE_VIEWED, page.occurred_at, page.payload(), page.anonymous_id)
@@ -125,7 +125,7 @@ def check_payload(value: object) -> Mapping[str, Any]:
     """
     if value is None:
         return {}
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise SegOpsEventError(f"payload must be a mapping of properties, got {type(value).__name__}")
     return value
 

@@ -111,6 +111,13 @@ def test_instructions_of_the_interpreter(track: Callable[[], None]) -> None:
     assert instructions(track) / floor <= (1.6 if IS_COMPILED else 2.3)
 
 
+@pytest.mark.skipif(not IS_COMPILED, reason="the bound is that of the compiled queue")
+def test_an_event_that_is_an_object_takes_the_fast_path(make: MakeRig) -> None:
+    client = make(clock=Clock()).client
+    event = Event("user-1234", "order_placed", payload=PAYLOAD)
+    assert calls(lambda: client.track(event)) <= 20, "the slow path enters more than 40"
+
+
 LOOPS = """
 import gc, os
 from collections import deque
