@@ -181,6 +181,25 @@ def test_a_retry_has_the_same_bytes_and_the_same_key(kafka: KafkaCluster, stream
         assert len(server.journal) == 2 + len({each.headers["idempotency-key"] for each in server.journal})
 
 
+def test_a_request_without_a_result_is_repeated_as_it_was_by_the_next_forwarder(
+    kafka: KafkaCluster, stream: str, segops: Segops
+) -> None:
+    line = ["forward", kafka.url(stream), "--rate", "0", "--lease", str(LEASE)]
+    with FaultServer(respond(503, headers={"Retry-After": "60"})) as server:
+        oracle = Oracle(server)
+        produce(kafka.url(stream), oracle, 300)
+        first = segops.start(*line, "--to", server.url)
+        assert wait_until(lambda: server.journal)
+        first.send(signal.SIGTERM)
+        assert first.wait() == 0
+        produce(kafka.url(stream), oracle, 300)
+        second = segops.start(*line, "--to", server.url)
+        oracle.wait()
+        assert oracle.check(duplicates=BATCH) > 0
+        second.send(signal.SIGTERM)
+        assert second.wait() == 0
+
+
 def poisoned(call: Call) -> None:
     request = call.read()
     is_bad = b'"poison"' in request.body

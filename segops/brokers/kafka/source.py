@@ -314,6 +314,7 @@ class KafkaShard(Shard):
         self._source = source
         self._consumer = consumer
         self._begun = first
+        self._sent: tuple[str, int] | None = None
         self._is_paused = False
 
     def throttle(self, consumer: Consumer) -> None:
@@ -334,13 +335,13 @@ class KafkaShard(Shard):
         """Write the end of the cut into the metadata of its start."""
         last = cut.ends[-1]
         crashes = self.record.crashes if last == self.record.end else 0
-        self._begun = int(cut.start[0])
-        return self._commit(self._begun, f"{last[0]} 1 {crashes}")
+        self._begun, self._sent = int(cut.start[0]), (last[0], crashes)
+        return self._commit(self._begun, _metadata(*self._sent, is_sending=True))
 
     def pause(self) -> None:
-        """Note that the request failed in an orderly way."""
-        if self._begun >= 0:
-            self._commit(self._begun, "")
+        """Note that the request failed in an orderly way. Its end stays: SegOps may have accepted it."""
+        if self._sent is not None:
+            self._commit(self._begun, _metadata(*self._sent, is_sending=False))
 
     def settle(self, cut: Cut, settled: Settled) -> bool:
         """Commit the offset after the cut; first add what SegOps rejected to the dead letters."""
@@ -367,9 +368,13 @@ class KafkaShard(Shard):
         return True
 
 
+def _metadata(end: str, crashes: int, *, is_sending: bool) -> str:
+    return f"{end} {is_sending:d} {crashes}"
+
+
 def _record(metadata: str) -> Record:
     parts = metadata.split(" ")
-    if len(parts) != 3 or not (parts[0].isdecimal() and parts[2].isdecimal()):  # noqa: PLR2004 - as `begin` writes it
+    if len(parts) != 3 or not (parts[0].isdecimal() and parts[2].isdecimal()):  # noqa: PLR2004 - as `_metadata` writes it
         return Record()
     return Record(0, (parts[0], 1), int(parts[2]) + int(parts[1] == "1"))
 
