@@ -36,7 +36,7 @@ def build(root: Path) -> Path | None:
     """Compile the module and put it into place.
 
     Returns:
-        Where it is; None if there is no compiler or it failed. A module that was built before then stays as it is.
+        Where it is; None if the compiler is missing or failed. A module that was built before then stays as it is.
     """
     source = root.joinpath(*MODULE.split(".")).with_suffix(".c")
     extension = Extension(MODULE, [str(source.relative_to(root))], optional=True)

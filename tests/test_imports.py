@@ -151,7 +151,7 @@ RULES = {
         inside=("segops.environment",),
         third_party=("msgspec",),
     ),
-    "segops.integrations.spark": Rule(doors=("segops", "segops.bulk"), third_party=("msgspec", "pyspark")),
+    "segops.integrations.spark": Rule(doors=("segops", "segops.bulk", *UTILS), third_party=("msgspec", "pyspark")),
     # Programs.
     "segops.demo": Rule(doors=("segops.cli", *PUBLIC), third_party=("msgspec",)),
     "segops.devserver": Rule(

@@ -399,6 +399,14 @@ EARLY = """
 """A plugin of `-p`, which is imported before the guard is on."""
 
 
+TRACKS_UNTIL_THE_EXIT = """
+        import early
+
+        def test_it():
+            early.client.track(user_id="u-1", event_type="order_placed")
+"""
+
+
 def test_requests_of_an_earlier_client_are_blocked(runs: Runs, proxy: FaultServer) -> None:
     runs.write(
         early=EARLY.format(worker="thread"),
@@ -418,29 +426,13 @@ def test_requests_of_an_earlier_client_are_blocked(runs: Runs, proxy: FaultServe
 
 
 def test_a_flush_at_the_exit_is_blocked(runs: Runs, proxy: FaultServer) -> None:
-    runs.write(
-        early=EARLY.format(worker="thread"),
-        test_it="""
-        import early
-
-        def test_it():
-            early.client.track(user_id="u-1", event_type="order_placed")
-        """,
-    )
+    runs.write(early=EARLY.format(worker="thread"), test_it=TRACKS_UNTIL_THE_EXIT)
     runs.run("-p", "early", "--segops-guard=block", **through(proxy)).assert_outcomes(passed=1)
     assert proxy.journal == []
 
 
 def test_a_flush_at_the_exit_is_reported_after_the_summary(runs: Runs, proxy: FaultServer) -> None:
-    runs.write(
-        early=EARLY.format(worker="thread"),
-        test_it="""
-        import early
-
-        def test_it():
-            early.client.track(user_id="u-1", event_type="order_placed")
-        """,
-    )
+    runs.write(early=EARLY.format(worker="thread"), test_it=TRACKS_UNTIL_THE_EXIT)
     result = runs.run("-p", "early", **through(proxy))
     result.assert_outcomes(passed=1)
     assert "segops guard: outside of a test sent a request to http://shop.segops.test" in result.stderr.str()

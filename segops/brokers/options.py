@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from segops.core import SegOpsConfigError
+from segops.utils import nearest
 
 _SIZE = re.compile(r"([0-9]{1,15})(b|kb|mb|gb|tb)?", re.IGNORECASE)
 _UNITS = {"b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30, "tb": 2**40}
@@ -69,7 +70,7 @@ def read_size(name: str, text: str) -> int:
     """Return a number of bytes that may have a unit, as "512mb" has.
 
     Raises:
-        SegOpsConfigError: It is no such number, or 0.
+        SegOpsConfigError: The text is not a size, or the size is 0.
     """
     found = _SIZE.fullmatch(text)
     if found is None or not int(found[1]):
@@ -78,7 +79,5 @@ def read_size(name: str, text: str) -> int:
 
 
 def _suggest(name: str, known: Mapping[str, str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - slow to load, and for mistakes only
-
-    nearest = get_close_matches(name, known, n=1)
-    return f"did you mean {nearest[0]!r}?" if nearest else f"use {', '.join(known)}"
+    near = nearest(name, known)
+    return f"did you mean {near!r}?" if near else f"use {', '.join(known)}"

@@ -117,7 +117,7 @@ class Shard(abc.ABC):
 
     @abc.abstractmethod
     def read(self, after: str | None) -> Sequence[Entry]:
-        """Return the first entries, or those after an id; none if there are no more."""
+        """Return the first entries, or those after an id; empty at the end."""
 
     @abc.abstractmethod
     def begin(self, cut: Cut) -> bool:

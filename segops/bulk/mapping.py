@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timezone
-from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -13,6 +12,7 @@ import msgspec
 from segops import Event, SegOpsConfigError, SegOpsEventError
 from segops.bulk.products import PRODUCTS, Product
 from segops.delivery import as_event_error
+from segops.utils import nearest
 
 Field = Literal["user_id", "event_type", "occurred_at", "payload", "anonymous_id"]
 
@@ -35,7 +35,7 @@ class Source(msgspec.Struct, frozen=True):
 
     Attributes:
         paths: Keys to look at, in this order; each is a key, and the keys in the objects below it.
-        constant: The value itself, if there are no paths.
+        constant: The value itself, if `paths` is empty.
         is_rest: Whether it is an object of all keys that no other field takes.
     """
 
@@ -204,8 +204,8 @@ def _follow(record: Any, path: Sequence[str]) -> Any:
 def _find_product(name: str) -> Product:
     found = PRODUCTS.get(name.lower())
     if found is None:
-        near = get_close_matches(name.lower(), PRODUCTS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"name one of {', '.join(PRODUCTS)}, or {_HELP}"
+        near = nearest(name.lower(), PRODUCTS)
+        hint = f"did you mean {near}?" if near else f"name one of {', '.join(PRODUCTS)}, or {_HELP}"
         raise SegOpsConfigError(f"cannot map from {name!r}: {hint}")
     return found
 
@@ -213,8 +213,8 @@ def _find_product(name: str) -> Product:
 def _check_field(name: str, word: str) -> None:
     if name in FIELDS or (name.startswith("payload.") and name != "payload."):
         return
-    near = get_close_matches(name, FIELDS, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(FIELDS)}, payload.NAME"
+    near = nearest(name, FIELDS)
+    hint = f"did you mean {near}?" if near else f"expected one of {', '.join(FIELDS)}, payload.NAME"
     raise SegOpsConfigError(f"unknown field {name!r} in the mapping {word!r}: {hint}")
 
 

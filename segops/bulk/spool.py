@@ -123,7 +123,7 @@ class CutSpool(Spool):
         self._events.append((end, event))
 
     def end(self) -> None:
-        """Send what is left, too: there are no more events."""
+        """Send what is left, too: all events were added."""
         self._has_ended = True
 
     @property

@@ -70,7 +70,7 @@ class CheckpointFile:
             raise SegOpsArgumentError(f"--checkpoint must be the name of a file, got {name!r}")
 
     def read(self) -> Checkpoint | None:
-        """Return the checkpoint, or None if there is no file.
+        """Return the checkpoint, or None if the file does not exist.
 
         Raises:
             SegOpsArgumentError: The file is something else, or cannot be read.

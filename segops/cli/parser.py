@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from segops.cli.terminal import write, write_stderr
-from segops.utils import escape
+from segops.utils import escape, nearest
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -146,10 +146,8 @@ class VerbParser(Parser):
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """Return "did you mean …? " with the nearest of the known names; empty if none is near."""
-    from difflib import get_close_matches  # noqa: PLC0415 - slow to load, and for mistakes only
-
-    nearest = get_close_matches(name, list(known), n=1)
-    return f"did you mean {nearest[0]!r}? " if nearest else ""
+    near = nearest(name, known)
+    return f"did you mean {near!r}? " if near else ""
 
 
 def _take_extra_value(args: deque[str]) -> str | bool:

@@ -171,7 +171,7 @@ def _open_checkpoint(args: argparse.Namespace, inputs: Sequence[Input]) -> Itera
         found = file.read()
         if found is None:
             if args.resume:
-                print_message(f"segops: there is no checkpoint {args.checkpoint!r} yet: starting from the beginning")
+                print_message(f"segops: checkpoint {args.checkpoint!r} does not exist yet: starting from the beginning")
             yield SavedJob(None if args.dry_run else file, fresh)
             return
         check_resumable(found, args.checkpoint, inputs, settings)

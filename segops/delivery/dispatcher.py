@@ -236,28 +236,35 @@ class Dispatcher:
             self._note_progress()
 
     def _handle_outcome(self, batch: Batch, outcome: Response | SegOpsError, seconds: float) -> None:
-        if isinstance(outcome, SegOpsApiError):
-            self._handle_refused_session(batch, outcome)
-            return
         action = event_action(outcome.status if isinstance(outcome, Response) else outcome)
         if action is Action.ACCEPT and isinstance(outcome, Response):
             self._deliver(batch, outcome, seconds)
             return
-        error, delay = self._as_error(batch, outcome)
-        if action is Action.SPLIT:
+        error = self._as_error(batch, outcome)
+        if action is Action.RETRY:
+            asked = retry_after(error.headers, self._clock.time()) if isinstance(error, SegOpsApiError) else None
+            self._retry(batch, error, asked)
+        elif isinstance(outcome, SegOpsApiError):
+            self._hold(batch, outcome, claim_only=self._refuses_claim(outcome))
+        elif action is Action.SPLIT:
             self._split(batch, error)
-        elif action is Action.RETRY:
-            self._retry(batch, error, delay)
         else:
             is_refused = isinstance(error, SegOpsApiError) and error.status in _UNAUTHORIZED
             self._hold(batch, error, claim_only=is_refused and batch.owner is not None)
 
-    def _as_error(self, batch: Batch, outcome: Response | SegOpsError) -> tuple[SegOpsError, float | None]:
-        """Return the error of a failed request, and the delay that the server asks for."""
+    def _as_error(self, batch: Batch, outcome: Response | SegOpsError) -> SegOpsError:
+        """Return the error of a failed request."""
         if isinstance(outcome, SegOpsError):
-            return outcome, None
-        error = api_error(f"POST {batch.path}", outcome.status, outcome.body, outcome.headers, quote=False)
-        return error, retry_after(outcome.headers, self._clock.time())
+            return outcome
+        return api_error(f"POST {batch.path}", outcome.status, outcome.body, outcome.headers, quote=False)
+
+    def _refuses_claim(self, error: SegOpsApiError) -> bool:
+        """Return whether a failed handshake concerns only the claim: a wrong key stops everyone.
+
+        401 may mean either, but a key that has worked is right.
+        """
+        is_key_valid = error.status == _UNAUTHORIZED[0] and self.auth.has_succeeded
+        return is_key_valid or error.status in _REFUSED_CLAIM
 
     def _send(self, batch: Batch, timeout: float) -> Response:
         request = request_of(batch)
@@ -331,14 +338,6 @@ class Dispatcher:
     def _block(self, batch: Batch, until: float) -> None:
         self._blocked_until.pop(batch.claim, None)  # the latest comes last
         self._blocked_until[batch.claim] = until
-
-    def _handle_refused_session(self, batch: Batch, error: SegOpsApiError) -> None:
-        if event_action(error) is Action.RETRY:
-            self._retry(batch, error, retry_after(error.headers, self._clock.time()))
-            return
-        # A wrong key stops everyone, a wrong claim only itself. 401 may mean either; a key that has worked is right.
-        is_key_valid = error.status == _UNAUTHORIZED[0] and self.auth.has_succeeded
-        self._hold(batch, error, claim_only=error.status in _REFUSED_CLAIM or is_key_valid)
 
     def _requeue(self, batch: Batch, error: SegOpsError) -> None:
         batch.attempts += 1

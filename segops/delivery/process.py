@@ -181,7 +181,7 @@ def close_on_signal(number: int) -> None:
     application has set its own handler, if it has one. A signal that is ignored stays ignored.
 
     Raises:
-        ValueError: This is not the main thread, or there is no such signal.
+        ValueError: This is not the main thread, or the signal does not exist.
     """
     import signal  # noqa: PLC0415 - only for those who ask for it
 

@@ -182,7 +182,7 @@ class PureEventQueue:
         return len(event) <= self.max_event_bytes and self.enqueue(event)
 
     def enqueue(self, event: bytes, owner: UserContext | None = None, /) -> bool:
-        """Append an encoded event; return False if there is no room for it."""
+        """Append an encoded event; return False if the queue is full."""
         size = len(event) + self.overhead
         if owner is not None:
             size += owner_size(owner)

@@ -94,7 +94,7 @@ class InlineWorker:
 
 
 class ThreadWorker(InlineWorker):
-    """Delivers on a daemon thread that the first event starts; while there is no thread, inline."""
+    """Delivers on a daemon thread that the first event starts; inline until it runs."""
 
     def __init__(
         self, config: PipelineConfig, queue: EventQueue, ledger: Ledger, notifier: Notifier, dispatcher: Dispatcher

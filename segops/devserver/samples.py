@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
 from segops import SegOpsConfigError
+from segops.utils import nearest
 
 _BOOK = {"product_id": "SKU-1042", "name": "Paper notebook, dotted", "price": 12.5, "currency": "EUR"}
 _ORDER = {"order_id": "10023", "total": 74.5, "currency": "EUR", "item_count": 3, "coupon": "WELCOME10"}
@@ -46,6 +46,6 @@ def sample(event_type: str) -> Mapping[str, Any]:
     """
     if event_type in SAMPLES:
         return SAMPLES[event_type]
-    nearest = difflib.get_close_matches(event_type, SAMPLES, n=1)
-    hint = f"did you mean {nearest[0]!r}? " if nearest else ""
+    near = nearest(event_type, SAMPLES)
+    hint = f"did you mean {near!r}? " if near else ""
     raise SegOpsConfigError(f"no sample of type {event_type[:80]!r}: {hint}run `segops dev trigger` to list all types")

@@ -79,7 +79,7 @@ def read_shards(text: str | None) -> frozenset[int] | None:
     """Return the shards of a list such as "0-3,8"; None for all.
 
     Raises:
-        SegOpsConfigError: It is no such list.
+        SegOpsConfigError: The text is not such a list.
     """
     if text is None:
         return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, cast
 
 from segops.core import SegOpsConfigError
@@ -12,6 +11,7 @@ from segops.integrations.asgi import AsgiRequest
 from segops.integrations.page_views import PageViews, report
 from segops.integrations.request import Visitor, WebRequest, current
 from segops.integrations.wsgi import Body, WsgiRequest
+from segops.utils import nearest
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -200,8 +200,8 @@ def _read_options() -> dict[str, Any]:
         )
     for name in options:
         if name not in _OPTIONS:
-            nearest = get_close_matches(str(name), _OPTIONS, n=1)
-            remedy = f"did you mean {nearest[0]!r}?" if nearest else f"use {', '.join(_OPTIONS)}"
+            near = nearest(str(name), _OPTIONS)
+            remedy = f"did you mean {near!r}?" if near else f"use {', '.join(_OPTIONS)}"
             raise SegOpsConfigError(f"the setting SEGOPS has an unknown key {name!r}: {remedy}")
     read = {name: import_string(value) if isinstance(value, str) else value for name, value in options.items()}
     if read.get("user_id") is not None and not callable(read["user_id"]):

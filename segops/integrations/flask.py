@@ -25,7 +25,7 @@ class SegOps:
         policy: What may be recorded. Default: `Policy()`.
 
     Raises:
-        SegOpsConfigError: An option is invalid, or there is no client.
+        SegOpsConfigError: An option is invalid, or the client is missing.
 
     Source: docs/flask.md.
     """
@@ -46,7 +46,7 @@ class SegOps:
             client: The client for this application. Default: that of the extension.
 
         Raises:
-            SegOpsConfigError: An option is invalid, or there is no client.
+            SegOpsConfigError: An option is invalid, or the client is missing.
         """
         client = client or self._client
         if client is None:

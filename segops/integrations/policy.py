@@ -57,7 +57,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What a middleware may record about visits. The defaults are the careful ones.
 
     Attributes:
-        consent: Whether the visitor agreed to be tracked. Without consent, there is no page view and no cookie.
+        consent: Whether the visitor agreed to be tracked. Without consent, nothing is tracked and no
+            cookie is set.
         gpc: What `Sec-GPC: 1` and `DNT: 1` mean: "drop" leaves out the page view, "anonymous" tracks it without any id
             or address, "ignore" treats it like any other.
         ip: Whether the payload contains the visitor's address: "none", "truncate" (the /24 or /48 network), or "full".

@@ -19,7 +19,7 @@ class Visitor:
 
     Attributes:
         user_id: The user, or None.
-        is_logged_out: Whether the application said that there is no user any more.
+        is_logged_out: Whether the application logged the user out.
         is_skipped: Whether the application said that this is not a page view.
     """
 
@@ -31,7 +31,7 @@ class Visitor:
         self.is_skipped = False
 
     def is_known(self) -> bool:
-        """Return whether the application said who it is, or that there is no user."""
+        """Return whether the application named the user, or logged the user out."""
         return self.user_id is not None or self.is_logged_out
 
     def anonymous_id(self) -> str | None:

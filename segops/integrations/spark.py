@@ -6,7 +6,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import msgspec
@@ -17,6 +16,7 @@ from pyspark.sql.types import StructType
 
 from segops import SegOpsConfigError, SegOpsError
 from segops.bulk import PartitionSink, Sent
+from segops.utils import nearest
 
 _OPTIONS = ("url", "job", "key_env", "map", "per_minute", "patience", "enrich", "report")
 _FIELDS = {"user_id": "userid", "event_type": "eventtype"}
@@ -98,7 +98,7 @@ class SegOpsWriter(DataSourceWriter):
         """Report the counts once all partitions are sent.
 
         Raises:
-            SegOpsError: Rows failed, and there is no report to list them in.
+            SegOpsError: Rows failed, and the option `report` is missing.
         """
         sent = [message.sent for message in messages if isinstance(message, PartitionSent)]
         report = summarize(self._sink.job, sent)
@@ -185,8 +185,8 @@ def summarize(job: str, sent: Sequence[Sent]) -> Report:
 def _check_names(options: Mapping[str, str]) -> None:
     for name in options:
         if name not in _OPTIONS:
-            near = get_close_matches(name, _OPTIONS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(_OPTIONS)}"
+            near = nearest(name, _OPTIONS)
+            hint = f"did you mean {near!r}?" if near else f"expected one of {', '.join(_OPTIONS)}"
             raise SegOpsConfigError(f"unknown option {name!r}: {hint}")
     for name in ("url", "job"):
         if not options.get(name):

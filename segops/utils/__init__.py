@@ -8,7 +8,7 @@ from segops.utils.locks import try_to_lock
 from segops.utils.logger import Level, is_logging_configured, log
 from segops.utils.modules import needs_modules
 from segops.utils.paths import LocalUrl, absolute_path, expand_home, parse_local_url
-from segops.utils.text import BOM, decode_text, escape, escape_json, find_foreign_encoding, format_json
+from segops.utils.text import BOM, decode_text, escape, escape_json, find_foreign_encoding, format_json, nearest
 
 __all__ = [
     "BOM",
@@ -27,6 +27,7 @@ __all__ = [
     "is_logging_configured",
     "log",
     "monotonic",
+    "nearest",
     "needs_modules",
     "parse_local_url",
     "runs",

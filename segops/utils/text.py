@@ -1,8 +1,9 @@
-"""Decode text files, and escape terminal control characters."""
+"""Decode text files, escape terminal control characters, and find the name that was meant."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 BOM = b"\xef\xbb\xbf"
@@ -85,3 +86,10 @@ def _json_escaped(character: str) -> str:
     import json  # noqa: PLC0415 - as above
 
     return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like `name`, for "did you mean"; None if none is like it."""
+    from difflib import get_close_matches  # noqa: PLC0415 - slow to load, and for mistakes only
+
+    return next(iter(get_close_matches(name, list(known), n=1)), None)

@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -23,6 +22,7 @@ from tests.rig.fault_server import Call, FaultServer, raw, respond
 from tests.rig.forwarding import Oracle, Segops
 from tests.rig.kafka_cluster import KafkaCluster
 from tests.rig.ports import deaf_port
+from tests.rig.producing import produce_from_children, produce_from_threads
 from tests.rig.waiting import wait_until
 
 LEASE = 3
@@ -65,20 +65,7 @@ def produce(url: str, oracle: Oracle, count: int) -> None:
 
 def test_threads_and_the_inline_worker_produce(kafka: KafkaCluster, stream: str) -> None:
     with SegOpsClient(kafka.url(stream)) as client, SegOpsClient(kafka.url(stream), worker="inline") as inline:
-
-        def track(name: str) -> None:
-            for number in range(200):
-                client.track(user_id=name, event_type="t", payload={"n": number})
-
-        threads = [threading.Thread(target=track, args=(f"thread-{number}",)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        for number in range(600):
-            inline.track(user_id="inline", event_type="t", payload={"n": number})
-        for thread in threads:
-            thread.join()
-        assert client.flush(60)
-        assert inline.flush(60)
+        produce_from_threads(client, inline, 200)
     found = events(kafka, stream)
     assert len(found) == 1400
     for user in ("inline", "thread-0", "thread-3"):
@@ -86,26 +73,8 @@ def test_threads_and_the_inline_worker_produce(kafka: KafkaCluster, stream: str)
         assert numbers == list(range(len(numbers)))
 
 
-FORK = """
-import os, sys
-from segops import SegOpsClient
-client = SegOpsClient(sys.argv[1])
-client.track(user_id="parent", event_type="t")
-assert client.flush(60)
-children = []
-for number in range(3):
-    pid = os.fork()
-    if pid == 0:
-        for _ in range(20):
-            client.track(user_id=f"child-{number}", event_type="t")
-        os._exit(0 if client.flush(60) else 1)
-    children.append(pid)
-assert all(os.waitpid(pid, 0)[1] == 0 for pid in children)
-"""
-
-
 def test_forked_children_produce(kafka: KafkaCluster, stream: str) -> None:
-    subprocess.run([sys.executable, "-c", FORK, kafka.url(stream)], check=True, timeout=100)
+    produce_from_children(kafka.url(stream), children=3, each=20, later=0)
     assert len(events(kafka, stream)) == 61
 
 

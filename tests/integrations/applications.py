@@ -1,6 +1,7 @@
 """The same site in several frameworks, as programs for real servers.
 
-Each knows a user by `/page/USER`, which may wait; `/up` is no page. Nothing is sent before the server is told to stop.
+Each knows a user by `/page/USER`, which may wait; `/up` is not a page. Nothing is sent before the server gets the
+signal to stop.
 """
 
 CLIENT = """
@@ -81,8 +82,8 @@ def logout():
     logout_user()
     return "<p>bye"
 
-@app.get("/whoever")
-def whoever():
+@app.get("/current-user")
+def current_user():
     return "<p>hello"
 """
 )
@@ -148,10 +149,10 @@ async def async_log_out(request):
     await alogout(request)
     return HttpResponse("<p>bye")
 
-def whoever(request):
+def current_user(request):
     return HttpResponse("<p>hello")
 
-async def async_whoever(request):
+async def async_current_user(request):
     return HttpResponse("<p>hello")
 
 def stream(request):
@@ -185,8 +186,8 @@ urlpatterns = [
     path("logout", log_out),
     path("async/login/<user>", async_log_in),
     path("async/logout", async_log_out),
-    path("whoever", whoever),
-    path("async/whoever", async_whoever),
+    path("current-user", current_user),
+    path("async/current-user", async_current_user),
     path("stream", stream),
     path("async/stream", async_stream),
     path("file", file),

@@ -78,7 +78,7 @@ def visit(folder: Path, kind: str, *paths: str, place: int = 0, **variables: str
     [("sync", "", 0), ("sync", "", 2), ("async", "/async", 0), ("async", "/async", 2), ("sync", "/async", 2)],
 )
 def test_the_user_that_a_view_logs_in_is_seen(tmp_path: Path, kind: str, prefix: str, place: int) -> None:
-    paths = ("/whoever", "/login/ada", "/whoever", "/logout", "/whoever")
+    paths = ("/current-user", "/login/ada", "/current-user", "/logout", "/current-user")
     responses, views = visit(tmp_path, kind, *[prefix + path for path in paths], place=place)
     assert [user for user, _ in views] == ["anonymous", "ada", "ada", "anonymous", "anonymous"]
     (tmp_path / "database").unlink()
@@ -89,9 +89,9 @@ def test_the_user_that_a_view_logs_in_is_seen(tmp_path: Path, kind: str, prefix:
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_a_function_for_ids_that_raises_breaks_no_response(tmp_path: Path, kind: str) -> None:
-    responses, views = visit(tmp_path, kind, "/login/bob", "/async/whoever")
+    responses, views = visit(tmp_path, kind, "/login/bob", "/async/current-user")
     assert [response[0] for response in responses] == [200, 200]
-    assert views == [["anonymous", "/login/bob"], ["anonymous", "/async/whoever"]]
+    assert views == [["anonymous", "/login/bob"], ["anonymous", "/async/current-user"]]
 
 
 def test_streams_files_and_errors(tmp_path: Path) -> None:

@@ -178,11 +178,11 @@ def test_the_users_of_the_framework_are_seen(case: Case, tmp_path: Path, prefix:
         with serving(command, tmp_path, **variables, **more) as process:
             get(port, "/up")
             browser = Browser(port)
-            browser.get(f"{prefix}/whoever")
+            browser.get(f"{prefix}/current-user")
             is_varied = "vary" in {name.lower() for name, _ in browser.headers}
             assert is_varied == (case.application == applications.FLASK), "by Flask-Login itself, and not by us"
             first = browser.cookies.get("segops_anonymous_id")
-            for path in ("/login/ada", "/whoever", "/logout", "/whoever"):
+            for path in ("/login/ada", "/current-user", "/logout", "/current-user"):
                 browser.get(prefix + path)
             second = browser.cookies.get("segops_anonymous_id")
             end(process, signal.SIGTERM)

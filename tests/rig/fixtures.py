@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +12,28 @@ from segops.emulator import LocalSegOps
 from segops.transports.http import HttpTransport
 from tests.rig.harness import MakeRig, Responder, Rig, build
 from tests.rig.tls import TLS
+
+if TYPE_CHECKING:
+    from tests.rig.redis_server import RedisServer
+
+_streams = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Run a Redis for all tests that do it no harm."""
+    from tests.rig.redis_server import PROGRAM, RedisServer  # noqa: PLC0415 - loads redis-py
+
+    if PROGRAM is None:
+        pytest.skip("redis-server is missing: `make redis` installs it where it may")
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def stream() -> str:
+    """Return a name of a stream or topic that no other test uses."""
+    return f"test-{next(_streams)}"
 
 
 @pytest.fixture(scope="session")

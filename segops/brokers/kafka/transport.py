@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import os
 import threading
-import uuid
 from collections.abc import Callable, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from segops.brokers.kafka.cluster import Topic, translated
-from segops.brokers.requests import UNREADABLE, accepted, read_events, respond
+from segops.brokers.requests import BrokerTransport, UnavailableError
 from segops.brokers.shards import FORMAT
-from segops.core import Request, Response, SegOpsTimeoutError, Transport
+from segops.core import SegOpsTimeoutError
 from segops.utils import monotonic
 
 
-class KafkaTransport(Transport):
+class KafkaTransport(BrokerTransport):
     """Adds events to a topic in Kafka, from which `segops forward` sends them to SegOps.
 
     Source: docs/scale-out.md.
     """
-
-    offline = True
-    batch_size = 500
 
     def __init__(self, topic: Topic) -> None:
         self.url = topic.url
@@ -32,10 +28,6 @@ class KafkaTransport(Transport):
         self._producer: Producer | None = None
         self._made_in = 0
         self._added: tuple[str, set[int]] = ("", set())
-
-    def __repr__(self) -> str:
-        """Show the destination."""
-        return f"KafkaTransport({self.url!r})"
 
     @classmethod
     def from_url(cls, url: str) -> KafkaTransport:
@@ -46,32 +38,21 @@ class KafkaTransport(Transport):
         """
         return cls(Topic.from_url(url))
 
-    def send(self, request: Request, *, timeout: float) -> Response:
-        """Add the events of a request; return 202, 400 for an invalid body, or 503 where there is no room.
-
-        Raises:
-            SegOpsConfigError: The topic does not exist, or the user may not write to it.
-            SegOpsTimeoutError: Not all events were confirmed in time. Some may have been added.
-            SegOpsTransportError: Kafka did not take them, or the request is not about events.
-        """
-        try:
-            events = read_events(request, self.url)
-        except UNREADABLE as error:
-            return respond(400, {"detail": str(error)})
+    def add(self, events: Sequence[tuple[bytes, bytes]], key: str, timeout: float) -> None:
+        """Add events. If not all are confirmed in time, some may have been added."""
         deadline = monotonic() + timeout
         if self._made_in != os.getpid():  # a forked child: librdkafka's threads stayed with the parent
             self._lock, self._producer, self._made_in = threading.Lock(), None, os.getpid()
         if not self._lock.acquire(timeout=timeout):
             raise SegOpsTimeoutError(f"{self.url} did not respond within {timeout:g} s")
         try:
-            self._add(events, request.headers.get("Idempotency-Key") or str(uuid.uuid4()), deadline)
+            self._add(events, key, deadline)
         except BufferError as error:
-            return respond(503, {"detail": f"{self.url}: {error}"})
+            raise UnavailableError(f"{self.url}: {error}") from error
         except KafkaException as error:
             raise translated(error, self._topic) from error
         finally:
             self._lock.release()
-        return accepted(request, len(events))
 
     def _add(self, events: Sequence[tuple[bytes, bytes]], key: str, deadline: float) -> None:
         """Add what was not added when the same batch was sent before."""

@@ -12,6 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from segops.brokers.options import credentials, read_count, read_options, read_size, split_url
+from segops.brokers.requests import UnavailableError
 from segops.brokers.shards import FORMAT
 from segops.core import SegOpsConfigError, SegOpsError, SegOpsTimeoutError, SegOpsTransportError
 
@@ -24,10 +25,6 @@ _MIN_VERSION = (7, 0)
 _UNAVAILABLE = ("OOM ", "READONLY ", "LOADING ", "BUSY ", "MASTERDOWN ", "CLUSTERDOWN ", "TRYAGAIN ", "NOREPLICAS ")
 _FORBIDDEN = ("NOPERM", "ACL failure", "no permissions", "The user executing the script")
 _ACL = "see docs/scale-out.md, 'Permissions', for what it needs"
-
-
-class UnavailableError(SegOpsTransportError):
-    """Redis is full, loading, or a replica: what a producer answers with 503."""
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):

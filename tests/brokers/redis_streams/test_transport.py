@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from segops.brokers.redis_streams import RedisTransport
 from segops.core import BATCH_PATH, Request, Transport
 from segops.testing import TransportConformance
 from tests.rig.ports import deaf_port, refused_port
+from tests.rig.producing import produce_from_children, produce_from_threads
 from tests.rig.redis_server import RedisServer, needs_redis
 from tests.rig.tls import TLS
 
@@ -81,20 +81,7 @@ def test_a_batch_is_added_once_however_often_it_is_sent(redis_server: RedisServe
 def test_threads_and_the_inline_worker_produce(redis_server: RedisServer, stream: str) -> None:
     url = redis_server.url(stream=stream)
     with SegOpsClient(url) as client, SegOpsClient(url, worker="inline") as inline:
-
-        def produce(name: str) -> None:
-            for number in range(300):
-                client.track(user_id=name, event_type="t", payload={"n": number})
-
-        threads = [threading.Thread(target=produce, args=(f"thread-{number}",)) for number in range(4)]
-        for thread in threads:
-            thread.start()
-        for number in range(600):
-            inline.track(user_id="inline", event_type="t", payload={"n": number})
-        for thread in threads:
-            thread.join()
-        assert client.flush(30)
-        assert inline.flush(30)
+        produce_from_threads(client, inline, 300)
         sizes = [client.stats().latency, inline.stats().latency]
     assert len(stored(redis_server, stream)) == 1800
     assert sum(each.requests for sample in sizes for each in sample.values()) <= 8, "batches of 500 by default"
@@ -103,28 +90,8 @@ def test_threads_and_the_inline_worker_produce(redis_server: RedisServer, stream
         assert numbers == sorted(numbers)
 
 
-FORK = """
-import os, sys
-from segops import SegOpsClient
-client = SegOpsClient(sys.argv[1])
-client.track(user_id="parent", event_type="t")
-assert client.flush(30)
-children = []
-for number in range(4):
-    pid = os.fork()
-    if pid == 0:
-        for _ in range(50):
-            client.track(user_id=f"child-{number}", event_type="t")
-        os._exit(0 if client.flush(30) else 1)
-    children.append(pid)
-client.track(user_id="parent", event_type="t")
-assert client.flush(30)
-assert all(os.waitpid(pid, 0)[1] == 0 for pid in children)
-"""
-
-
 def test_forked_children_produce(redis_server: RedisServer, stream: str) -> None:
-    subprocess.run([sys.executable, "-c", FORK, redis_server.url(stream=stream)], check=True, timeout=100)
+    produce_from_children(redis_server.url(stream=stream), children=4, each=50, later=1)
     users = [event["user_id"] for event in stored(redis_server, stream)]
     assert {user: users.count(user) for user in {*users}} == {"parent": 2, **{f"child-{n}": 50 for n in range(4)}}
 
