@@ -117,7 +117,10 @@ class Shard(abc.ABC):
 
     @abc.abstractmethod
     def read(self, after: str | None) -> Sequence[Entry]:
-        """Return the first entries, or those after an id; empty at the end."""
+        """Return the first entries, or those after an id; empty at the end.
+
+        Where entries arrive one after the other, it is empty until those up to `record.end` are there.
+        """
 
     @abc.abstractmethod
     def begin(self, cut: Cut) -> bool:

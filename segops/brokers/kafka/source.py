@@ -311,6 +311,7 @@ class KafkaShard(Shard):
         first = committed.offset if committed.offset >= 0 else OFFSET_BEGINNING
         self.start = TopicPartition(committed.topic, committed.partition, first)
         self.record = _record(committed.metadata or "")
+        self._awaited = -1 if self.record.end is None else int(self.record.end[0])
         self._source = source
         self._consumer = consumer
         self._begun = first
@@ -328,7 +329,11 @@ class KafkaShard(Shard):
             self._is_paused = False
 
     def read(self, after: str | None) -> Sequence[Entry]:  # noqa: ARG002 - each is handed out once
-        """Return the next messages."""
+        """Return the next messages; none before all have arrived that the request to repeat consists of."""
+        if self.buffer and int(self.buffer[-1].id) >= self._awaited:
+            self._awaited = -1
+        if self._awaited >= 0:
+            return []
         return [self.buffer.popleft() for _ in range(min(_READ, len(self.buffer)))]
 
     def begin(self, cut: Cut) -> bool:
